@@ -1,0 +1,182 @@
+// Package control is the socket by which the command line talks to the running
+// server: HTTP with JSON over data/control.sock. Who may open the socket may do
+// all that it offers; its file is for the server's own user alone (0600).
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Status is the answer to `facteur status`.
+type Status struct {
+	Version    string     `json:"version"`
+	PID        int        `json:"pid"`
+	Started    time.Time  `json:"started"`
+	Config     string     `json:"config"`
+	LoadedAt   time.Time  `json:"loaded_at"` // when the settings in force were loaded
+	LastReload *Reload    `json:"last_reload,omitempty"`
+	Listeners  []Listener `json:"listeners"`
+	Accounts   int        `json:"accounts"`
+	Queue      int        `json:"queue"` // recipients that wait in the spool
+	Memory     uint64     `json:"memory"`
+}
+
+// Reload is how the last reload ended. Problems is empty when it succeeded.
+type Reload struct {
+	At       time.Time `json:"at"`
+	Problems []string  `json:"problems,omitempty"`
+}
+
+// Listener is an address on which the server listens.
+type Listener struct {
+	Service string `json:"service"`
+	Address string `json:"address"`
+}
+
+// Queued is an entry of the spool.
+type Queued struct {
+	ID         string            `json:"id"`
+	Since      time.Time         `json:"since"`
+	Size       int64             `json:"size"`
+	Sender     string            `json:"sender"` // "" is the null reverse-path
+	Recipients []QueuedRecipient `json:"recipients"`
+}
+
+// QueuedRecipient is one recipient of a Queued.
+type QueuedRecipient struct {
+	Address  string    `json:"address"`
+	Attempts int       `json:"attempts"`
+	Next     time.Time `json:"next"`
+	Reply    string    `json:"reply,omitempty"` // why it still waits
+}
+
+// Backend is the server as the command line sees it.
+type Backend interface {
+	Status() Status
+	Reload() Reload
+	Queue() []Queued
+}
+
+// Server answers on the socket.
+type Server struct {
+	http http.Server
+	ln   net.Listener
+}
+
+// Listen makes the socket at path, in place of a stale one. The caller holds
+// the lock of the data folder, so that no other server can be using it.
+func Listen(path string, b Backend) (*Server, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	short, release, err := shorten(path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	defer release()
+	ln, err := net.Listen("unix", short)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false) // by its short name it would be gone already
+	if err := os.Chmod(path, 0o600); err != nil {
+		ln.Close()
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { answer(w, b.Status()) })
+	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) { answer(w, b.Reload()) })
+	mux.HandleFunc("GET /queue", func(w http.ResponseWriter, _ *http.Request) { answer(w, b.Queue()) })
+	s := &Server{ln: ln, http: http.Server{Handler: mux, ReadTimeout: 10 * time.Second}}
+	return s, nil
+}
+
+// Serve answers until Close.
+func (s *Server) Serve() error {
+	if err := s.http.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// maxSocketPath is the longest path that fits into a socket address (unix(7)).
+const maxSocketPath = 107
+
+// shorten returns a name for path that fits into a socket address: a long one
+// is reached through an open descriptor of its folder, until release.
+func shorten(path string) (short string, release func(), err error) {
+	if len(path) <= maxSocketPath {
+		return path, func() {}, nil
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path)), func() { dir.Close() }, nil
+}
+
+// Close ends the socket and the requests on it.
+func (s *Server) Close() error { return s.http.Close() }
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // a client that left gets nothing
+}
+
+// Client talks to the server behind a socket.
+type Client struct {
+	path string
+	http http.Client
+}
+
+// NewClient returns a client of the socket at path.
+func NewClient(path string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		short, release, err := shorten(path)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", short)
+	}
+	return &Client{path: path, http: http.Client{Transport: &http.Transport{DialContext: dial}, Timeout: time.Minute}}
+}
+
+// Status asks for the server's state.
+func (c *Client) Status() (s Status, err error) { return s, c.call(http.MethodGet, "/status", &s) }
+
+// Reload has the server load its settings anew.
+func (c *Client) Reload() (r Reload, err error) { return r, c.call(http.MethodPost, "/reload", &r) }
+
+// Queue lists the spool.
+func (c *Client) Queue() (q []Queued, err error) { return q, c.call(http.MethodGet, "/queue", &q) }
+
+// maxAnswer bounds what is read of an answer, in octets.
+const maxAnswer = 256 << 20
+
+func (c *Client) call(method, path string, into any) error {
+	req, err := http.NewRequest(method, "http://facteur"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("no server answers at %s: is `facteur serve` running with this mail.toml? (%w)", c.path, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server at %s answered %s: is it an older facteur?", c.path, resp.Status)
+	}
+	return json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into)
+}
