@@ -110,7 +110,7 @@ func (c *checker) addresses() {
 			continue
 		}
 		if other, taken := first[this.address.Key()]; taken {
-			c.add(Problem{path, true, fmt.Sprintf("%s is there twice: in [%s] and in [%s]", this.address, other.table, this.table),
+			c.add(Problem{path, true, fmt.Sprintf("%s is there twice: here and as %q in [%s]", this.address, other.key, other.table),
 				"an address is one account, one shared mailbox or one alias; take one out"})
 			continue
 		}

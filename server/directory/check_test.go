@@ -19,9 +19,9 @@ func TestCheck(t *testing.T) {
 			o.Aliases = append(o.Aliases, alias("ALICE@example.org", "bob@example.org"), alias("Office@example.org", "bob@example.org"))
 			o.Accounts = append(o.Accounts, account("BOB@example.org"))
 		}, []string{
-			"accounts.BOB@example.org!: BOB@example.org is there twice: in [accounts] and in [accounts] (an address is one account, one shared mailbox or one alias; take one out)",
-			"aliases.ALICE@example.org!: ALICE@example.org is there twice: in [accounts] and in [aliases] (an address is one account, one shared mailbox or one alias; take one out)",
-			"aliases.Office@example.org!: Office@example.org is there twice: in [shared] and in [aliases] (an address is one account, one shared mailbox or one alias; take one out)",
+			"accounts.BOB@example.org!: BOB@example.org is there twice: here and as \"bob@example.org\" in [accounts] (an address is one account, one shared mailbox or one alias; take one out)",
+			"aliases.ALICE@example.org!: ALICE@example.org is there twice: here and as \"Alice@example.org\" in [accounts] (an address is one account, one shared mailbox or one alias; take one out)",
+			"aliases.Office@example.org!: Office@example.org is there twice: here and as \"office@example.org\" in [shared] (an address is one account, one shared mailbox or one alias; take one out)",
 		}},
 		{"domains", func(o *Options) {
 			o.Domains[2].Aliases = []address.Domain{"example.org", "example.com", "free.example"}

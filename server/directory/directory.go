@@ -47,7 +47,7 @@ type Account struct {
 	Address  address.Address
 	Name     string // of the person
 	Login    string // second name to log in with; "" for none
-	Password string // a hash as package password has it; "" for no login but those of Devices
+	Password Secret // a hash as package password has it; "" for no login but those of Devices
 	Quota    int64  // octets; 0: that of the domain
 	Redirect []Target
 	Keep     bool // a copy, when there is a Redirect
@@ -60,8 +60,25 @@ type Account struct {
 // Device is an app password of an account.
 type Device struct {
 	Name string
-	Line string // as password.NewDevice made it
+	Line Secret // as password.NewDevice made it
 }
+
+// Secret is a hash, which no log and no error may show.
+type Secret string
+
+// String hides the hash from everything that prints.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "(secret)"
+}
+
+// GoString is for %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText is for JSON.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Alias is an address that stands for others.
 type Alias struct {

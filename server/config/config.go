@@ -1,0 +1,224 @@
+// Package config reads mail.toml into a Config.
+//
+// The file is read once and parsed strictly: what is not in the rules
+// (schema.go) is an error, and so is a key whose feature this version does not
+// have. All problems are told at once, each with line and column; only a syntax
+// error hides what comes after it. The syntax tree is that of go-toml's
+// unstable parser, which alone knows where everything stands; types, duplicates
+// and values are checked here.
+//
+// Loading touches no file but mail.toml, and looks whether the scripts and
+// certificates that it names can be read. Compiling and loading those, binding
+// addresses and making folders is for others. Nothing here changes after Load,
+// so a Config may be used by any number of goroutines.
+package config
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"facteur/server/address"
+	"facteur/server/directory"
+)
+
+// Config is what mail.toml says. All paths are absolute. It must not be changed.
+type Config struct {
+	File   string // the path of mail.toml
+	Digest string // of its bytes; tells two versions apart
+
+	Hostname   address.Domain
+	Data       string         // the folder of everything that is kept
+	Location   *time.Location // of rules with hours and dates
+	Listen     Listen
+	TLS        TLS
+	Limits     Limits
+	Lua        Lua
+	Trusted    []netip.Prefix   // never slowed or blocked
+	DNSServers []netip.AddrPort // none: the system's
+
+	// Scripts are those for every message, in order, by name. Directory has
+	// those of domains and accounts.
+	Scripts []string
+	// ScriptFiles is every script that the file names, each once.
+	ScriptFiles []Script
+
+	Directory directory.Options
+}
+
+// Script is a Lua file.
+type Script struct {
+	Name     string // its path as mail.toml has it
+	Path     string
+	Required bool // when it fails at an SMTP stage: 451 instead of going on
+}
+
+// Listen is the addresses of each protocol: "127.0.0.1:25", ":25" for all
+// addresses, or "unix:" and a path. A protocol without any is off.
+type Listen struct {
+	SMTP, Submission, Submissions, LMTP, IMAP, IMAPS []string
+}
+
+// Plaintext tells who may log in without TLS.
+type Plaintext string
+
+// The values of Plaintext.
+const (
+	PlaintextNever    Plaintext = "never"
+	PlaintextLoopback Plaintext = "loopback" // clients on this machine
+)
+
+// TLS is where certificates are. Without a Cert one is made.
+type TLS struct {
+	Cert, Key      string
+	Domains        []DomainCert
+	PlaintextLogin Plaintext
+}
+
+// DomainCert is the certificate of a mail domain.
+type DomainCert struct {
+	Domain    address.Domain
+	Cert, Key string
+}
+
+// Limits bounds messages. The quota is in Directory.
+type Limits struct {
+	MessageSize int64 // octets
+	Recipients  int   // of one message
+}
+
+// Lua bounds scripts.
+type Lua struct {
+	Instructions int           // of one run
+	CPUSMTP      time.Duration // at the SMTP stages
+	CPUDeliver   time.Duration // at delivery
+	Memory       int64         // octets
+	Actions      int           // of one run
+	Redirects    int           // of one run
+	ScriptSize   int64         // octets
+}
+
+// Files returns the files that the Config was made of: mail.toml, scripts,
+// certificates. When one of them changes it should be loaded again.
+func (c *Config) Files() []string {
+	files := []string{c.File}
+	add := func(path string) {
+		if path != "" && !slices.Contains(files, path) {
+			files = append(files, path)
+		}
+	}
+	for _, s := range c.ScriptFiles {
+		add(s.Path)
+	}
+	add(c.TLS.Cert)
+	add(c.TLS.Key)
+	for _, d := range c.TLS.Domains {
+		add(d.Cert)
+		add(d.Key)
+	}
+	return files
+}
+
+// maxFile is the greatest size of mail.toml, in octets: some 20,000 accounts.
+const maxFile = 4 << 20
+
+// Load reads the file at path. Its error is an *Errors with all problems.
+func Load(path string) (*Config, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, &Errors{Problems: []Problem{{File: path, Text: err.Error(), Hint: hintOf(err)}}}
+	}
+	return Parse(path, data)
+}
+
+func read(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, hinted{"there is no such file", "name the file with -c"}
+	case err != nil:
+		return nil, fmt.Errorf("the file can't be read: %w", reason(err))
+	case !info.Mode().IsRegular():
+		return nil, errors.New("this is no file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("the file can't be read: %w", reason(err))
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("the file can't be read: %w", reason(err))
+	}
+	return data, nil
+}
+
+// Parse reads data as the file at path, which need not exist.
+func Parse(path string, data []byte) (*Config, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(data)
+	c := &Config{File: abs, Digest: hex.EncodeToString(sum[:8])}
+
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	r := newReport(path, data)
+	if legible(data, r) {
+		if root, ok := parse(data, r); ok && inhabited(root, r) {
+			dir := filepath.Dir(abs)
+			(&checker{report: r, dir: dir}).table(root, schema(), "")
+			(&assembler{report: r, root: root, dir: dir, config: c}).assemble()
+		}
+	}
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// legible tells whether data can be a text at all.
+func legible(data []byte, r *report) bool {
+	switch {
+	case len(data) > maxFile:
+		r.add(0, fmt.Sprintf("the file is larger than %d MiB", maxFile>>20), "is this mail.toml?")
+	case bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")):
+		r.add(0, "the file is in UTF-16", "save it as UTF-8")
+	case !utf8.Valid(data):
+		r.add(firstInvalid(data), "the file is not in UTF-8", "save it as UTF-8; is this mail.toml?")
+	case bytes.IndexByte(data, 0) >= 0:
+		r.add(bytes.IndexByte(data, 0), "the file is not a text", "is this mail.toml?")
+	default:
+		return true
+	}
+	return false
+}
+
+func firstInvalid(data []byte) int {
+	for i := 0; i < len(data); {
+		c, size := utf8.DecodeRune(data[i:])
+		if c == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return len(data)
+}
+
+// inhabited tells whether the file has anything in it: one that an editor is
+// about to write has not.
+func inhabited(root *node, r *report) bool {
+	if len(root.children) == 0 && len(r.problems) == 0 {
+		r.add(0, "the file is empty", "was it saved half-way?")
+	}
+	return len(root.children) > 0
+}

@@ -1,0 +1,255 @@
+package config
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/directory"
+	"facteur/server/password"
+)
+
+func to(targets ...string) []directory.Target {
+	var list []directory.Target
+	for _, t := range targets {
+		if strings.Contains(t, "@") {
+			list = append(list, directory.Target{Address: address.MustParse(t)})
+		} else {
+			list = append(list, directory.Target{Login: t})
+		}
+	}
+	return list
+}
+
+func TestEverything(t *testing.T) {
+	const file = "testdata/good/everything.toml"
+	got, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, _ := filepath.Abs("testdata/good")
+	cert := filepath.Join(dir, "cert.pem")
+	const device = "sha256:yf77:tc_9nHmgYWwQUf4wPl-e3I3gdw6bdZJQtHx8hUt6_Pw"
+	want := &Config{
+		File:     filepath.Join(dir, "everything.toml"),
+		Digest:   got.Digest,
+		Hostname: "mail.xn--bcher-kva.example",
+		Data:     "/var/lib/facteur",
+		Location: time.UTC,
+		Listen: Listen{
+			SMTP:        []string{"192.0.2.1:25", "[2001:db8::1]:25"},
+			Submission:  []string{":587"},
+			Submissions: []string{":465"},
+			LMTP:        []string{"unix:" + filepath.Join(dir, "lmtp.sock")},
+			IMAP:        []string{"localhost:143"},
+			IMAPS:       []string{"0.0.0.0:993"},
+		},
+		TLS: TLS{
+			Cert: cert, Key: cert, PlaintextLogin: PlaintextNever,
+			Domains: []DomainCert{{"example.org", cert, cert}},
+		},
+		Limits: Limits{MessageSize: 3 << 19, Recipients: 1000},
+		Lua: Lua{
+			Instructions: 1_000_000, CPUSMTP: 500 * time.Millisecond, CPUDeliver: time.Minute, Memory: 64 << 20,
+			Actions: 16, Redirects: 0, ScriptSize: 1_000_000,
+		},
+		Trusted:    []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("10.0.0.7/32")},
+		DNSServers: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")},
+		Scripts:    []string{"scripts/a.lua"},
+		ScriptFiles: []Script{
+			{"scripts/a.lua", filepath.Join(dir, "scripts/a.lua"), true},
+			{"scripts/b.lua", filepath.Join(dir, "scripts/b.lua"), false},
+			{"scripts/c.lua", filepath.Join(dir, "scripts/c.lua"), false},
+		},
+		Directory: directory.Options{
+			Hostname:   "mail.xn--bcher-kva.example",
+			Postmaster: address.MustParse("alice@example.org"),
+			Quota:      directory.Unlimited,
+			Domains: []directory.Domain{
+				{Key: "other.example", Name: "other.example", Quota: 10_000_000_000},
+				{
+					Key: "example.org", Name: "example.org", Aliases: []address.Domain{"example.com", "xn--bcher-kva.example"}, CatchAll: to("example0001")[0],
+					Quota: 2_000_000_000, MaxAccounts: 10, Separator: "-", Scripts: []string{"scripts/b.lua"},
+				},
+			},
+			Accounts: []directory.Account{
+				{
+					Key: "Alice@Example.ORG", Address: address.MustParse("Alice@example.org"), Name: "Alice Martin", Login: "example0001",
+					Password: "$argon2id$v=19$m=19456,t=2,p=1$HSevOw65Y1j1gEVL9C6flA$vUX5oLB0SmSZvJEFbnRNuh7P6IuICpfs+OBrUoHNn2Y",
+					Quota:    500_000_000, Redirect: to("alice@elsewhere.net"), Keep: false,
+					SendAs:  []address.Address{address.MustParse("newsletter@example.org"), address.MustParse("Alice@elsewhere.net")},
+					Scripts: []string{"scripts/c.lua", "scripts/a.lua"}, Disabled: true,
+					Devices: []directory.Device{{Name: "phone", Line: device}, {Name: "tablet", Line: device}},
+				},
+				{Key: "bob@other.example", Address: address.MustParse("bob@other.example"), Keep: true},
+			},
+			Aliases: []directory.Alias{
+				{Key: "info@example.org", Address: address.MustParse("info@example.org"), To: to("example0001")},
+				{Key: "board@example.org", Address: address.MustParse("board@example.org"), To: to("alice@example.com", "bob@other.example", "carol@elsewhere.net")},
+				{Key: "all@example.org", Address: address.MustParse("all@example.org"), To: to("board@example.org")},
+				{Key: "more@example.org", Address: address.MustParse("more@example.org"), To: to("all@example.org")},
+			},
+			Shared: []directory.Shared{{
+				Key: "office@example.org", Address: address.MustParse("office@example.org"), Name: "The office", Quota: 1_000_000_000_000,
+				Owners: to("alice@example.org"), Members: to("bob@other.example"), Readers: to("example0001"),
+			}},
+		},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+	files := []string{want.File, want.ScriptFiles[0].Path, want.ScriptFiles[1].Path, want.ScriptFiles[2].Path, cert}
+	if !slices.Equal(got.Files(), files) {
+		t.Errorf("files %v", got.Files())
+	}
+}
+
+// minimal is the shortest file that works.
+const minimal = `hostname = "mail.example.org"
+postmaster = "alice@example.org"
+[listen]
+smtp = "127.0.0.1:0"
+[domains."example.org"]
+[accounts."alice@example.org"]
+`
+
+func TestDefaults(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mail.toml")
+	if err := os.WriteFile(path, []byte(minimal), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Data != filepath.Join(dir, "data") || c.Location != time.Local || c.TLS.PlaintextLogin != PlaintextLoopback ||
+		c.Limits != (Limits{25_000_000, 100}) || c.Directory.Quota != 5_000_000_000 || c.Directory.Domains[0].Separator != "+" || !c.Directory.Accounts[0].Keep ||
+		c.Lua != (Lua{5_000_000, 250 * time.Millisecond, 2 * time.Second, 32_000_000, 32, 4, 256_000}) {
+		t.Errorf("%+v", c)
+	}
+	other, err := Parse(path, []byte(minimal+"\n"))
+	if err != nil || other.Digest == c.Digest {
+		t.Errorf("%v; the digest of another file is %s", err, other.Digest)
+	}
+}
+
+// TestShipped loads the files that ship.
+func TestShipped(t *testing.T) {
+	for _, file := range []string{"../../mail.toml", "../../examples/association.toml", "../../examples/family.toml"} {
+		c, err := Load(file)
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		demo := c.DemoAccounts()
+		if strings.HasSuffix(file, "mail.toml") != (len(demo) > 0) {
+			t.Errorf("%s: the demonstration's password is that of %v", file, demo)
+		}
+	}
+	c, err := Load("../../mail.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"alice@example.org", "bob@example.org"} {
+		a, ok := directory.New(c.Directory).Login(name)
+		match, err := password.NewVerifier().Verify(t.Context(), string(a.Password), "demo")
+		if !ok || !match || err != nil || !slices.Contains(c.DemoAccounts(), a.Address) {
+			t.Errorf("%s can't log in with demo: %v, %v", name, match, err)
+		}
+	}
+}
+
+// TestShippedShowsAll takes the # off every line of the mail.toml that ships:
+// every rule must be there, what is not supported yet must say so in its
+// comment, and nothing else.
+func TestShippedShowsAll(t *testing.T) {
+	data, err := os.ReadFile("../../mail.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	off := regexp.MustCompile(`(?m)^# (\[[a-z]|[a-z_.]+ +=|"[^"]+" +=)`)
+	whole := off.ReplaceAll(data, []byte("$1"))
+	_, err = Parse("../../mail.toml", whole)
+	all, ok := err.(*Errors)
+	if !ok {
+		t.Fatalf("%v", err)
+	}
+	lines := strings.Split(string(whole), "\n")
+	refused := map[int]bool{}
+	for _, p := range all.Problems {
+		if strings.Contains(p.Text, "not supported yet") {
+			refused[p.Line] = true
+			if !strings.Contains(lines[p.Line-1], "not supported yet") {
+				t.Errorf("%v: the comment of the line does not say so", p)
+			}
+		} else if strings.Contains(p.Text, "unknown") || strings.Contains(p.Text, "TOML") || strings.Contains(p.Text, "twice") {
+			t.Error(p)
+		}
+	}
+	for i, line := range lines {
+		if strings.Contains(line, "not supported yet") && !refused[i+1] && !strings.HasPrefix(line, "# ") {
+			t.Errorf("line %d is supported: %s", i+1, line)
+		}
+	}
+	root, ok := parse(whole, newReport("mail.toml", whole))
+	if !ok {
+		t.Fatal("no tree")
+	}
+	for _, r := range rules() {
+		if !strings.HasPrefix(r.path, "listen.") || !strings.Contains(r.path, "<") { // listen values as tables
+			if !shown(root, strings.Split(r.path, ".")) {
+				t.Errorf("%s is not shown", r.path)
+			}
+		}
+	}
+}
+
+// shown tells whether a rule's path is in a tree.
+func shown(n *node, path []string) bool {
+	if len(path) == 0 {
+		return true
+	}
+	if n == nil || n.kind != table {
+		return false
+	}
+	if !strings.HasPrefix(path[0], "<") {
+		return shown(n.byName[path[0]], path[1:])
+	}
+	return slices.ContainsFunc(n.children, func(c *node) bool { return shown(c, path[1:]) })
+}
+
+func TestUnits(t *testing.T) {
+	for s, want := range map[string]int64{
+		"25 MB": 25_000_000, "25MB": 25_000_000, "1.5 GiB": 3 << 29, "1 kb": 1000, "1 KiB": 1024, "0 B": 0, "0.5 tb": 500_000_000_000, " 7 b ": 7,
+		"": -1, "25": -1, "MB": -1, "1 2 MB": -1, "1e3 MB": -1, "-1 MB": -1, "1..5 MB": -1, "9999 TB": -1, "NaN MB": -1, "1 XB": -1,
+	} {
+		got, err := ParseSize(s)
+		if (err == nil) != (want >= 0) || err == nil && got != want {
+			t.Errorf("%q: %d, %v", s, got, err)
+		}
+	}
+	const day = 24 * time.Hour
+	for s, want := range map[string]time.Duration{
+		"90s": 90 * time.Second, "14 days": 14 * day, "1 day": day, "2 weeks": 14 * day, "1 year": 365 * day, "250 ms": 250 * time.Millisecond,
+		"1.5 hours": 90 * time.Minute, "10m": 10 * time.Minute, "10 min": 10 * time.Minute, "3 h": 3 * time.Hour, "0s": 0,
+		"": -1, "90": -1, "s": -1, "-1 s": -1, "1 month": -1, "1 ss": -1, "1h30m": -1, "101 years": -1, "never": -1,
+	} {
+		got, err := ParseDuration(s)
+		if (err == nil) != (want >= 0) || err == nil && got != want {
+			t.Errorf("%q: %v, %v", s, got, err)
+		}
+	}
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1 kB", 64_000: "64 kB", 1500: "1500 B", 2_000_000_000: "2 GB", 3e12: "3 TB"} {
+		if got := formatSize(n); got != want {
+			t.Errorf("%d: %s", n, got)
+		}
+	}
+}
