@@ -42,7 +42,7 @@ type Options struct {
 	Trusted func(netip.Addr) bool
 	// Verify is that of a password.Verifier, which nil stands for.
 	Verify func(ctx context.Context, hash, password string) (bool, error)
-	Log    *slog.Logger
+	Log    *slog.Logger     // nil: nothing is logged
 	Now    func() time.Time // nil: time.Now
 }
 
@@ -95,6 +95,9 @@ type flight struct {
 func New(o Options) *Authenticator {
 	if o.Verify == nil {
 		o.Verify = password.NewVerifier().Verify
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
