@@ -1,0 +1,91 @@
+// Package lua runs hooks that are written in Lua 5.1, on yuin/gopher-lua. It
+// implements hook.Program for the stages rcpt, data, submit and deliver. What a
+// script may use is in plugins/README.md, and a test holds the two together.
+//
+// # Sandbox
+//
+// gopher-lua looks at its context between instructions only, and has no memory
+// limit. So:
+//   - Before a source is parsed, its nesting is bounded (scan.go), for parser
+//     and compiler would otherwise overflow the Go stack, which is fatal.
+//   - Before it is compiled, what allocates without bound in one instruction
+//     is rewritten into calls of ours: "..", stores under a computed key,
+//     table constructors with an open end (rewrite.go). Tail calls become
+//     calls, for their traces have no bound either (proto.go).
+//   - The context's Done counts instructions and looks at the clock (meter.go).
+//     Once a limit is reached every further instruction fails, so pcall can't
+//     hold it.
+//   - Memory is charged where our functions allocate, sampled elsewhere, and
+//     what a state holds is walked when it may be too much (memory.go).
+//   - Every library function is ours and bounded. There are no metatables, no
+//     coroutines, nothing that loads code.
+//
+// # State
+//
+// Only compiled code is shared. A run takes a state from a pool, executes the
+// chunk in an environment of its own over tables that can't be written, then
+// calls the function of the stage. A state that failed in any way is dropped.
+// A Host and its Scripts may be used by several goroutines; the one lock is the
+// number of scripts that run at once.
+//
+// # What it does not do
+//
+// It carries nothing out: a run returns hook.Actions. It reads no files.
+package lua
+
+import (
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Options are the settings of a Host.
+type Options struct {
+	Limits Limits
+	// Parallel is how many scripts run at once, so that what scripts hold in
+	// all has a bound. 0: one for each processor, at least 2, at most 4.
+	Parallel int
+	Log      *slog.Logger     // nil: slog.Default()
+	Now      func() time.Time // nil: time.Now. Only the hour of Limits.Hourly is counted by it.
+}
+
+// Host compiles scripts and runs them.
+type Host struct {
+	limits Limits
+	log    *slog.Logger
+	now    func() time.Time
+	slots  chan struct{}
+	states sync.Pool
+}
+
+// arrayLimit is the first key that lives in the hash part of a table. The
+// memory limit is reached before an array gets there.
+const arrayLimit = 1 << 21
+
+// lowerArrayLimit guards the one setting that gopher-lua keeps in a variable.
+var lowerArrayLimit sync.Once
+
+// New returns a Host.
+func New(o Options) *Host {
+	lowerArrayLimit.Do(func() { lua.MaxArrayIndex = arrayLimit })
+	if o.Parallel <= 0 {
+		o.Parallel = min(max(runtime.GOMAXPROCS(0), 2), 4)
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	h := &Host{
+		limits: o.Limits.withDefaults(),
+		log:    o.Log,
+		now:    o.Now,
+		slots:  make(chan struct{}, o.Parallel),
+	}
+	h.states.New = func() any { return newState(h.limits) }
+	return h
+}

@@ -1,0 +1,173 @@
+package lua
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/metrics"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"facteur/server/hook"
+)
+
+// hostile is a script of testdata/hostile. Its first lines say
+//
+//	-- expect: ok, or alternatives of limits as "time|memory", or "error: TEXT", or "compile: TEXT"
+//	-- stage: rcpt, data, submit or deliver (when there is no such line)
+type hostile struct {
+	name   string
+	source []byte
+	expect string
+	stage  hook.Stage
+}
+
+func readHostile(t testing.TB) []hostile {
+	files, err := filepath.Glob("testdata/hostile/*.lua")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d hostile scripts: %v", len(files), err)
+	}
+	var list []hostile
+	for _, f := range files {
+		source, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := hostile{name: filepath.Base(f), source: source, stage: hook.Deliver}
+		lines := strings.Split(string(source), "\n")
+		var ok bool
+		if h.expect, ok = strings.CutPrefix(lines[0], "-- expect: "); !ok {
+			t.Fatalf("%s does not say what to expect", f)
+		}
+		if stage, ok := strings.CutPrefix(lines[1], "-- stage: "); ok {
+			h.stage = hook.Stage(stage)
+		}
+		list = append(list, h)
+	}
+	return list
+}
+
+// check compares what happened with what is expected.
+func (h hostile) check(t testing.TB, s *Script, compileErr error, out hook.Outcome) {
+	t.Helper()
+	kind, text, _ := strings.Cut(h.expect, ": ")
+	switch kind {
+	case "compile":
+		if compileErr == nil || !strings.Contains(compileErr.Error(), text) {
+			t.Errorf("%s: compiled with %v, want %q", h.name, compileErr, text)
+		}
+		return
+	case "ok":
+		if compileErr != nil || out.Err != nil {
+			t.Errorf("%s: %v, %v", h.name, compileErr, out.Err)
+		}
+		return
+	}
+	if compileErr != nil {
+		t.Errorf("%s: %v", h.name, compileErr)
+		return
+	}
+	if !s.Handles(h.stage) {
+		t.Errorf("%s does not handle %s", h.name, h.stage)
+	}
+	if len(out.Actions) != 0 {
+		t.Errorf("%s failed, and yet has actions: %v", h.name, out.Actions)
+	}
+	var err *Error
+	if !errors.As(out.Err, &err) {
+		t.Errorf("%s: %v, want %s", h.name, out.Err, h.expect)
+		return
+	}
+	if kind == "error" {
+		if err.Cause != nil || !strings.Contains(err.Text, text) || err.Line == 0 && h.name != "stage-no-function.lua" {
+			t.Errorf("%s: %v (%v), want %q and a line", h.name, err, err.Cause, text)
+		}
+		return
+	}
+	var limit Limit
+	if !errors.As(err, &limit) || !slices.Contains(strings.Split(kind, "|"), string(limit)) {
+		t.Errorf("%s: %v (%v), want %s", h.name, err, err.Cause, h.expect)
+	}
+}
+
+// peak watches how much memory the process has in use until stop is called.
+type peak struct {
+	most atomic.Uint64
+	quit chan struct{}
+	done chan struct{}
+}
+
+func watchPeak() *peak {
+	p := &peak{quit: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		tick := time.NewTicker(500 * time.Microsecond)
+		defer tick.Stop()
+		for {
+			p.most.Store(max(p.most.Load(), inUse()))
+			select {
+			case <-p.quit:
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return p
+}
+
+func (p *peak) stop() uint64 {
+	close(p.quit)
+	<-p.done
+	return max(p.most.Load(), inUse())
+}
+
+// inUse is what the heap and the stacks take, garbage included.
+func inUse() uint64 {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64() + s[1].Value.Uint64() + s[2].Value.Uint64()
+}
+
+// Every hostile script is held under the default limits, and the process
+// stays small. The suspension is tested elsewhere.
+func TestHostile(t *testing.T) {
+	for _, h := range readHostile(t) {
+		t.Run(strings.TrimSuffix(h.name, ".lua"), func(t *testing.T) {
+			runtime.GC()
+			before := inUse()
+			watch := watchPeak()
+			began := time.Now()
+			s, out, err := h.run(newQuietHost())
+			took := time.Since(began)
+			grown := int64(watch.stop()) - int64(before)
+			h.check(t, s, err, out)
+			if grown > 64<<20 {
+				t.Errorf("the process grew by %d MB", grown>>20)
+			}
+			if took > 10*time.Second {
+				t.Errorf("took %v", took)
+			}
+			if testing.Verbose() {
+				t.Logf("%v, %d MB: %v %v", took.Round(time.Microsecond), grown>>20, err, out.Err)
+			}
+		})
+	}
+}
+
+func newQuietHost() *Host {
+	return New(Options{Log: slog.New(slog.DiscardHandler), Limits: Limits{Hourly: time.Hour}})
+}
+
+func (h hostile) run(host *Host) (*Script, hook.Outcome, error) {
+	s, err := host.Compile(h.name, h.source)
+	if err != nil {
+		return nil, hook.Outcome{}, err
+	}
+	return s, s.Run(context.Background(), testCall(h.stage)), nil
+}

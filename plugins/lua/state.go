@@ -1,0 +1,248 @@
+package lua
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"facteur/server/hook"
+)
+
+const (
+	callDepth       = 200     // calls that are open at once
+	registrySize    = 1 << 10 // values on the stack, at first
+	registryMax     = 1 << 15
+	registryStep    = 1 << 12
+	maxUnpack       = 8000 // values that unpack returns, as in Lua 5.1
+	maxTrace        = 100  // lines of a trace, the last ones
+	maxVerboseTrace = 1000
+)
+
+// state is a Lua state with what belongs to it. One goroutine uses it at a time.
+type state struct {
+	meter
+	L      *lua.LState
+	in     internals
+	mem    memory
+	limits Limits
+
+	globals *lua.LTable // what scripts find, read only
+	envMeta *lua.LTable // of the environment of each run
+	guard   *lua.LFunction
+	onError func(*lua.LState)
+	iterate *lua.LFunction // of ipairs
+	base    int            // register of the innermost protected call
+	objects objects
+
+	// Of the run.
+	env    *lua.LTable
+	script *Script
+	call   *hook.Call
+	run    run
+}
+
+// run is what one run gathers.
+type run struct {
+	actions   []hook.Action
+	redirects int
+	lines     ring
+	lastLine  int
+	errLine   int // where the last error was raised
+	random    *random
+	text      *string // Content.Text
+	textMax   int     // and how much of it was asked for
+}
+
+func newState(limits Limits) *state {
+	s := &state{limits: limits}
+	s.L = lua.NewState(lua.Options{
+		CallStackSize:    callDepth,
+		RegistrySize:     registrySize,
+		RegistryMaxSize:  registryMax,
+		RegistryGrowStep: registryStep,
+		SkipOpenLibs:     true,
+	})
+	s.in = internalsOf(s.L)
+	s.meter.init()
+	s.meter.sample = s.sampleMemory
+	s.mem.init()
+	s.L.SetContext(&s.meter)
+	s.onError = s.raised
+	s.guard = s.L.NewFunction(s.guarded)
+	s.iterate = s.function(luaIterate)
+	s.globals = s.newGlobals()
+	s.envMeta = s.L.CreateTable(0, 1)
+	s.envMeta.RawSetString("__index", s.globals)
+	s.objects = s.newObjects()
+	return s
+}
+
+// begin prepares a run.
+func (s *state) begin(ctx context.Context, script *Script, call *hook.Call) {
+	s.script, s.call = script, call
+	s.run = run{lines: ring{max: maxTrace}}
+	var trace func()
+	if call.Verbose {
+		s.run.lines.max = maxVerboseTrace
+		trace = s.traceLine
+	}
+	s.env = s.L.CreateTable(0, 8)
+	s.env.Metatable = s.envMeta
+	s.mem.start(s.limits.Memory)
+	s.meter.start(ctx, s.limits.Instructions, s.limits.cpu(call.Stage), s.limits.WallTime, trace)
+}
+
+// end forgets a run.
+func (s *state) end() {
+	s.L.SetTop(0)
+	s.env, s.script, s.call = nil, nil, nil
+	s.run = run{}
+}
+
+// protected calls the function below nargs arguments on the stack, which it
+// replaces by the results.
+func (s *state) protected(nargs int) *lua.ApiError {
+	outer := s.base
+	s.base = s.in.registry.top - nargs - 1
+	s.L.Insert(s.guard, -(nargs + 1))
+	err := s.L.PCall(nargs+1, lua.MultRet, nil)
+	s.base = outer
+	*s.in.keepUpvalues = true
+	if err == nil {
+		return nil
+	}
+	apiErr, ok := err.(*lua.ApiError)
+	if !ok {
+		apiErr = &lua.ApiError{Type: lua.ApiErrorPanic, Object: lua.LString(err.Error())}
+	}
+	return apiErr
+}
+
+// guarded is the function that PCall calls: it lets raised take the errors.
+func (s *state) guarded(L *lua.LState) int {
+	L.Panic = s.onError
+	*s.in.keepUpvalues = true
+	L.Call(L.GetTop()-1, lua.MultRet)
+	return L.GetTop()
+}
+
+// raised is called where an error is raised, before the stack is unwound. The
+// error object is on top.
+func (s *state) raised(L *lua.LState) {
+	s.in.closeUpvalues(s.base)
+	object := L.Get(-1)
+	s.run.errLine = s.line(0)
+	if str, ok := object.(lua.LString); ok {
+		object = lua.LString(s.reword(string(str)))
+	}
+	// A stack trace that is not empty keeps gopher-lua from making one.
+	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: object, StackTrace: "-"})
+}
+
+// reword puts some messages of gopher-lua into plainer words.
+func (s *state) reword(text string) string {
+	const called = "attempt to call a non-function object"
+	if at, ok := strings.CutSuffix(text, called); ok {
+		return at + s.notFunction(called)
+	}
+	const indexed = " attempt to index a non-table object("
+	if at := strings.Index(text, indexed); at >= 0 {
+		if what, key, ok := strings.Cut(text[at+len(indexed):], ")"); ok {
+			return text[:at] + " attempt to index a " + what + " value" + key
+		}
+	}
+	return text
+}
+
+// notFunction says what was called though it is no function.
+func (s *state) notFunction(text string) string {
+	names := s.calledNames()
+	switch len(names) {
+	case 0:
+		return text
+	case 1:
+		k := hook.Kind(names[0])
+		if s.call.Stage == hook.Deliver && slices.Contains(hook.Allowed[hook.Deliver], k) {
+			return "write box:" + names[0] + "(...)"
+		}
+		for _, kinds := range hook.Allowed {
+			if slices.Contains(kinds, k) {
+				return names[0] + " is not an action of the stage " + string(s.call.Stage)
+			}
+		}
+		return names[0] + " is not a function"
+	}
+	return "one of " + strings.Join(names, ", ") + " is not a function"
+}
+
+// calledNames returns what the current line calls.
+func (s *state) calledNames() []string {
+	dbg, ok := s.L.GetStack(0)
+	if !ok {
+		return nil
+	}
+	value, err := s.L.GetInfo("fl", dbg, lua.LNil)
+	fn, isFn := value.(*lua.LFunction)
+	if err != nil || !isFn || fn.IsG {
+		return nil
+	}
+	var names []string
+	for _, c := range fn.Proto.DbgCalls {
+		if fn.Proto.DbgSourcePositions[c.Pc] == dbg.CurrentLine && !strings.HasPrefix(c.Name, "(") && c.Name != "?" {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// line returns the line of the innermost function of the script, from a level
+// of the call stack on. 0: none.
+func (s *state) line(level int) int {
+	for ; ; level++ {
+		dbg, ok := s.L.GetStack(level)
+		if !ok {
+			return 0
+		}
+		if _, err := s.L.GetInfo("l", dbg, lua.LNil); err == nil && dbg.CurrentLine > 0 {
+			return dbg.CurrentLine
+		}
+	}
+}
+
+// fail ends the run by a limit.
+func (s *state) fail(l Limit) {
+	s.reach(l)
+	s.L.RaiseError("%s", l.Error())
+}
+
+// work counts n steps of a function of ours as instructions.
+func (s *state) work(n int) {
+	if s.spend(n) {
+		s.L.RaiseError("%s", s.limit.Error())
+	}
+}
+
+// failure puts the error of a protected call into words.
+func (s *state) failure(err *lua.ApiError) *Error {
+	e := &Error{Script: s.script.name, Line: s.run.errLine}
+	if s.limit != "" {
+		e.Text, e.Cause = s.limits.explain(s.limit, s.call.Stage), s.limit
+		return e
+	}
+	if err.Type == lua.ApiErrorPanic {
+		e.Text = "internal error: " + quote(err.Object.String(), maxErrorText)
+		return e
+	}
+	switch v := err.Object.(type) {
+	case lua.LString, lua.LNumber:
+		e.Text = clip(tostring(v), maxErrorText)
+	default:
+		e.Text = "error object is a " + typeName(v)
+	}
+	if line, text, ok := splitPosition(s.script.name, e.Text); ok {
+		e.Line, e.Text = line, text
+	}
+	return e
+}

@@ -1,0 +1,4 @@
+-- expect: error: write box:fileinto(...)
+function deliver(m, box)
+  fileinto("Junk")
+end

@@ -1,0 +1,5 @@
+-- expect: error: too late
+function deliver(m, box)
+  box:discard()
+  error("too late")
+end

@@ -1,0 +1,4 @@
+-- expect: error: holds a control character
+function deliver(m, box)
+  box:add_header("X-Test", "a\r\nBcc: b@example.net")
+end

@@ -1,0 +1,5 @@
+-- expect: memory
+function deliver(m, box)
+  local t = {}
+  while true do t[{}] = true end
+end

@@ -1,0 +1,4 @@
+-- expect: error: string is read only
+function deliver(m, box)
+  string.len = nil
+end

@@ -1,0 +1,4 @@
+-- expect: instructions
+function deliver(m, box)
+  for i = 1, math.huge do end
+end

@@ -1,0 +1,3 @@
+-- expect: instructions|time
+-- stage: data
+function data(c, m) while true do end end

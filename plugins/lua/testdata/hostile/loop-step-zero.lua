@@ -1,0 +1,4 @@
+-- expect: instructions
+function deliver(m, box)
+  for i = 2, 1, 0 do end
+end

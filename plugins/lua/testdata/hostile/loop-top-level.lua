@@ -1,0 +1,3 @@
+-- expect: instructions
+while true do end
+function deliver(m, box) end

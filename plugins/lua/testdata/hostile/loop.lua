@@ -1,0 +1,4 @@
+-- expect: instructions
+function deliver(m, box)
+  while true do end
+end

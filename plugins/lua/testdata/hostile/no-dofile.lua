@@ -1,0 +1,4 @@
+-- expect: error: dofile is not a function
+function deliver(m, box)
+  dofile("/etc/passwd")
+end

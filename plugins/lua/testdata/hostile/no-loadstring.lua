@@ -1,0 +1,4 @@
+-- expect: error: loadstring is not a function
+function deliver(m, box)
+  loadstring("return 1")
+end

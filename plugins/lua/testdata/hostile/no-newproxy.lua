@@ -1,0 +1,4 @@
+-- expect: error: newproxy is not a function
+function deliver(m, box)
+  newproxy(true)
+end

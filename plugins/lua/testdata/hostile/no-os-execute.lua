@@ -1,0 +1,4 @@
+-- expect: error: execute is not a function
+function deliver(m, box)
+  os.execute("id")
+end

@@ -1,0 +1,4 @@
+-- expect: error: rawset is not a function
+function deliver(m, box)
+  rawset(string, "len", nil)
+end

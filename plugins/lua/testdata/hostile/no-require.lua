@@ -1,0 +1,4 @@
+-- expect: error: require is not a function
+function deliver(m, box)
+  require("os")
+end

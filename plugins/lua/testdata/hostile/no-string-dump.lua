@@ -1,0 +1,4 @@
+-- expect: error: dump is not a function
+function deliver(m, box)
+  string.dump(deliver)
+end

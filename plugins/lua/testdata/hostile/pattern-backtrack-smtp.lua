@@ -1,0 +1,5 @@
+-- expect: instructions|time
+-- stage: data
+function data(c, m)
+  return ("a"):rep(30000):find(".-.-.-.-.-.-b")
+end

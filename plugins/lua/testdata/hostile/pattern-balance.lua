@@ -1,0 +1,4 @@
+-- expect: instructions
+function deliver(m, box)
+  return ("("):rep(1e6):find("%b()")
+end

@@ -1,0 +1,5 @@
+-- expect: instructions|time
+function deliver(m, box)
+  local function f() pcall(f) pcall(f) end
+  f()
+end

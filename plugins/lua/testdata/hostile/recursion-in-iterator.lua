@@ -1,0 +1,5 @@
+-- expect: error: stack overflow
+function deliver(m, box)
+  local function f() for x in f do end end
+  f()
+end

@@ -1,0 +1,2 @@
+-- expect: error: deliver is a number
+deliver = 1
