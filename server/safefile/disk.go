@@ -74,33 +74,49 @@ func (d *disk) apply(s step) (ino int, err error) {
 		n := d.nodes[s.ino]
 		n.durableData, n.durableTime = n.data, n.time
 		return s.ino, nil
-	case "chtimes", "syncdir":
-		if ino, err = d.lookup(s.Path); err == nil && s.Kind == "chtimes" {
+	case "temp":
+		return d.add(&node{time: s.time, durableTime: s.time}), nil
+	case "chtimes":
+		ino = s.ino
+		if !s.unnamed {
+			ino, err = d.lookup(s.Path)
+		}
+		if err == nil {
 			d.nodes[ino].time = s.time
-		} else if err == nil {
+		}
+		return ino, err
+	case "syncdir":
+		if ino, err = d.lookup(s.Path); err == nil {
 			d.syncDir(ino)
 		}
 		return ino, err
 	}
-	dir, name, err := d.parent(s.Path)
-	if err != nil {
-		return 0, err
+	return d.applyName(s)
+}
+
+// applyName carries out a step that changes the entries of directories.
+func (d *disk) applyName(s step) (ino int, err error) {
+	var dir int
+	var name string
+	if !s.unnamed {
+		if dir, name, err = d.parent(s.Path); err != nil {
+			return 0, err
+		}
 	}
 	entries := d.nodes[dir].entries
 	old, there := entries[name]
-	switch s.Kind {
-	case "append", "create", "mkdir":
-		if there {
-			return old, nil // of append; the others have failed in reality
-		}
-		n := &node{time: s.time, durableTime: s.time}
-		if s.Kind == "mkdir" {
-			n = newDirNode()
-		}
-		d.nodes = append(d.nodes, n)
-		entries[name] = len(d.nodes) - 1
+	switch {
+	case s.unnamed:
+		old = s.ino
+	case s.Kind == "append" && there:
+		return old, nil
+	case s.Kind == "append", s.Kind == "create":
+		entries[name] = d.add(&node{time: s.time, durableTime: s.time})
 		return entries[name], nil
-	case "remove":
+	case s.Kind == "mkdir":
+		entries[name] = d.add(newDirNode())
+		return entries[name], nil
+	case s.Kind == "remove":
 		delete(entries, name)
 		return 0, nil
 	}
@@ -108,14 +124,19 @@ func (d *disk) apply(s step) (ino int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	d.nodes[to].entries[toName] = old
-	if s.Kind == "rename" && (to != dir || toName != name) {
+	if s.Kind == "rename" {
 		delete(entries, name)
+		if to != dir {
+			d.moves = append(d.moves, move{ino: old, from: dir, to: to, fromName: name, toName: toName})
+		}
 	}
-	if s.Kind == "rename" && to != dir {
-		d.moves = append(d.moves, move{ino: old, from: dir, to: to, fromName: name, toName: toName})
-	}
+	d.nodes[to].entries[toName] = old
 	return 0, nil
+}
+
+func (d *disk) add(n *node) (ino int) {
+	d.nodes = append(d.nodes, n)
+	return len(d.nodes) - 1
 }
 
 // syncDir makes a directory durable, and with it the other half of every

@@ -8,7 +8,9 @@ import (
 
 // Op is one operation that changes a file system.
 type Op struct {
-	Kind string // "create", "append", "write", "sync", "rename", "link", "remove", "mkdir", "syncdir", "chtimes"
+	// Kind is "create", "append", "temp", "write", "sync", "rename", "link",
+	// "remove", "mkdir", "syncdir" or "chtimes".
+	Kind string
 	Path string
 	To   string // new name of "rename" and "link"
 }
@@ -71,6 +73,18 @@ func (f *Faulty) wrap(file File, err error) (File, error) {
 		return nil, err
 	}
 	return &faultyFile{file, f}, nil
+}
+
+// Temp is that of FS.
+func (f *Faulty) Temp(dir string) (TempFile, error) {
+	if err := f.try(Op{Kind: "temp", Path: dir}); err != nil {
+		return nil, err
+	}
+	file, err := f.FS.Temp(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &faultyTemp{faultyFile{file, f}, file}, nil
 }
 
 // Rename is that of FS.
@@ -146,4 +160,23 @@ func (f *faultyFile) Sync() error {
 		return err
 	}
 	return f.File.Sync()
+}
+
+type faultyTemp struct {
+	faultyFile
+	temp TempFile
+}
+
+func (f *faultyTemp) Link(path string) error {
+	if err := f.fs.try(Op{Kind: "link", Path: f.Name(), To: path}); err != nil {
+		return err
+	}
+	return f.temp.Link(path)
+}
+
+func (f *faultyTemp) SetTime(t time.Time) error {
+	if err := f.fs.try(Op{Kind: "chtimes", Path: f.Name()}); err != nil {
+		return err
+	}
+	return f.temp.SetTime(t)
 }

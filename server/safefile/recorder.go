@@ -25,9 +25,10 @@ var _ FS = (*Recorder)(nil)
 // step is a recorded operation.
 type step struct {
 	Op
-	ino  int // of an operation on an open file
-	data []byte
-	time time.Time
+	ino     int  // of an operation on an open file
+	unnamed bool // that file began without a name: Path means nothing
+	data    []byte
+	time    time.Time
 }
 
 // NewRecorder returns a Recorder for the files below root, an empty directory
@@ -84,8 +85,10 @@ func (r *Recorder) Replay(dir string, n int, written func(path string) bool) err
 func (r *Recorder) do(s step, real func() error) (ino int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.Path, err = r.relative(s.Path); err != nil {
-		return 0, err
+	if !s.unnamed {
+		if s.Path, err = r.relative(s.Path); err != nil {
+			return 0, err
+		}
 	}
 	if s.To != "" {
 		if s.To, err = r.relative(s.To); err != nil {
@@ -123,7 +126,7 @@ func (r *Recorder) open(kind, path string, real func(string) (File, error)) (Fil
 	if err != nil {
 		return nil, err
 	}
-	return &recordedFile{f, r, ino}, nil
+	return &recordedFile{f, r, ino, false}, nil
 }
 
 // Create is that of FS.
@@ -174,14 +177,33 @@ func (r *Recorder) Chtimes(path string, t time.Time) error {
 	return err
 }
 
+// Temp is that of FS.
+func (r *Recorder) Temp(dir string) (TempFile, error) {
+	var f TempFile
+	ino, err := r.do(step{Op: Op{Kind: "temp", Path: dir}}, func() (err error) {
+		f, err = OS.Temp(dir)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &recordedTemp{recordedFile{f, r, ino, true}, f}, nil
+}
+
 type recordedFile struct {
 	File
-	r   *Recorder
-	ino int
+	r       *Recorder
+	ino     int
+	unnamed bool
+}
+
+func (f *recordedFile) step(kind string) step {
+	return step{Op: Op{Kind: kind, Path: f.Name()}, ino: f.ino, unnamed: f.unnamed}
 }
 
 func (f *recordedFile) Write(p []byte) (n int, err error) {
-	s := step{Op: Op{Kind: "write", Path: f.Name()}, ino: f.ino, data: bytes.Clone(p)}
+	s := f.step("write")
+	s.data = bytes.Clone(p)
 	_, err = f.r.do(s, func() (err error) {
 		n, err = f.File.Write(p)
 		return err
@@ -190,6 +212,25 @@ func (f *recordedFile) Write(p []byte) (n int, err error) {
 }
 
 func (f *recordedFile) Sync() error {
-	_, err := f.r.do(step{Op: Op{Kind: "sync", Path: f.Name()}, ino: f.ino}, func() error { return nil })
+	_, err := f.r.do(f.step("sync"), func() error { return nil })
+	return err
+}
+
+type recordedTemp struct {
+	recordedFile
+	temp TempFile
+}
+
+func (f *recordedTemp) Link(path string) error {
+	s := f.step("link")
+	s.To = path
+	_, err := f.r.do(s, func() error { return f.temp.Link(path) })
+	return err
+}
+
+func (f *recordedTemp) SetTime(t time.Time) error {
+	s := f.step("chtimes")
+	s.time = t
+	_, err := f.r.do(s, func() error { return f.temp.SetTime(t) })
 	return err
 }

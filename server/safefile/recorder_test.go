@@ -158,6 +158,33 @@ func TestReplayKeepsLinksAndTimes(t *testing.T) {
 	}
 }
 
+// A draft is on the disk once it is synced, linked, and its directory synced.
+func TestReplayDraft(t *testing.T) {
+	rec := workload(t, "mkdir d\nsyncdir .")
+	d, err := NewDraft(rec, rec.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Write([]byte("x"))
+	d.SetTime(time.Unix(1e9, 0))
+	d.Sync()
+	d.Link(filepath.Join(rec.root, "d/a"))
+	rec.SyncDir(filepath.Join(rec.root, "d"))
+	d.Move(filepath.Join(rec.root, "b"))
+	for n, want := range map[int]string{rec.Len() - 2: "d/", rec.Len() - 1: "d/ d/a=x", rec.Len(): "d/ d/a=x"} {
+		dir := t.TempDir()
+		if err := rec.Replay(dir, n, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := tree(t, dir); got != want {
+			t.Errorf("after %d operations: %s, want %s", n, got, want)
+		}
+	}
+	if got := tree(t, rec.root); got != "b=x d/ d/a=x" {
+		t.Error(got)
+	}
+}
+
 func TestRecorderRefusesOutside(t *testing.T) {
 	rec := NewRecorder(t.TempDir())
 	if f, err := rec.Create(filepath.Join(t.TempDir(), "a")); err == nil || f != nil {

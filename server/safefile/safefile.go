@@ -31,6 +31,9 @@ type FS interface {
 	Create(path string) (File, error)
 	// Append opens a file for appending and makes it when it is not there.
 	Append(path string) (File, error)
+	// Temp makes a new file on the file system of dir that has no name yet,
+	// mode 0600. It is gone when it is closed without a Link, or in a crash.
+	Temp(dir string) (TempFile, error)
 	// Rename may replace a file at new.
 	Rename(old, new string) error
 	// RenameNoReplace is Rename that fails with fs.ErrExist when new is there.
@@ -55,6 +58,15 @@ type File interface {
 	// Sync makes the content, size and mtime durable, not the name.
 	Sync() error
 	Name() string
+}
+
+// TempFile is a file that begins without a name.
+type TempFile interface {
+	File
+	// Link gives it a name; an existing path is fs.ErrExist.
+	Link(path string) error
+	// SetTime sets the mtime.
+	SetTime(t time.Time) error
 }
 
 // OS is the real file system.

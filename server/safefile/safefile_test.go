@@ -143,16 +143,26 @@ func TestWriteFileFails(t *testing.T) {
 
 func TestRemoveStale(t *testing.T) {
 	dir := t.TempDir()
-	old, err := NewDraft(OS, dir)
+	for _, name := range []string{"other", "young"} {
+		f, err := createTemp(OS, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		if name == "other" {
+			os.Rename(f.Name(), filepath.Join(dir, name))
+		}
+	}
+	old, err := createTemp(OS, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	old.SetTime(time.Now().Add(-time.Hour))
-	if _, err := NewDraft(OS, dir); err != nil {
-		t.Fatal(err)
+	old.Close()
+	for _, path := range []string{old.Name(), filepath.Join(dir, "other")} {
+		if err := OS.Chtimes(path, time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	os.WriteFile(filepath.Join(dir, "other"), nil, 0o600)
-	os.Chtimes(filepath.Join(dir, "other"), time.Time{}, time.Unix(1, 0))
 	RemoveStale(OS, dir, time.Now().Add(-time.Minute))
 	RemoveStale(OS, filepath.Join(dir, "none"), time.Now())
 	if got := names(t, dir); len(got) != 2 || got[1] != "other" {
@@ -160,12 +170,7 @@ func TestRemoveStale(t *testing.T) {
 	}
 }
 
-func TestDraft(t *testing.T) {
-	dir := t.TempDir()
-	d, err := NewDraft(OS, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+func testDraft(t *testing.T, dir string, d *Draft) {
 	if n, err := d.ReadFrom(strings.NewReader("hello")); n != 5 || err != nil {
 		t.Fatal(n, err)
 	}
@@ -203,8 +208,35 @@ func TestDraft(t *testing.T) {
 	}
 	ai, _ := os.Stat(a)
 	bi, _ := os.Stat(b)
-	if !os.SameFile(ai, bi) || !ai.ModTime().Equal(when) || read(t, a) != "hello world" {
+	if !os.SameFile(ai, bi) || !ai.ModTime().Equal(when) || ai.Mode().Perm() != 0o600 || read(t, a) != "hello world" {
 		t.Error("not one file with the time that was set")
+	}
+}
+
+func TestDraft(t *testing.T) {
+	dir := t.TempDir()
+	d, err := NewDraft(OS, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, dir); len(got) != 0 {
+		t.Log("this file system has no unnamed files")
+	}
+	testDraft(t, dir, d)
+}
+
+func TestNamedDraft(t *testing.T) {
+	dir := t.TempDir()
+	f, err := namedTemp(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testDraft(t, dir, &Draft{file: f})
+}
+
+func TestDraftOfNoDirectory(t *testing.T) {
+	if d, err := NewDraft(OS, filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) || d != nil {
+		t.Error(d, err)
 	}
 }
 
@@ -225,7 +257,7 @@ func TestDraftSync(t *testing.T) {
 	for _, op := range rec.Ops() {
 		kinds = append(kinds, op.Kind)
 	}
-	if got := strings.Join(kinds, " "); got != "create write sync write sync remove" {
+	if got := strings.Join(kinds, " "); got != "temp write sync write sync" {
 		t.Error(got)
 	}
 	if got := names(t, rec.root); len(got) != 0 {
