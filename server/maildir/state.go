@@ -1,0 +1,103 @@
+package maildir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"facteur/server/safefile"
+)
+
+// stateFile holds the State of a folder.
+const stateFile = "facteur-state"
+
+// maxSmallFile bounds the files beside the messages, in octets.
+const maxSmallFile = 1 << 20
+
+// State is what a folder must remember and what its messages can't tell.
+type State struct {
+	// UIDValidity is never 0, and never the same for two folders of a home.
+	UIDValidity uint32
+	// UIDNext is above every UID that was ever given: on disk it runs ahead.
+	UIDNext uint32
+	// Use is the special use (RFC 6154), such as `\Sent`, or "".
+	Use string
+}
+
+// ReadState reads the state of the folder in dir. It is fs.ErrNotExist when
+// there is none yet, or when dir is no folder.
+func ReadState(dir string) (State, error) {
+	path := filepath.Join(dir, stateFile)
+	data, err := readSmall(path)
+	if err != nil {
+		return State{}, err
+	}
+	s, err := parseState(data)
+	if err != nil {
+		return State{}, fmt.Errorf("%s: %w; without that file the folder gets a new UIDVALIDITY, and mail clients read it anew", path, err)
+	}
+	return s, nil
+}
+
+func parseState(data string) (State, error) {
+	var s State
+	lines := strings.Split(strings.TrimSuffix(data, "\n"), "\n")
+	if lines[0] != "facteur-state 1" {
+		return s, errors.New(`line 1 is not "facteur-state 1"`)
+	}
+	for i, line := range lines[1:] {
+		key, value, _ := strings.Cut(line, " ")
+		ok := true
+		switch key {
+		case "uidvalidity":
+			s.UIDValidity, ok = parseNumber(value, 10)
+		case "uidnext":
+			s.UIDNext, ok = parseNumber(value, 10)
+		case "use":
+			s.Use, ok = value, validUse(value)
+		default:
+			ok = false
+		}
+		if !ok {
+			return State{}, fmt.Errorf("line %d is not understood", i+2)
+		}
+	}
+	if s.UIDValidity == 0 || s.UIDNext == 0 {
+		return State{}, errors.New("uidvalidity or uidnext is missing")
+	}
+	return s, nil
+}
+
+func validUse(s string) bool {
+	return len(s) > 1 && len(s) < 32 && s[0] == '\\' && strings.Trim(s[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
+}
+
+// WriteState replaces the state of the folder in dir. It is durable when
+// WriteState returns.
+func WriteState(fsys safefile.FS, dir string, s State) error {
+	b := []byte("facteur-state 1\nuidvalidity ")
+	b = strconv.AppendUint(b, uint64(s.UIDValidity), 10)
+	b = append(b, "\nuidnext "...)
+	b = strconv.AppendUint(b, uint64(s.UIDNext), 10)
+	if s.Use != "" {
+		b = append(b, "\nuse "+s.Use...)
+	}
+	return safefile.WriteFile(fsys, filepath.Join(dir, stateFile), append(b, '\n'))
+}
+
+// readSmall reads a file of bounded size.
+func readSmall(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if info.Size() > maxSmallFile {
+		return "", &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("longer than %d octets", maxSmallFile)}
+	}
+	data, err := os.ReadFile(path)
+	return string(data), err
+}
