@@ -145,10 +145,15 @@ func FoldLocal(local string) string {
 }
 
 // String returns a for the wire: the local-part quoted where RFC 5321 4.1.2
-// asks for it, the domain in A-label form. The null address is "".
+// asks for it, the domain in A-label form. The null address is ""; one without
+// a domain, which only a forward-path <postmaster> may be (RFC 5321 4.5.1), is
+// its local-part.
 func (a Address) String() string {
 	if a.IsZero() {
 		return ""
+	}
+	if a.Domain == "" {
+		return a.quotedLocal()
 	}
 	return a.quotedLocal() + "@" + string(a.Domain)
 }

@@ -31,6 +31,14 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestStringWithoutDomain(t *testing.T) {
+	for want, a := range map[string]Address{"": {}, "postmaster": {Local: "postmaster"}} {
+		if got := a.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestDetail(t *testing.T) {
 	base, detail, ok := MustParse("alice+shop+x@example.org").Detail("+")
 	if !ok || base.String() != "alice@example.org" || detail != "shop+x" {
