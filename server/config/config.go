@@ -23,6 +23,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -221,4 +222,29 @@ func inhabited(root *node, r *report) bool {
 		r.add(0, "the file is empty", "was it saved half-way?")
 	}
 	return len(root.children) > 0
+}
+
+// dataLine finds the data key in a file that may be no TOML at the moment.
+var dataLine = regexp.MustCompile(`(?m)^[ \t]*data[ \t]*=[ \t]*["']([^"'\r\n]+)["']`)
+
+// DataFolder returns the data folder that the file at path names, also when
+// other things are wrong with the file: for the commands that talk to a server
+// that runs with the settings from before.
+func DataFolder(path string) (string, error) {
+	if c, err := Load(path); err == nil {
+		return c.Data, nil
+	}
+	data, err := read(path)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	folder := defaultData
+	if top, _, _ := bytes.Cut(append([]byte("\n"), data...), []byte("\n[")); dataLine.Match(top) {
+		folder = string(dataLine.FindSubmatch(top)[1])
+	}
+	return absolute(folder, filepath.Dir(abs))
 }
