@@ -151,8 +151,8 @@ func TestReadScan(t *testing.T) {
 		if len(s.New) != 1 || s.New[0] != "a" || len(s.Cur) != 2 || s.Cur[0] != "b:2,S" {
 			t.Error(s)
 		}
-		stamp, err := ReadStamp(dir)
-		if s.Settled != c.settled || s.Before != stamp || err != nil {
+		stamp, err := ReadStamp(filepath.Join(dir, New), filepath.Join(dir, Cur))
+		if s.Settled != c.settled || !s.Whole || s.Before != stamp || err != nil {
 			t.Errorf("%v later: %+v, %v", c.now.Sub(now), s, err)
 		}
 	}

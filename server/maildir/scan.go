@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // settle is the age at which the mtime of a directory tells that it has not
@@ -13,23 +15,28 @@ const settle = 2 * time.Second
 // Stamp is the state of new and cur by their mtimes, in nanoseconds.
 type Stamp struct{ New, Cur int64 }
 
-// ReadStamp reads the stamp of the folder in dir.
-func ReadStamp(dir string) (Stamp, error) {
-	n, err := Mtime(filepath.Join(dir, New))
+// ReadStamp reads the stamp of a folder by the paths of its new and cur.
+func ReadStamp(newDir, curDir string) (Stamp, error) {
+	n, err := Mtime(newDir)
 	if err != nil {
 		return Stamp{}, err
 	}
-	c, err := Mtime(filepath.Join(dir, Cur))
+	c, err := Mtime(curDir)
 	return Stamp{New: n, Cur: c}, err
 }
 
 // Mtime returns the mtime of a file or directory in nanoseconds.
 func Mtime(path string) (int64, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0, err
+	var st unix.Stat_t
+	for {
+		err := unix.Stat(path, &st)
+		if err == nil {
+			return st.Mtim.Nano(), nil
+		}
+		if err != unix.EINTR {
+			return 0, &os.PathError{Op: "stat", Path: path, Err: err}
+		}
 	}
-	return info.ModTime().UnixNano(), nil
 }
 
 // Scan is one reading of a folder.
@@ -40,7 +47,8 @@ func Mtime(path string) (int64, error) {
 type Scan struct {
 	New, Cur []string // the names of files, in the order of the directory
 	Before   Stamp    // before the reading
-	// Settled: nothing changed while it was read, nor in the 2 seconds before.
+	Whole    bool     // nothing changed while it was read
+	// Settled: it is Whole, and nothing changed in the 2 seconds before.
 	Settled bool
 }
 
@@ -49,22 +57,24 @@ type Scan struct {
 func ReadScan(dir string, now time.Time) (Scan, error) {
 	var s Scan
 	var err error
-	if s.Before, err = ReadStamp(dir); err != nil {
+	newDir, curDir := filepath.Join(dir, New), filepath.Join(dir, Cur)
+	if s.Before, err = ReadStamp(newDir, curDir); err != nil {
 		return s, err
 	}
 	// new first: what moves from there to cur meanwhile is seen twice, not missed.
-	if s.New, err = readNames(filepath.Join(dir, New)); err != nil {
+	if s.New, err = readNames(newDir); err != nil {
 		return s, err
 	}
-	if s.Cur, err = readNames(filepath.Join(dir, Cur)); err != nil {
+	if s.Cur, err = readNames(curDir); err != nil {
 		return s, err
 	}
-	after, err := ReadStamp(dir)
+	after, err := ReadStamp(newDir, curDir)
 	if err != nil {
 		return s, err
 	}
 	young := now.Add(-settle).UnixNano()
-	s.Settled = s.Before == after && after.New < young && after.Cur < young
+	s.Whole = s.Before == after
+	s.Settled = s.Whole && after.New < young && after.Cur < young
 	return s, nil
 }
 

@@ -1,0 +1,322 @@
+package mailbox
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"facteur/server/fault"
+	"facteur/server/maildir"
+)
+
+// maxFolders bounds the folders of a home, and its subscriptions.
+const maxFolders = 10000
+
+// uses are the special uses that a folder may be made with (RFC 6154 2, but
+// \All and \Flagged, which are no folders).
+var uses = []string{`\Archive`, `\Drafts`, `\Junk`, `\Sent`, `\Trash`}
+
+// Create makes a mailbox, with a special use or "". The levels above it need
+// not exist.
+func (h *Home) Create(name, use string) error {
+	name, err := maildir.CanonicalFolder(name)
+	if err != nil {
+		return err
+	}
+	if use != "" && !slices.Contains(uses, use) {
+		return fault.Newf(fault.NotPossible, "A folder can't have the special use %s", use)
+	}
+	if err := h.lockAdmin(); err != nil {
+		return err
+	}
+	defer h.admin.Unlock()
+	if h.lookup(name) != nil {
+		return fault.New(fault.Exists, "There is a folder of that name")
+	}
+	_, err = h.create(name, use)
+	return diskFault(err)
+}
+
+// create makes a mailbox that is not there. With admin held.
+func (h *Home) create(name, use string) (*Mailbox, error) {
+	if len(h.names()) >= maxFolders {
+		return nil, fault.Newf(fault.NotPossible, "There are %d folders already, which is all that there can be", maxFolders)
+	}
+	m := h.newMailbox(name, maildir.FolderDir(name))
+	m.use = use
+	if err := h.makeFolders([]*Mailbox{m}); err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	h.folders[name] = m
+	h.mu.Unlock()
+	h.changed.Publish()
+	return m, nil
+}
+
+// lockAdmin locks admin, with the table of folders brought up to date.
+func (h *Home) lockAdmin() error {
+	h.admin.Lock()
+	h.mu.Lock()
+	fail, known := h.fail, h.mtime
+	h.mu.Unlock()
+	mtime, err := maildir.Mtime(h.dir)
+	if fail == nil && err == nil && mtime != known {
+		err = h.list(false)
+	}
+	if fail != nil {
+		err = fail
+	}
+	if err != nil {
+		h.admin.Unlock()
+	}
+	return diskFault(err)
+}
+
+// Delete removes a mailbox and its messages. The levels below it stay, and the
+// subscription (RFC 9051 6.3.5, 6.3.8).
+func (h *Home) Delete(name string) error {
+	name, err := maildir.CanonicalFolder(name)
+	if err != nil {
+		return fault.Wrap(fault.NotFound, "There is no such folder", err)
+	}
+	if name == maildir.Inbox {
+		return fault.New(fault.NotPossible, "INBOX can't be deleted")
+	}
+	if err := h.lockAdmin(); err != nil {
+		return err
+	}
+	defer h.admin.Unlock()
+	m := h.lookup(name)
+	if m == nil {
+		if len(h.below(name)) > 0 {
+			return fault.New(fault.NotPossible, "There are folders below it; delete those first")
+		}
+		return fault.New(fault.NotFound, "There is no such folder")
+	}
+	m.scanMu.Lock()
+	defer m.scanMu.Unlock()
+	m.fileMu.Lock()
+	defer m.fileMu.Unlock()
+	return diskFault(h.remove(m))
+}
+
+// remove renames the directory of a mailbox away, durably, and has its files
+// removed. With admin, scanMu and fileMu held.
+func (h *Home) remove(m *Mailbox) error {
+	away := filepath.Join(h.dir, deletedPrefix+strconv.FormatInt(time.Now().UnixNano(), 36))
+	m.mu.Lock()
+	err := h.store.opt.FS.RenameNoReplace(m.dir, away)
+	m.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	m.end(errGone)
+	h.uncount(m)
+	h.mu.Lock()
+	delete(h.folders, m.name)
+	h.mu.Unlock()
+	h.changed.Publish()
+	if err := h.store.opt.FS.SyncDir(h.dir); err != nil {
+		return err
+	}
+	h.store.work.Go(func() {
+		if err := removeAll(h.store, away); err != nil {
+			h.store.opt.Log.Warn("mailbox.delete", "dir", away, "err", err) // swept when the home is opened next
+		}
+	})
+	return nil
+}
+
+// removeAll removes a directory with all that is in it.
+func removeAll(s *Store, dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if e.IsDir() {
+			err = removeAll(s, path)
+		} else {
+			err = s.opt.FS.Remove(path)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return s.opt.FS.Remove(dir)
+}
+
+// sweepDeleted removes what a crash left of folders that were deleted.
+func (h *Home) sweepDeleted() error {
+	entries, err := os.ReadDir(h.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), deletedPrefix) {
+			if err := removeAll(h.store, filepath.Join(h.dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// below returns the names of the mailboxes below a name.
+func (h *Home) below(name string) []string {
+	var names []string
+	for _, n := range h.names() {
+		if strings.HasPrefix(n, name+"/") {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// Rename renames a mailbox and those below it. Of INBOX the messages move to
+// the new mailbox, and what is below it stays (RFC 9051 6.3.6).
+func (h *Home) Rename(old, new string) error {
+	old, err := maildir.CanonicalFolder(old)
+	if err != nil {
+		return fault.Wrap(fault.NotFound, "There is no such folder", err)
+	}
+	if new, err = maildir.CanonicalFolder(new); err != nil {
+		return err
+	}
+	if err := h.lockAdmin(); err != nil {
+		return err
+	}
+	defer h.admin.Unlock()
+	if h.lookup(new) != nil {
+		return fault.New(fault.Exists, "There is a folder of that name")
+	}
+	if old == maildir.Inbox {
+		return h.renameInbox(new)
+	}
+	if strings.HasPrefix(new, old+"/") {
+		return fault.New(fault.NotPossible, "A folder can't be moved below itself")
+	}
+	names := h.below(old)
+	if h.lookup(old) != nil {
+		names = append(names, old)
+	}
+	if len(names) == 0 {
+		return fault.New(fault.NotFound, "There is no such folder")
+	}
+	targets := make([]string, len(names))
+	for i, name := range names {
+		if targets[i], err = maildir.CanonicalFolder(new + name[len(old):]); err != nil {
+			return err
+		}
+		if h.lookup(targets[i]) != nil {
+			return fault.Newf(fault.Exists, "There is a folder named %s", targets[i])
+		}
+	}
+	return diskFault(h.renameAll(names, targets))
+}
+
+// renameAll renames mailboxes, or none. With admin held.
+func (h *Home) renameAll(names, targets []string) error {
+	for i, name := range names {
+		if err := h.renameOne(name, targets[i], maildir.FolderDir(targets[i])); err != nil {
+			for i--; i >= 0; i-- {
+				if back := h.renameOne(targets[i], names[i], maildir.FolderDir(names[i])); back != nil {
+					err = errors.Join(err, back)
+				}
+			}
+			return err
+		}
+	}
+	h.changed.Publish()
+	return h.store.opt.FS.SyncDir(h.dir)
+}
+
+func (h *Home) renameOne(name, target, base string) error {
+	m := h.lookup(name)
+	m.scanMu.Lock()
+	defer m.scanMu.Unlock()
+	m.fileMu.Lock()
+	defer m.fileMu.Unlock()
+	m.mu.Lock()
+	err := h.store.opt.FS.RenameNoReplace(m.dir, filepath.Join(h.dir, base))
+	if err == nil {
+		m.place(target, base)
+	}
+	m.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.folders, name)
+	h.folders[target] = m
+	return nil
+}
+
+// renameInbox moves the messages of INBOX to a new mailbox. With admin held.
+func (h *Home) renameInbox(new string) error {
+	dst, err := h.create(new, "")
+	if err != nil {
+		return diskFault(err)
+	}
+	src := h.lookup(maildir.Inbox)
+	if err := src.lockList(); err != nil {
+		return err
+	}
+	uids := make([]UID, len(src.list.recs))
+	for i, r := range src.list.recs {
+		uids[i] = r.uid
+	}
+	src.mu.Unlock()
+	_, err = src.Move(nil, uids, dst)
+	return err
+}
+
+// Subscribe sets or clears the subscription to a name, of a mailbox or not.
+func (h *Home) Subscribe(name string, on bool) error {
+	name, err := maildir.CanonicalFolder(name)
+	if err != nil {
+		return err
+	}
+	if err := h.lockAdmin(); err != nil {
+		return err
+	}
+	defer h.admin.Unlock()
+	h.mu.Lock()
+	had := h.subscribed[name]
+	var names []string
+	for n := range h.subscribed {
+		if n != name {
+			names = append(names, n)
+		}
+	}
+	h.mu.Unlock()
+	if had == on {
+		return nil
+	}
+	if on {
+		names = append(names, name)
+	}
+	if len(names) > maxFolders {
+		return fault.Newf(fault.NotPossible, "There are %d subscriptions already, which is all that there can be", maxFolders)
+	}
+	slices.SortFunc(names, compareNames)
+	if err := maildir.WriteSubscriptions(h.store.opt.FS, h.dir, names); err != nil {
+		return diskFault(err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if on {
+		h.subscribed[name] = true
+	} else {
+		delete(h.subscribed, name)
+	}
+	return nil
+}

@@ -1,0 +1,235 @@
+package mailbox
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"facteur/server/maildir"
+)
+
+// found is a file of a scan whose name has a UID of this folder.
+type found struct {
+	uid   UID
+	flags maildir.Flags
+	size  int64 // as served, or maildir.Unknown
+	name  string
+	inNew bool
+}
+
+// stray is a file that has no UID here yet.
+type stray struct {
+	name  string
+	inNew bool
+	fresh bool // its unique part may be that of another file
+}
+
+// twin is a file whose name says that it is the message of another name.
+type twin struct {
+	uid   UID
+	keep  string // path of the file that counts
+	other found
+}
+
+// load reads the list.
+func (m *Mailbox) load() error {
+	m.scanMu.Lock()
+	defer m.scanMu.Unlock()
+	m.mu.Lock()
+	if m.complete || m.fail != nil {
+		defer m.mu.Unlock()
+		return m.fail
+	}
+	dir, next := m.dir, m.next
+	// Messages that arrive from now on are in this list, and may be in the scan.
+	m.list = &list{}
+	m.stamp, _ = m.readStamp() // an error comes up again below
+	m.scan = scanState{}
+	m.mu.Unlock()
+
+	recs, strays, twins, err := m.readList(dir, next)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil {
+		err = m.fail
+	}
+	if err != nil {
+		m.dropList()
+		return err
+	}
+	arrived := m.list.recs
+	m.list = &list{}
+	for _, r := range recs {
+		m.list.append(r)
+	}
+	for _, r := range arrived {
+		m.list.append(r)
+	}
+	m.mu.Unlock()
+	m.settleStrays(strays, twins)
+	m.mu.Lock()
+	if m.fail != nil {
+		return m.fail
+	}
+	m.complete = true
+	m.used = m.store.opt.Now()
+	m.home.usageMu.Lock()
+	m.home.setUsage(m, Usage{Octets: m.list.size, Messages: len(m.list.recs)})
+	m.home.usageMu.Unlock()
+	m.store.track(m, true)
+	return nil
+}
+
+// readList reads the messages below a UID. With scanMu held.
+func (m *Mailbox) readList(dir string, next UID) (recs []record, strays []stray, twins []twin, err error) {
+	if err := m.refreshKeywords(); err != nil {
+		return nil, nil, nil, err
+	}
+	began := time.Now()
+	own, strays, err := m.readWhole(dir)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	m.mu.Lock()
+	m.scanned(began)
+	m.scan.young, m.scan.loose = true, true
+	m.mu.Unlock()
+	for group := range groups(own) {
+		if group[0].uid >= next {
+			continue // arrived meanwhile, or a UID that was never given
+		}
+		best, rest := choose(group, "", "")
+		if best.size == maildir.Unknown {
+			if _, best.size, err = servedSize(m.path(best.inNew, best.name)); err != nil {
+				continue // gone meanwhile
+			}
+		}
+		recs = append(recs, record{
+			uid: best.uid, flags: best.flags, size: best.size,
+			name: best.name, inNew: best.inNew, recent: best.inNew,
+		})
+		strays, twins = m.sortRest(best, rest, strays, twins)
+	}
+	return recs, strays, twins, nil
+}
+
+// readWhole scans a folder until no file can have been missed: once when
+// nothing changed meanwhile, else three times, and what the last one did not
+// show counts when it is there.
+func (m *Mailbox) readWhole(dir string) (own []found, strays []stray, err error) {
+	seen := make(map[string]bool)
+	for range 3 {
+		scan, err := maildir.ReadScan(dir, m.store.opt.Now())
+		if err != nil {
+			return nil, nil, err
+		}
+		before := own
+		own, strays = m.sortScan(scan)
+		clear(seen)
+		for _, f := range own {
+			seen[f.name] = true
+		}
+		for _, f := range before {
+			if !seen[f.name] && fileExists(m.path(f.inNew, f.name)) {
+				own = append(own, f)
+			}
+		}
+		if scan.Whole {
+			break
+		}
+	}
+	slices.SortStableFunc(own, func(a, b found) int { return cmp.Compare(a.uid, b.uid) })
+	return own, strays, nil
+}
+
+// sortScan tells the files with a UID of this folder, by UID, from others.
+func (m *Mailbox) sortScan(scan maildir.Scan) (own []found, strays []stray) {
+	own = make([]found, 0, len(scan.New)+len(scan.Cur))
+	for _, inNew := range []bool{false, true} {
+		names := scan.Cur
+		if inNew {
+			names = scan.New
+		}
+		for _, name := range names {
+			n := maildir.ParseName(name)
+			if n.UID == 0 || n.Validity != m.validity {
+				strays = append(strays, stray{name: name, inNew: inNew, fresh: n.UID != 0})
+				continue
+			}
+			own = append(own, found{uid: UID(n.UID), flags: n.Flags, size: n.Served, name: name, inNew: inNew})
+		}
+	}
+	slices.SortStableFunc(own, func(a, b found) int { return cmp.Compare(a.uid, b.uid) })
+	return own, strays
+}
+
+// groups yields the runs of files with the same UID.
+func groups(own []found) func(yield func([]found) bool) {
+	return func(yield func([]found) bool) {
+		for len(own) > 0 {
+			n := 1
+			for n < len(own) && own[n].uid == own[0].uid {
+				n++
+			}
+			if !yield(own[:n]) {
+				return
+			}
+			own = own[n:]
+		}
+	}
+}
+
+// choose picks of files with the same UID the one that has it: with this unique
+// part ("": any), best with this very name, else in cur, where files move to
+// from new. ok is false when none fits.
+func choose(group []found, unique, name string) (best found, rest []found) {
+	pick := -1
+	for i, f := range group {
+		if unique != "" && maildir.UniqueOf(f.name) != unique {
+			continue
+		}
+		if pick < 0 || !f.inNew && (group[pick].inNew || f.name == name) {
+			pick = i
+		}
+	}
+	for i, f := range group {
+		if i != pick {
+			rest = append(rest, f)
+		}
+	}
+	if pick >= 0 {
+		best = group[pick]
+	}
+	return best, rest
+}
+
+// sortRest sorts the files that lost to best: twins have its unique part too.
+func (m *Mailbox) sortRest(best found, rest []found, strays []stray, twins []twin) ([]stray, []twin) {
+	for _, f := range rest {
+		if best.name != "" && maildir.UniqueOf(f.name) == maildir.UniqueOf(best.name) {
+			twins = append(twins, twin{uid: best.uid, keep: m.path(best.inNew, best.name), other: f})
+		} else {
+			strays = append(strays, stray{name: f.name, inNew: f.inNew, fresh: true})
+		}
+	}
+	return strays, twins
+}
+
+// unload lets go of a list that nobody used for a while.
+func (m *Mailbox) unload(after time.Duration) {
+	if !m.scanMu.TryLock() {
+		return
+	}
+	defer m.scanMu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.complete && len(m.views) == 0 && m.store.opt.Now().Sub(m.used) >= after {
+		m.dropList()
+	}
+}
+
+// dropList lets go of the list. With mu held.
+func (m *Mailbox) dropList() {
+	m.list, m.complete = nil, false
+	m.store.track(m, false)
+}
