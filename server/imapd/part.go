@@ -152,7 +152,8 @@ func (s *partScanner) entity(defaultType string, depth int) (*part, delimiter) {
 	for {
 		d, ok := s.line()
 		if !ok || d.level >= 0 { // a header without a body
-			p.body, p.end = max(d.end, p.start), max(d.end, p.start)
+			d.end = max(d.end, p.start)
+			p.body, p.end = d.end, d.end
 			s.readType(p, defaultType)
 			return p, d
 		}
@@ -164,7 +165,8 @@ func (s *partScanner) entity(defaultType string, depth int) (*part, delimiter) {
 	bodyLines := s.lines
 	s.readType(p, defaultType)
 	d := s.content(p, depth)
-	p.end = max(d.end, p.body)
+	d.end = max(d.end, p.body)
+	p.end = d.end
 	p.lines = max(d.lines-bodyLines, 0)
 	if p.multipart() && len(p.children) == 0 { // RFC 9051 9, body-type-mpart: 1*body
 		p.children = []*part{{start: p.end, body: p.end, end: p.end, kind: "text", subtype: "plain", header: new(message.Header)}}
@@ -229,7 +231,7 @@ func (s *partScanner) readType(p *part, defaultType string) {
 	if !ok || major == "" || minor == "" || major == "multipart" && params["boundary"] == "" {
 		major, minor, params = "text", "plain", nil
 	}
-	if params == nil && major == "text" {
+	if len(params) == 0 && major == "text" {
 		params = map[string]string{"charset": "us-ascii"}
 	}
 	p.kind, p.subtype, p.params = major, minor, params

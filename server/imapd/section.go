@@ -15,7 +15,7 @@ import (
 // section is what a FETCH item asks for: a range of the message, or bytes made
 // from it.
 type section struct {
-	io.ReadSeeker
+	io.Reader
 	size int64
 }
 
@@ -26,14 +26,18 @@ func rangeOf(b envelope.Body, from, to int64) section {
 func bytesOf(data []byte) section { return section{bytes.NewReader(data), int64(len(data))} }
 
 // partial cuts s (RFC 9051 6.4.5, "<partial>"). A range behind the end is empty.
-func (s section) partial(p *imap.SectionPartial) section {
+func (s section) partial(p *imap.SectionPartial) (section, error) {
 	if p == nil {
-		return s
+		return s, nil
 	}
 	from := min(p.Offset, s.size)
 	s.size = min(s.size-from, p.Size)
-	_, _ = s.Seek(from, io.SeekStart) // a range of a reader at hand can't fail
-	return s
+	if seeker, ok := s.Reader.(io.Seeker); ok {
+		_, err := seeker.Seek(from, io.SeekStart)
+		return s, err
+	}
+	_, err := io.CopyN(io.Discard, s, from)
+	return s, err
 }
 
 // bodySection returns BODY[...] (RFC 9051 6.4.5.1). A part that is not there is
@@ -53,13 +57,13 @@ func (m *openMessage) bodySection(item *imap.FetchItemBodySection) (section, err
 		}
 	}
 	if len(item.HeaderFields) == 0 && len(item.HeaderFieldsNot) == 0 {
-		return rangeOf(m, from, to).partial(item.Partial), nil
+		return rangeOf(m, from, to).partial(item.Partial)
 	}
 	h, err := readHeader(m, from, to)
 	if err != nil {
 		return section{}, err
 	}
-	return bytesOf(selectFields(h.Bytes(), item)).partial(item.Partial), nil
+	return bytesOf(selectFields(h.Bytes(), item)).partial(item.Partial)
 }
 
 // find returns the part that item names; HEADER and TEXT are those of the
@@ -135,37 +139,28 @@ func selectFields(header []byte, item *imap.FetchItemBodySection) []byte {
 
 // binarySection returns BINARY[...] (RFC 3516 4.2): the decoded body of a part.
 // What holds other parts is never encoded.
-func (m *openMessage) binarySection(number []int, partial *imap.SectionPartial) (io.Reader, int64, error) {
+func (m *openMessage) binarySection(number []int, partial *imap.SectionPartial) (section, error) {
 	if len(number) == 0 {
-		s := rangeOf(m, 0, m.Size()).partial(partial)
-		return io.LimitReader(s, s.size), s.size, nil
+		return rangeOf(m, 0, m.Size()).partial(partial)
 	}
 	root, err := m.parts()
 	if err != nil {
-		return nil, 0, err
+		return section{}, err
 	}
 	p := root.find(number)
 	if p == nil {
-		return bytes.NewReader(nil), 0, nil
+		return bytesOf(nil), nil
 	}
 	r, ok := decode(m, p)
 	if !ok {
-		return nil, 0, errUnknownCTE
+		return section{}, errUnknownCTE
 	}
 	size, err := io.Copy(io.Discard, r)
 	if err != nil {
-		return nil, 0, errUnknownCTE
+		return section{}, errUnknownCTE
 	}
 	r, _ = decode(m, p)
-	if partial == nil {
-		return r, size, nil
-	}
-	from := min(partial.Offset, size)
-	size = min(size-from, partial.Size)
-	if _, err := io.CopyN(io.Discard, r, from); err != nil {
-		return nil, 0, err
-	}
-	return io.LimitReader(r, size), size, nil
+	return section{r, size}.partial(partial)
 }
 
 // decode returns the body of p without its content-transfer-encoding

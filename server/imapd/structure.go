@@ -1,10 +1,9 @@
 package imapd
 
 import (
+	"mime"
 	"net/mail"
 	"strings"
-
-	"mime"
 
 	"github.com/emersion/go-imap/v2"
 
