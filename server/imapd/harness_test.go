@@ -242,23 +242,15 @@ func (c *client) refused(err error, typ imap.StatusResponseType, code imap.Respo
 func (c *client) told(want ...string) {
 	c.t.Helper()
 	c.must(c.Noop().Wait())
-	c.toldSoFar(want...)
-}
-
-func (c *client) toldSoFar(want ...string) {
-	c.t.Helper()
-	var got []string
-	for {
-		select {
-		case e := <-c.events:
-			got = append(got, e)
-			continue
-		default:
+	for _, e := range want {
+		if got := c.next(); got != e {
+			c.t.Errorf("told %q, want %q", got, e)
 		}
-		break
 	}
-	if !slices.Equal(got, want) {
-		c.t.Errorf("told %q, want %q", got, want)
+	select {
+	case e := <-c.events:
+		c.t.Errorf("told %q too", e)
+	default:
 	}
 }
 

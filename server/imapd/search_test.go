@@ -40,7 +40,7 @@ func TestSearch(t *testing.T) {
 		{"DELETED", "3"}, {"UNDELETED ANSWERED", ""}, {"DRAFT", "4"}, {"RECENT", "1 2 3 4"}, {"NEW", "2 3 4"}, {"OLD", ""},
 		{"SINCE 3-Nov-2026", "3 4"}, {"BEFORE 2-Nov-2026", "1"}, {"ON 2-Nov-2026", "2"},
 		{"SENTON 2-Nov-2026", "1"}, {"SENTSINCE 1-Jan-2000", "1"}, {"SENTBEFORE 2-Nov-2026", ""},
-		{"LARGER 300", "3"}, {"SMALLER 150", "4"},
+		{"LARGER 300", "3"}, {"SMALLER 120", "4"},
 		{`FROM "J@EXAMPLE"`, "1"}, {"FROM {5+}\r\njÖRG", "1"}, {`TO b@`, "1"}, {"CC c@example.org", "2"}, {"SUBJECT {5+}\r\ncAFÉ", "1"},
 		{`HEADER X-Empty ""`, "4"}, {`HEADER Subject ""`, "1 2 4"}, {"HEADER Content-Type multipart", "3"},
 		{"BODY plain", "1 3"}, {"BODY strasse", "2"}, {"BODY {7+}\r\nZÜRICH", "4"}, {"BODY {5+}\r\nCAFÉ", "2"}, {"BODY two", ""}, {"TEXT two", "2"},

@@ -78,6 +78,7 @@ func (sel *selected) take() {
 			sel.learn(e.Message.Flags)
 		case e.Kind == mailbox.Expunged && found:
 			sel.gone[e.UID] = struct{}{}
+			delete(sel.changed, e.UID)
 		case e.Kind == mailbox.Flags && found:
 			e.Message.Recent = sel.messages[i].Recent
 			sel.messages[i] = e.Message
@@ -91,6 +92,7 @@ func (sel *selected) take() {
 		for _, m := range sel.messages {
 			sel.gone[m.UID] = struct{}{}
 		}
+		clear(sel.changed)
 	}
 }
 
@@ -137,7 +139,6 @@ func (sel *selected) flushGone(write func(seqNum uint32) error) error {
 	}
 	sel.messages = slices.DeleteFunc(sel.messages, func(m mailbox.Message) bool {
 		_, gone := sel.gone[m.UID]
-		delete(sel.changed, m.UID)
 		return gone
 	})
 	clear(sel.gone)
@@ -213,7 +214,7 @@ func (s *session) spans(set imap.NumSet) ([]span, error) {
 				return nil, bad("There is no message with this number")
 			}
 			from, to := bounds(r.Start, r.Stop, last)
-			spans = append(spans, span{int(from) - 1, int(to)})
+			spans = append(spans, span{int(from) - 1, int(min(to, last))}) // "9:*" is "*:9"
 		}
 	case imap.UIDSet:
 		if imap.IsSearchRes(set) {
