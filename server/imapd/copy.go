@@ -115,8 +115,7 @@ func (s *session) room(size int64) error {
 func (s *session) Append(name string, r imap.LiteralReader, options *imap.AppendOptions) (*imap.AppendData, error) {
 	s.lock()
 	defer s.mu.Unlock()
-	s.link.unlimited() // imapserver holds the literal to AppendLimit
-	defer s.link.allowance.Store(commandAllowance)
+	s.link.allowance.Add(2 * r.Size()) // imapserver holds the literal to AppendLimit
 	flags, err := storable(options.Flags)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -51,9 +50,6 @@ func (l *link) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// unlimited lifts the allowance while a literal is read that has a limit itself.
-func (l *link) unlimited() { l.allowance.Store(math.MaxInt64) }
 
 // Write is that of net.Conn; each call has the timeout anew.
 func (l *link) Write(p []byte) (int, error) {

@@ -290,8 +290,7 @@ func FuzzParts(f *testing.F) {
 				}
 			}
 		}
-		q := query{SearchCriteria: &imap.SearchCriteria{}, text: [][]byte{[]byte("zzz")}, bodies: [][]byte{[]byte("x")}}
-		if _, err := q.match(&candidate{openMessage: m}); err != nil {
+		if _, err := all(textTests(&imap.SearchCriteria{Text: []string{"zzz"}, Body: []string{""}}))(&candidate{openMessage: m}); err != nil {
 			t.Fatal(err)
 		}
 	})

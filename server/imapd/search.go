@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"slices"
 	"sort"
@@ -78,7 +79,7 @@ func saves(places []int, options *imap.SearchOptions) []int {
 
 func (s *session) search(criteria *imap.SearchCriteria) ([]int, error) {
 	texts := 0
-	q, err := s.compile(criteria, &texts)
+	matches, err := s.compile(criteria, &texts)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (s *session) search(criteria *imap.SearchCriteria) ([]int, error) {
 			return nil, s.ctx.Err()
 		}
 		c := candidate{box: s.selected.box, place: i, Message: m}
-		ok, err := q.match(&c)
+		ok, err := matches(&c)
 		c.close()
 		switch {
 		case fault.Is(err, fault.NotFound): // gone
@@ -101,176 +102,98 @@ func (s *session) search(criteria *imap.SearchCriteria) ([]int, error) {
 	return found, nil
 }
 
-// query is a search key made ready.
-type query struct {
-	*imap.SearchCriteria
-	sets         [][]span
-	headers      []string // folded, as Header
-	bodies, text [][]byte // folded
-	not          []*query
-	or           [][2]*query
+// test tells whether a message matches.
+type test func(*candidate) (bool, error)
+
+// all passes what passes each test; they are made in the order of what they cost.
+func all(tests []test) test {
+	return func(c *candidate) (bool, error) {
+		for _, t := range tests {
+			if ok, err := t(c); !ok || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}
 }
 
 // maxTexts bounds how many strings one SEARCH looks for.
 const maxTexts = 200
 
-func (s *session) compile(c *imap.SearchCriteria, texts *int) (*query, error) {
-	q := &query{SearchCriteria: c}
-	if *texts += len(c.Header) + len(c.Body) + len(c.Text); *texts > maxTexts {
+// compile makes a test of search keys (RFC 9051 6.4.4).
+func (s *session) compile(keys *imap.SearchCriteria, texts *int) (test, error) {
+	if *texts += len(keys.Header) + len(keys.Body) + len(keys.Text); *texts > maxTexts {
 		return nil, no(imap.ResponseCodeLimit, "The search looks for too many strings")
 	}
-	for _, set := range c.SeqNum {
+	tests := []test{func(c *candidate) (bool, error) { return c.matchesFacts(keys), nil }}
+	sets := make([]imap.NumSet, 0, len(keys.SeqNum)+len(keys.UID))
+	for _, set := range keys.SeqNum {
+		sets = append(sets, set)
+	}
+	for _, set := range keys.UID {
+		sets = append(sets, set)
+	}
+	for _, set := range sets {
 		spans, err := s.spans(set)
 		if err != nil {
 			return nil, err
 		}
-		q.sets = append(q.sets, spans)
+		tests = append(tests, func(c *candidate) (bool, error) { return within(spans, c.place), nil })
 	}
-	for _, set := range c.UID {
-		spans, err := s.spans(set)
+	tests = append(tests, func(c *candidate) (bool, error) { return c.matchesDates(keys) })
+	for i := range keys.Not {
+		t, err := s.compile(&keys.Not[i], texts)
 		if err != nil {
 			return nil, err
 		}
-		q.sets = append(q.sets, spans)
+		tests = append(tests, func(c *candidate) (bool, error) {
+			ok, err := t(c)
+			return !ok, err
+		})
 	}
-	for _, h := range c.Header {
-		q.headers = append(q.headers, fold(h.Value))
-	}
-	for _, b := range c.Body {
-		q.bodies = append(q.bodies, []byte(fold(b)))
-	}
-	for _, t := range c.Text {
-		q.text = append(q.text, []byte(fold(t)))
-	}
-	for i := range c.Not {
-		not, err := s.compile(&c.Not[i], texts)
-		if err != nil {
+	for i := range keys.Or {
+		a, errA := s.compile(&keys.Or[i][0], texts)
+		b, errB := s.compile(&keys.Or[i][1], texts)
+		if err := errors.Join(errA, errB); err != nil {
 			return nil, err
 		}
-		q.not = append(q.not, not)
+		tests = append(tests, func(c *candidate) (bool, error) {
+			if ok, err := a(c); ok || err != nil {
+				return ok, err
+			}
+			return b(c)
+		})
 	}
-	for i := range c.Or {
-		a, err := s.compile(&c.Or[i][0], texts)
-		if err != nil {
-			return nil, err
-		}
-		b, err := s.compile(&c.Or[i][1], texts)
-		if err != nil {
-			return nil, err
-		}
-		q.or = append(q.or, [2]*query{a, b})
-	}
-	return q, nil
+	return all(append(tests, textTests(keys)...)), nil
 }
 
-// match tells whether a message matches; what costs little is looked at first.
-func (q *query) match(c *candidate) (bool, error) {
-	if !q.matchFacts(c) {
-		return false, nil
+// textTests are those that read the message.
+func textTests(keys *imap.SearchCriteria) []test {
+	var tests []test
+	for _, h := range keys.Header {
+		name, want := h.Key, fold(h.Value)
+		tests = append(tests, func(c *candidate) (bool, error) { return c.fieldContains(name, want) })
 	}
-	for _, step := range []func(*candidate) (bool, error){q.matchDates, q.matchNested, q.matchHeader, q.matchText} {
-		if ok, err := step(c); !ok || err != nil {
-			return false, err
-		}
+	for i, text := range append(slices.Clone(keys.Body), keys.Text...) {
+		header, want := i >= len(keys.Body), []byte(fold(text))
+		tests = append(tests, func(c *candidate) (bool, error) {
+			root, err := c.parts()
+			if err != nil {
+				return false, err
+			}
+			if header && headerContains(root.header, want) {
+				return true, nil
+			}
+			return c.bodyContains(root, want)
+		})
 	}
-	return true, nil
+	return tests
 }
 
-func (q *query) matchFacts(c *candidate) bool {
-	if q.Larger > 0 && c.Size <= q.Larger || q.Smaller > 0 && c.Size >= q.Smaller {
-		return false
-	}
-	for _, spans := range q.sets {
-		i := sort.Search(len(spans), func(i int) bool { return spans[i].to > c.place })
-		if i == len(spans) || spans[i].from > c.place {
-			return false
-		}
-	}
-	return !slices.ContainsFunc(q.Flag, func(f imap.Flag) bool { return !c.has(f) }) &&
-		!slices.ContainsFunc(q.NotFlag, c.has)
-}
-
-func (q *query) matchDates(c *candidate) (bool, error) {
-	if !q.Since.IsZero() || !q.Before.IsZero() {
-		date, err := c.box.InternalDate(c.UID)
-		if err != nil || !within(date, q.Since, q.Before) {
-			return false, err
-		}
-	}
-	if q.SentSince.IsZero() && q.SentBefore.IsZero() {
-		return true, nil
-	}
-	top, err := c.top()
-	if err != nil {
-		return false, err
-	}
-	date := top.header.Date()
-	return !date.IsZero() && within(date, q.SentSince, q.SentBefore), nil
-}
-
-// within compares days, without regard to time and time zone (RFC 9051 6.4.4).
-func within(t, since, before time.Time) bool {
-	day := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
-	return (since.IsZero() || !day.Before(since)) && (before.IsZero() || day.Before(before))
-}
-
-func (q *query) matchNested(c *candidate) (bool, error) {
-	for _, not := range q.not {
-		if ok, err := not.match(c); ok || err != nil {
-			return false, err
-		}
-	}
-	for _, or := range q.or {
-		ok, err := or[0].match(c)
-		if err == nil && !ok {
-			ok, err = or[1].match(c)
-		}
-		if !ok || err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-func (q *query) matchHeader(c *candidate) (bool, error) {
-	if len(q.headers) == 0 {
-		return true, nil
-	}
-	top, err := c.top()
-	if err != nil {
-		return false, err
-	}
-	for i, want := range q.headers {
-		values := top.header.Values(q.Header[i].Key)
-		if !slices.ContainsFunc(values, func(v string) bool { return strings.Contains(fold(v), want) }) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-func (q *query) matchText(c *candidate) (bool, error) {
-	if len(q.bodies)+len(q.text) == 0 {
-		return true, nil
-	}
-	root, err := c.parts()
-	if err != nil {
-		return false, err
-	}
-	for _, want := range q.bodies {
-		if ok, err := c.bodyContains(root, want); !ok || err != nil {
-			return false, err
-		}
-	}
-	for _, want := range q.text {
-		if headerContains(root.header, want) {
-			continue
-		}
-		if ok, err := c.bodyContains(root, want); !ok || err != nil {
-			return false, err
-		}
-	}
-	return true, nil
+// within tells whether one of the spans, which ascend, holds place.
+func within(spans []span, place int) bool {
+	i := sort.Search(len(spans), func(i int) bool { return spans[i].to > place })
+	return i < len(spans) && spans[i].from <= place
 }
 
 // candidate is a message that is looked at, opened when first needed.
@@ -295,12 +218,55 @@ func (c *candidate) parts() (*part, error) {
 	return c.openMessage.parts()
 }
 
+// matchesFacts looks at what is known without opening the message.
+func (c *candidate) matchesFacts(keys *imap.SearchCriteria) bool {
+	if keys.Larger > 0 && c.Size <= keys.Larger || keys.Smaller > 0 && c.Size >= keys.Smaller {
+		return false
+	}
+	return !slices.ContainsFunc(keys.Flag, func(f imap.Flag) bool { return !c.has(f) }) &&
+		!slices.ContainsFunc(keys.NotFlag, c.has)
+}
+
 // has tells whether the message has a flag; flags have no case.
 func (c *candidate) has(f imap.Flag) bool {
 	if f == flagRecent {
 		return c.Recent
 	}
 	return slices.ContainsFunc(c.Flags, func(g string) bool { return strings.EqualFold(g, string(f)) })
+}
+
+func (c *candidate) matchesDates(keys *imap.SearchCriteria) (bool, error) {
+	if !keys.Since.IsZero() || !keys.Before.IsZero() {
+		date, err := c.box.InternalDate(c.UID)
+		if err != nil || !between(date, keys.Since, keys.Before) {
+			return false, err
+		}
+	}
+	if keys.SentSince.IsZero() && keys.SentBefore.IsZero() {
+		return true, nil
+	}
+	top, err := c.top()
+	if err != nil {
+		return false, err
+	}
+	date := top.header.Date()
+	return !date.IsZero() && between(date, keys.SentSince, keys.SentBefore), nil
+}
+
+// between compares days, without regard to time and time zone (RFC 9051 6.4.4).
+func between(t, since, before time.Time) bool {
+	day := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+	return (since.IsZero() || !day.Before(since)) && (before.IsZero() || day.Before(before))
+}
+
+// fieldContains looks for folded text in the fields of a name.
+func (c *candidate) fieldContains(name, want string) (bool, error) {
+	top, err := c.top()
+	if err != nil {
+		return false, err
+	}
+	values := top.header.Values(name)
+	return slices.ContainsFunc(values, func(v string) bool { return strings.Contains(fold(v), want) }), nil
 }
 
 // bodyContains looks for folded text in the texts of a part, and in the headers
