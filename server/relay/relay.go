@@ -66,7 +66,7 @@ type Options struct {
 	// Dial opens a connection; nil is that of net.Dialer.
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	Timeouts Timeouts
-	Log      *slog.Logger
+	Log      *slog.Logger // nil: nothing is logged
 }
 
 // Relay delivers to other servers.
@@ -79,6 +79,9 @@ func New(o Options) *Relay {
 	}
 	if o.Dial == nil {
 		o.Dial = new(net.Dialer).DialContext
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Timeouts.fill()
 	return &Relay{o}

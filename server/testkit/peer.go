@@ -166,9 +166,15 @@ func (s *peerSession) use(c net.Conn) { s.conn, s.r = c, bufio.NewReader(c) }
 // whether the answer was not a refusal.
 func (s *peerSession) reply(stage Stage, line, usual string) (good, ok bool) {
 	answer := s.peer.opts.Answer(stage, line)
-	switch answer {
-	case "":
+	if answer == "" {
 		answer = usual
+	}
+	return s.say(answer)
+}
+
+// say sends an answer.
+func (s *peerSession) say(answer string) (good, ok bool) {
+	switch answer {
 	case Drop:
 		return false, false
 	case Hang:
@@ -265,8 +271,8 @@ func (s *peerSession) startTLS() bool {
 	if !good {
 		return ok
 	}
-	if s.peer.opts.Answer(Handshake, "") != "" {
-		_, ok = s.reply(Handshake, "", "")
+	if a := s.peer.opts.Answer(Handshake, ""); a != "" {
+		_, ok = s.say(a)
 		return ok
 	}
 	c := tls.Server(s.conn, s.peer.opts.TLS)
@@ -293,7 +299,7 @@ func (s *peerSession) data() bool {
 		}
 		if first {
 			if a := s.peer.opts.Answer(Body, line); a != "" {
-				s.reply(Body, line, "")
+				s.say(a)
 				return false
 			}
 		}

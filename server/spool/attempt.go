@@ -1,0 +1,207 @@
+package spool
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/envelope"
+	"facteur/server/fault"
+	"facteur/server/message"
+)
+
+const (
+	// maxAtOnce is how many recipients one attempt has (RFC 5321 4.5.3.1.8).
+	maxAtOnce = 100
+	// afterError is when to try again after an error of the disk.
+	afterError = 5 * time.Minute
+)
+
+// attempt tries the recipients of a destination. It returns when to do so again, zero
+// when there is nothing more to do.
+func (s *Spool) attempt(sl *slot) (next time.Time) {
+	it := sl.item
+	r, err := s.current(it)
+	if err != nil {
+		return s.unreadable(it, err)
+	}
+	places := r.waiting(sl.dest)
+	if len(places) == 0 {
+		return time.Time{}
+	}
+	b, err := s.store.open(it.id)
+	if err != nil {
+		return s.unreadable(it, err)
+	}
+	defer b.Close()
+	for part := range slices.Chunk(places, maxAtOnce) {
+		results := s.opts.Attempt.Attempt(s.ctx, newItem(it.id, r, part, b))
+		if next, err = s.settle(sl, part, results); err != nil {
+			return s.unreadable(it, err)
+		}
+		if s.ctx.Err() != nil {
+			break
+		}
+	}
+	return next
+}
+
+// newItem makes the Item for some recipients.
+func newItem(id string, r *record, places []int, b envelope.Body) Item {
+	first := &r.Recipients[places[0]]
+	item := Item{ID: id, Envelope: r.envelope(), Local: first.Local, Domain: address.Address(first.Address).Domain, Body: b}
+	for _, i := range places {
+		to := r.Recipients[i].recipient()
+		item.Recipients = append(item.Recipients, to)
+		item.Envelope.Recipients = append(item.Envelope.Recipients, to.Recipient)
+	}
+	return item
+}
+
+// current returns the record of an entry.
+func (s *Spool) current(it *item) (*record, error) {
+	it.mu.Lock()
+	defer it.mu.Unlock()
+	return s.currentLocked(it)
+}
+
+func (s *Spool) currentLocked(it *item) (*record, error) {
+	if it.unsaved != nil {
+		return it.unsaved.clone(), nil
+	}
+	return s.store.read(it.id)
+}
+
+// unreadable deals with an entry that can't be read, and returns when to try again.
+func (s *Spool) unreadable(it *item, err error) time.Time {
+	switch {
+	case errors.Is(err, errBad):
+		s.store.setAside(it.id, err)
+	case errors.Is(err, fs.ErrNotExist):
+		s.log.Warn("spool.vanished", "id", it.id) // someone has removed it by hand
+	default:
+		s.log.Error("spool.unreadable", "id", it.id, "err", err)
+		return s.now().Add(afterError)
+	}
+	return time.Time{}
+}
+
+// settle puts the results of an attempt into the record. It returns when the
+// destination is to be tried again. Its error is that of reading the record.
+func (s *Spool) settle(sl *slot, places []int, results []Result) (time.Time, error) {
+	it := sl.item
+	it.mu.Lock()
+	r, err := s.currentLocked(it)
+	if err != nil {
+		it.mu.Unlock()
+		return time.Time{}, err
+	}
+	s.apply(it.id, r, places, results)
+	err = s.keep(it, r)
+	it.mu.Unlock()
+
+	now := s.now()
+	switch {
+	case err != nil:
+		s.log.Error("spool.unsaved", "id", it.id, "err", err)
+		s.wantHousekeeping(it, now.Add(time.Minute))
+	case r.owesReports():
+		s.wantHousekeeping(it, now)
+	}
+	var next time.Time
+	for _, i := range r.waiting(sl.dest) {
+		if to := &r.Recipients[i]; next.IsZero() || to.Next.Before(next) {
+			next = to.Next
+		}
+	}
+	return next, nil
+}
+
+// keep makes a changed record durable, and removes the entry when it is finished.
+// On an error the record is kept in memory. it.mu is held.
+func (s *Spool) keep(it *item, r *record) error {
+	var err error
+	if r.finished() {
+		if err = s.store.remove(it.id); err == nil {
+			s.log.Info("spool.finished", "id", it.id)
+		}
+	} else {
+		err = s.store.save(it.id, r)
+	}
+	it.unsaved = nil
+	if err != nil {
+		it.unsaved = r
+	}
+	return err
+}
+
+// apply changes the state of the recipients by what an attempt came to.
+func (s *Spool) apply(id string, r *record, places []int, results []Result) {
+	s.mu.Lock()
+	schedule := s.opts.Schedule
+	s.mu.Unlock()
+	now := s.now()
+	reports := make(map[message.Action]string)
+	var next time.Time // the same for all, so that they stay together
+	for n, i := range places {
+		res := Result{Fault: fault.New(fault.Internal, "")}
+		if n < len(results) {
+			res = results[n]
+		}
+		to := &r.Recipients[i]
+		temporary := res.Fault != nil && fault.Temporary(res.Fault)
+		if temporary && s.ctx.Err() != nil {
+			continue // broken off by Close: not made
+		}
+		to.Attempts++
+		to.Last = res.last(now)
+		if temporary && !schedule.expired(r.Received, now) {
+			if next.IsZero() {
+				next = schedule.next(to.Attempts, to.Local, r.Received, now)
+			}
+			to.Next = next
+		} else {
+			to.Done, to.Failed, to.Next = true, res.Fault != nil, time.Time{}
+			to.owe(r, res, reports)
+		}
+		s.logResult(id, to, res)
+	}
+}
+
+// owe notes the report that the sender is to get about a recipient that is done.
+func (to *rcptRecord) owe(r *record, res Result, ids map[message.Action]string) {
+	if r.Sender.ReversePath.IsZero() || to.Notify&envelope.NotifyNever != 0 {
+		return // RFC 5321 4.5.5, RFC 3461 4.1
+	}
+	var action message.Action
+	switch {
+	case to.Failed && (to.Notify == 0 || to.Notify&envelope.NotifyFailure != 0):
+		action = message.Failed
+	case to.Failed || to.Notify&envelope.NotifySuccess == 0:
+		return
+	case to.Local:
+		action = message.Delivered
+	case res.DSN: // the next server tells (RFC 3461 5.2.2)
+		return
+	default:
+		action = message.Relayed
+	}
+	if ids[action] == "" {
+		ids[action] = envelope.NewID()
+	}
+	to.Report, to.ReportID = action, ids[action]
+}
+
+func (s *Spool) logResult(id string, to *rcptRecord, res Result) {
+	args := []any{"id", id, "to", to.Address.String(), "attempt", to.Attempts, "remote", res.Remote}
+	switch {
+	case res.Fault == nil:
+		s.log.Info("spool.sent", append(args, "reply", res.Reply, "tls", res.TLS)...)
+	case to.Failed:
+		s.log.Warn("spool.failed", append(args, "err", res.Fault, "report", to.Report != "")...)
+	default:
+		s.log.Info("spool.deferred", append(args, "err", res.Fault, "next", to.Next)...)
+	}
+}

@@ -1,0 +1,170 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/envelope"
+	"facteur/server/fault"
+	"facteur/server/message"
+)
+
+// housekeep writes a record that could not be written, and sends the reports that an
+// entry owes. It returns when to do so again, zero when there is nothing more to do.
+func (s *Spool) housekeep(sl *slot) time.Time {
+	r, err := s.writeUnsaved(sl.item)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.unreadable(sl.item, err)
+	}
+	if err == nil {
+		err = s.sendReports(sl.item, r)
+	}
+	switch {
+	case err == nil:
+		return time.Time{}
+	case errors.Is(err, errBad):
+		return s.unreadable(sl.item, err)
+	case s.ctx.Err() != nil:
+		return s.now().Add(afterError) // closing
+	}
+	s.log.Error("spool.unreported", "id", sl.item.id, "err", err)
+	sl.tries++
+	return s.now().Add(s.housekeepingDelay(sl.tries))
+}
+
+func (s *Spool) housekeepingDelay(tries int) time.Duration {
+	s.mu.Lock()
+	delays := s.opts.Schedule.Local
+	s.mu.Unlock()
+	return delays[min(tries, len(delays))-1]
+}
+
+// writeUnsaved writes the record if it is not written, ends the entry if it is
+// finished, and returns the record.
+func (s *Spool) writeUnsaved(it *item) (*record, error) {
+	it.mu.Lock()
+	defer it.mu.Unlock()
+	r, err := s.currentLocked(it)
+	if err != nil {
+		return nil, err
+	}
+	if it.unsaved != nil || r.finished() {
+		if err := s.keep(it, r); err != nil {
+			return r, fmt.Errorf("write the record: %v", err) // not that it is not there
+		}
+	}
+	return r, nil
+}
+
+// sendReports sends the reports that are owed, one after the other.
+func (s *Spool) sendReports(it *item, r *record) error {
+	for {
+		rcpts := r.nextReport()
+		if len(rcpts) == 0 {
+			return nil
+		}
+		if err := s.sendReport(it, r, rcpts); err != nil {
+			return err
+		}
+		var err error
+		if r, err = s.reported(it, rcpts[0].ReportID); err != nil {
+			return err
+		}
+	}
+}
+
+// nextReport returns the recipients of one report that is owed.
+func (r *record) nextReport() []rcptRecord {
+	var rcpts []rcptRecord
+	for _, to := range r.Recipients {
+		if to.Report != "" && (len(rcpts) == 0 || to.ReportID == rcpts[0].ReportID) {
+			rcpts = append(rcpts, to)
+		}
+	}
+	return rcpts
+}
+
+// reported notes that a report is on its way.
+func (s *Spool) reported(it *item, reportID string) (*record, error) {
+	it.mu.Lock()
+	defer it.mu.Unlock()
+	r, err := s.currentLocked(it)
+	if err != nil {
+		return nil, err
+	}
+	for i := range r.Recipients {
+		if to := &r.Recipients[i]; to.ReportID == reportID {
+			to.Report, to.ReportID = "", ""
+		}
+	}
+	return r, s.keep(it, r)
+}
+
+// sendReport makes a delivery status notification and sends it on its way.
+func (s *Spool) sendReport(it *item, r *record, rcpts []rcptRecord) error {
+	b, err := s.store.open(it.id)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	s.mu.Lock()
+	hostname := s.opts.Hostname
+	s.mu.Unlock()
+	now := s.now()
+	report := message.Report{
+		ID: rcpts[0].ReportID, Hostname: hostname, Date: now, To: address.Address(r.Sender.ReversePath), UTF8: r.Sender.SMTPUTF8,
+		EnvID: r.Sender.EnvID, Full: r.Sender.Ret == "FULL", Arrival: r.Received, Message: b,
+	}
+	for i := range rcpts {
+		report.Recipients = append(report.Recipients, rcpts[i].report())
+	}
+	dsn, err := message.FormatDSN(report)
+	if err != nil {
+		return err
+	}
+	if err := s.opts.Inject(s.ctx, dsnEnvelope(report, dsn, now), dsn); err != nil {
+		return fmt.Errorf("send the report %s: %w", report.ID, err)
+	}
+	s.log.Info("spool.reported", "id", it.id, "report", report.ID, "action", string(rcpts[0].Report), "to", report.To.String(), "recipients", len(rcpts))
+	return nil
+}
+
+// dsnEnvelope is that of a notification: from nobody, about which nothing is to be
+// reported (RFC 3461 6.1, RFC 3464 2).
+func dsnEnvelope(report message.Report, dsn *message.DSN, now time.Time) envelope.Envelope {
+	env := envelope.Envelope{
+		ID: report.ID, Received: now,
+		Sender:     envelope.Sender{Size: dsn.Size(), SMTPUTF8: dsn.SMTPUTF8},
+		Recipients: []envelope.Recipient{{ForwardPath: report.To, Notify: envelope.NotifyNever}},
+	}
+	if dsn.EightBits {
+		env.Sender.Body = "8BITMIME"
+	}
+	return env
+}
+
+// report returns what the sender is told of a recipient.
+func (to *rcptRecord) report() message.ReportRecipient {
+	r := message.ReportRecipient{Address: address.Address(to.Address), ORcpt: to.ORcpt, Action: to.Report, Status: "2.0.0"}
+	hide := func(s string) string { return s }
+	if !to.Forwarder.IsZero() {
+		// Where the mail of someone is forwarded to is not the sender's business (RFC
+		// 3464 4.2).
+		r.Address = address.Address(to.Forwarder)
+		hide = strings.NewReplacer(to.Address.String(), r.Address.String(), strings.ToLower(to.Address.String()), r.Address.String()).Replace
+	}
+	l := to.Last
+	if l == nil {
+		return r
+	}
+	r.Attempted, r.Remote, r.Reply = l.At, l.Remote, hide(l.reply())
+	if l.Code != 0 {
+		r.Status = l.Status
+		r.GaveUp = fault.Temporary(fault.Reply(fault.Undeliverable, l.Code, "", ""))
+	}
+	return r
+}
