@@ -39,6 +39,7 @@ type Error struct {
 	Err  error  // ErrNoName, ErrNoData, or why it is not known
 }
 
+// Error is for the log and for people.
 func (e *Error) Error() string {
 	return fmt.Sprintf("looking up %s of %s: %v", e.Type, e.Name, e.Err)
 }
