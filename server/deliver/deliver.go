@@ -1,0 +1,159 @@
+// Package deliver brings a message to the people that it is for: it runs the
+// hooks of the stage deliver for each mailbox, carries out their actions, and
+// hands what must leave this server to the spool.
+//
+// Order of a delivery, so that nothing is lost and nothing comes twice:
+//
+//  1. plan: for each mailbox run the hooks, and decide on folders and redirects;
+//  2. write: the message once for each form that is needed, and sync it;
+//  3. spool: what must leave is made durable, but waits;
+//  4. file: link the drafts into the mailboxes, then sync their directories;
+//  5. mailboxes that failed for a while are made durable in the spool, to be
+//     tried again; when that fails too, all of 3 and 4 is undone;
+//  6. release what waits in the spool.
+//
+// A crash before the end leaves what a client without an answer will send
+// again (RFC 5321 4.5.3.2 knows no better).
+//
+// Nothing here holds a lock. Settings are swapped whole by Apply.
+package deliver
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/directory"
+	"facteur/server/envelope"
+	"facteur/server/fault"
+	"facteur/server/hook"
+	"facteur/server/mailbox"
+	"facteur/server/message"
+	"facteur/server/spool"
+)
+
+// Options are the parts that a Deliverer works with, for its whole life.
+type Options struct {
+	Store *mailbox.Store
+	Spool *spool.Spool
+	Log   *slog.Logger
+	Now   func() time.Time // nil: time.Now
+}
+
+// Settings are what a reload changes.
+type Settings struct {
+	Directory *directory.Directory
+	// Hooks returns the scripts of a mailbox at the stage deliver, in order.
+	Hooks    func(box address.Address) []hook.Hook
+	Location *time.Location
+}
+
+// Deliverer delivers messages. It may be used by several at once.
+type Deliverer struct {
+	opts Options
+	live atomic.Pointer[Settings]
+}
+
+// New returns a Deliverer with its first settings.
+func New(opts Options, first Settings) *Deliverer {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	d := &Deliverer{opts: opts}
+	d.Apply(first)
+	return d
+}
+
+// Apply changes the settings from the next message on.
+func (d *Deliverer) Apply(s Settings) { d.live.Store(&s) }
+
+// Message is a message on its way into mailboxes.
+type Message struct {
+	Envelope envelope.Envelope
+	Body     envelope.Body
+	Header   *message.Header
+	// Trace holds header fields that were added here, Received last: they come
+	// above the message.
+	Trace []byte
+}
+
+// Target is one destination of a message.
+type Target struct {
+	directory.Destination
+	Recipient envelope.Recipient // the RCPT that led here
+	// Unique names the delivery when it may be repeated after a crash; a
+	// mailbox that has it already takes it as done.
+	Unique string
+}
+
+// Deliver brings m to all targets, or to the spool where they are remote or
+// fail for a while. It returns one error a target, nil where m is durably
+// taken over. When no target at all could be reached, or what failed could not
+// be kept, nothing has happened and each error says so.
+func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []error {
+	t := &transaction{Deliverer: d, live: d.live.Load(), ctx: ctx, msg: m, targets: slices.Clone(targets), errs: make([]error, len(targets))}
+	defer t.discardDrafts()
+	t.stopLoops()
+	t.plan()
+	if err := t.spoolRemote(); err != nil {
+		return t.fail(err)
+	}
+	t.file()
+	if t.nothingDone() {
+		return t.fail(nil)
+	}
+	if err := t.spoolFailed(); err != nil {
+		return t.fail(err)
+	}
+	for _, p := range t.pending {
+		p.Release()
+	}
+	return t.errs
+}
+
+// transaction is one Deliver.
+type transaction struct {
+	*Deliverer
+	live    *Settings
+	ctx     context.Context
+	msg     Message
+	targets []Target
+	errs    []error // one a target
+
+	boxes   []*boxPlan
+	drafts  drafts
+	pending []*spool.Pending
+}
+
+// nothingDone tells whether no target was reached, so that the client keeps the
+// message and nothing needs to be spooled for later.
+func (t *transaction) nothingDone() bool {
+	for _, err := range t.errs {
+		if err == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// fail undoes what was done. With a cause each target fails for it.
+func (t *transaction) fail(cause error) []error {
+	for _, p := range t.pending {
+		if err := p.Drop(); err != nil {
+			t.opts.Log.Error("deliver.undo", "id", t.msg.Envelope.ID, "error", err)
+		}
+	}
+	for _, b := range t.boxes {
+		b.undo(t)
+	}
+	if cause != nil {
+		t.opts.Log.Error("deliver.failed", "id", t.msg.Envelope.ID, "error", cause)
+		for i := range t.errs {
+			t.errs[i] = fault.As(cause)
+		}
+	}
+	return t.errs
+}

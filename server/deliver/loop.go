@@ -1,0 +1,36 @@
+package deliver
+
+import (
+	"facteur/server/address"
+	"facteur/server/directory"
+	"facteur/server/fault"
+)
+
+// passed tells whether the message came through the address a before: its
+// Delivered-To says so.
+func (t *transaction) passed(a address.Address) bool {
+	for _, v := range t.msg.Header.RawValues("Delivered-To") {
+		if been, err := address.Parse(v); err == nil && been.Key() == a.Key() {
+			return true
+		}
+	}
+	return false
+}
+
+// stopLoops changes the targets that would send the message around once more.
+// An account keeps the mail instead of sending it on; an alias or a list has no
+// place to keep it, so the sender is told (5.4.6).
+func (t *transaction) stopLoops() {
+	for i := range t.targets {
+		target := &t.targets[i]
+		if target.Kind != directory.Remote || target.Forwarder.IsZero() || !t.passed(target.Forwarder) {
+			continue
+		}
+		t.opts.Log.Warn("deliver.loop", "id", t.msg.Envelope.ID, "forwarder", target.Forwarder.String())
+		if _, account := t.live.Directory.Account(target.Forwarder); account {
+			target.Kind, target.Address = directory.Box, target.Forwarder
+			continue
+		}
+		t.errs[i] = fault.New(fault.Loop, "")
+	}
+}

@@ -1,0 +1,168 @@
+package intake
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"facteur/server/address"
+	"facteur/server/deliver"
+	"facteur/server/directory"
+	"facteur/server/envelope"
+	"facteur/server/fault"
+	"facteur/server/hook"
+	"facteur/server/message"
+)
+
+// maxReceived is the number of Received fields over which a message is in a
+// loop (RFC 5321 6.3).
+const maxReceived = 100
+
+// Data takes the message itself. When it returns without an error, what
+// Receipt.PerRecipient does not refuse is durable.
+func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (Receipt, error) {
+	live := tx.in.live.Load()
+	env := envelope.Envelope{
+		ID: envelope.NewID(), Session: tx.sess, Sender: tx.sender, Recipients: tx.rcpts, Received: tx.in.opts.Now(),
+	}
+	header, err := message.ReadHeader(body)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if err := tx.checkHeader(live, header); err != nil {
+		return Receipt{}, err
+	}
+	res := tx.dataHooks(ctx, live, env, header, body)
+	if res.Refusal != nil {
+		return Receipt{}, res.Refusal
+	}
+	if res.Discard {
+		tx.in.opts.Log.Info("intake.discarded", "session", tx.sess.ID, "id", env.ID)
+		return Receipt{ID: env.ID, PerRecipient: make([]error, len(tx.rcpts))}, nil
+	}
+	m := deliver.Message{Envelope: env, Body: body, Header: header, Trace: tx.trace(live, env, res)}
+	errs := tx.in.opts.Deliver.Deliver(ctx, m, tx.targets)
+	return tx.receipt(env.ID, errs)
+}
+
+// checkHeader refuses loops, and own users under a name that is not theirs:
+// every address in From and Sender must be one that they may send as.
+func (tx *Transaction) checkHeader(live *Settings, h *message.Header) error {
+	if h.Count("Received") > maxReceived {
+		return fault.New(fault.Loop, "")
+	}
+	if tx.account.IsZero() {
+		return nil
+	}
+	if h.Malformed() {
+		return fault.New(fault.Malformed, "The header has lines that are no fields")
+	}
+	for _, name := range []string{"From", "Sender"} {
+		addrs, ok := h.Addresses(name)
+		if !ok || name == "From" && len(addrs) == 0 {
+			return fault.Newf(fault.Malformed, "The %s field is missing or can't be read", name)
+		}
+		for _, a := range addrs {
+			if !live.Directory.MaySendAs(tx.account, a) {
+				return fault.Newf(fault.BadSender, "%s may not send with %s: <%s>", tx.account, name, a)
+			}
+		}
+	}
+	return nil
+}
+
+// dataHooks runs the stage submit for our own users, data for all others. The
+// server's scripts always run; at submit those of the sender's domain and
+// account follow; at data those of a domain or account to which all recipients
+// belong, since the answer is one for all of them.
+func (tx *Transaction) dataHooks(ctx context.Context, live *Settings, env envelope.Envelope, h *message.Header, body envelope.Body) hook.Result {
+	if tx.internal {
+		return hook.Result{}
+	}
+	stage, owner := hook.Data, tx.onlyBox()
+	if !tx.account.IsZero() {
+		stage, owner = hook.Submit, tx.account
+	}
+	hooks := live.ServerHooks
+	if !owner.IsZero() {
+		hooks = append(hooks[:len(hooks):len(hooks)], live.BoxHooks(owner)...)
+	}
+	if len(hooks) == 0 {
+		return hook.Result{}
+	}
+	return tx.run(ctx, live, hooks, hook.Call{Stage: stage, Message: &hook.Message{
+		ID: env.ID, ReversePath: tx.sender.ReversePath, Recipients: tx.forwardPaths(), Size: body.Size(),
+		Content: message.NewContent(h, body),
+	}})
+}
+
+// onlyBox returns the mailbox that is the only destination.
+func (tx *Transaction) onlyBox() address.Address {
+	if len(tx.targets) == 1 && tx.targets[0].Kind == directory.Box {
+		return tx.targets[0].Address
+	}
+	return address.Address{}
+}
+
+// trace returns the fields that are added above the message: those of scripts,
+// then Received (RFC 5321 4.4).
+func (tx *Transaction) trace(live *Settings, env envelope.Envelope, res hook.Result) []byte {
+	var out []byte
+	var rules []string
+	for _, a := range res.Actions {
+		switch a.Kind {
+		case hook.AddHeader:
+			if field, err := message.FormatField(a.Name, a.Value); err == nil {
+				out = append(out, field...)
+			}
+		case hook.Score:
+			rules = append(rules, a.Rule+"="+strconv.FormatFloat(a.Points, 'f', -1, 64))
+		}
+	}
+	if len(rules) > 0 {
+		value := strconv.FormatFloat(res.Score, 'f', -1, 64) + " (" + strings.Join(rules, " ") + ")"
+		if field, err := message.FormatField("X-Spam-Score", value); err == nil {
+			out = append(out, field...)
+		}
+	}
+	received := message.ReceivedInfo{
+		From: env.Session, By: live.Hostname, ID: env.ID, UTF8: env.Sender.SMTPUTF8, Date: env.Received.In(live.Location),
+	}
+	if len(env.Recipients) == 1 {
+		received.For = env.Recipients[0].ForwardPath
+	}
+	return append(out, message.Received(received)...)
+}
+
+// receipt turns the errors of the targets into those of the recipients: a
+// recipient is taken when one of its destinations took it, and what else failed
+// for good is told to nobody but the log, or all recipients failed alike.
+func (tx *Transaction) receipt(id string, errs []error) (Receipt, error) {
+	r := Receipt{ID: id, PerRecipient: make([]error, len(tx.rcpts))}
+	taken := 0
+	for i, leads := range tx.leads {
+		r.PerRecipient[i] = tx.outcome(leads, errs)
+		if r.PerRecipient[i] == nil {
+			taken++
+		}
+	}
+	if taken == 0 && tx.sess.Listener != "lmtp" { // RFC 2033 4.2: LMTP tells each its own
+		return Receipt{}, r.PerRecipient[0]
+	}
+	tx.in.opts.Log.Info("intake.accepted", "session", tx.sess.ID, "id", id, "reverse_path", tx.sender.ReversePath.String(),
+		"recipients", len(tx.rcpts), "taken", taken)
+	return r, nil
+}
+
+func (tx *Transaction) outcome(leads []int, errs []error) error {
+	var first error
+	for _, i := range leads {
+		if errs[i] == nil {
+			return nil
+		}
+		if first == nil {
+			first = errs[i]
+		}
+	}
+	return first
+}

@@ -1,0 +1,100 @@
+// Package intake is the one way in for mail: from other servers (MX), from our
+// own users (submission), from a local program (LMTP), and from this server
+// itself (delivery status notifications).
+//
+// It decides who may send what to whom: no relaying, own users under their own
+// addresses only, per-recipient answers at RCPT. It runs the hooks of the
+// stages rcpt, data and submit. What it accepts it hands to deliver, and only
+// what deliver made durable is answered with 250.
+//
+// Settings are swapped whole by Apply; a transaction in progress meets the
+// newest ones at each command.
+package intake
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/auth"
+	"facteur/server/deliver"
+	"facteur/server/directory"
+	"facteur/server/envelope"
+	"facteur/server/hook"
+	"facteur/server/mailbox"
+)
+
+// Options are the parts that an Intake works with, for its whole life.
+type Options struct {
+	Deliver *deliver.Deliverer
+	Store   *mailbox.Store
+	Log     *slog.Logger
+	Now     func() time.Time // nil: time.Now
+}
+
+// Settings are what a reload changes.
+type Settings struct {
+	Hostname  string
+	Directory *directory.Directory
+	// ServerHooks are the scripts for every message; BoxHooks returns those of
+	// an address's domain and of the address itself, in that order.
+	ServerHooks []hook.Hook
+	BoxHooks    func(address.Address) []hook.Hook
+	Location    *time.Location
+}
+
+// Intake takes messages in. It may be used by several at once.
+type Intake struct {
+	opts Options
+	live atomic.Pointer[Settings]
+}
+
+// New returns an Intake with its first settings.
+func New(opts Options, first Settings) *Intake {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	in := &Intake{opts: opts}
+	in.Apply(first)
+	return in
+}
+
+// Apply changes the settings from the next command on.
+func (in *Intake) Apply(s Settings) { in.live.Store(&s) }
+
+// Begin starts a mail transaction of a session.
+func (in *Intake) Begin(sess envelope.Session, cred auth.Credential) *Transaction {
+	return &Transaction{in: in, sess: sess, account: cred.Account}
+}
+
+// Route returns where mail to a forward-path goes: what `facteur explain` shows.
+func (in *Intake) Route(a address.Address) directory.Resolution {
+	return in.live.Load().Directory.Resolve(a)
+}
+
+// Inject takes a message of this server itself, such as a DSN: it is routed
+// and filed like any other, without hooks of the SMTP stages.
+func (in *Intake) Inject(ctx context.Context, env envelope.Envelope, body envelope.Body) error {
+	tx := in.Begin(env.Session, auth.Credential{})
+	tx.internal = true
+	if err := tx.Mail(ctx, env.Sender); err != nil {
+		return err
+	}
+	for _, r := range env.Recipients {
+		if err := tx.Rcpt(ctx, r); err != nil {
+			return err
+		}
+	}
+	receipt, err := tx.Data(ctx, body)
+	if err != nil {
+		return err
+	}
+	for _, err := range receipt.PerRecipient {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

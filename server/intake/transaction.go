@@ -1,0 +1,168 @@
+package intake
+
+import (
+	"context"
+
+	"facteur/server/address"
+	"facteur/server/deliver"
+	"facteur/server/directory"
+	"facteur/server/envelope"
+	"facteur/server/fault"
+	"facteur/server/hook"
+)
+
+// Transaction is one message on its way in: Mail, Rcpt for each recipient, Data.
+type Transaction struct {
+	in       *Intake
+	sess     envelope.Session
+	account  address.Address // of the login; zero without one
+	internal bool            // this server's own message: may go anywhere
+
+	sender  envelope.Sender
+	rcpts   []envelope.Recipient
+	targets []deliver.Target
+	leads   [][]int // for each of rcpts: its indexes in targets
+}
+
+// Receipt is the answer to a message that was taken over.
+type Receipt struct {
+	ID string
+	// PerRecipient has one answer for each accepted Rcpt, in order; nil: taken.
+	PerRecipient []error
+}
+
+// Mail begins with the reverse-path (RFC 5321 3.3).
+func (tx *Transaction) Mail(_ context.Context, s envelope.Sender) error {
+	dir := tx.in.live.Load().Directory
+	if !tx.account.IsZero() && !s.ReversePath.IsZero() && !dir.MaySendAs(tx.account, s.ReversePath) {
+		return fault.Newf(fault.BadSender, "%s may not send as <%s>", tx.account, s.ReversePath)
+	}
+	tx.sender, tx.rcpts, tx.targets, tx.leads = s, nil, nil, nil
+	return nil
+}
+
+// Rcpt adds a recipient, or says why not.
+func (tx *Transaction) Rcpt(ctx context.Context, r envelope.Recipient) error {
+	live := tx.in.live.Load()
+	res := live.Directory.Resolve(r.ForwardPath)
+	if err := tx.mayReach(res); err != nil {
+		return err
+	}
+	dests := res.Destinations
+	if !res.Local {
+		dests = []directory.Destination{{Kind: directory.Remote, Address: r.ForwardPath}}
+	}
+	if err := tx.rcptHooks(ctx, live, r, dests); err != nil {
+		return err
+	}
+	if err := tx.checkQuotas(live, dests); err != nil {
+		return err
+	}
+	tx.add(r, dests)
+	return nil
+}
+
+// mayReach refuses to relay for strangers: what is not ours takes only mail of
+// our own users, and of this server itself.
+func (tx *Transaction) mayReach(res directory.Resolution) error {
+	switch {
+	case !res.Local && tx.account.IsZero() && !tx.internal:
+		return fault.New(fault.NotLocal, "") // RFC 5321 7.9
+	case res.Local && res.Fault != nil:
+		return res.Fault
+	}
+	return nil
+}
+
+// checkQuotas refuses a recipient when none of the mailboxes behind it has
+// room: of a list with one full mailbox the others still get their mail.
+func (tx *Transaction) checkQuotas(live *Settings, dests []directory.Destination) error {
+	var full error
+	for _, d := range dests {
+		if d.Kind != directory.Box {
+			return nil
+		}
+		home, err := tx.in.opts.Store.Home(d.Address)
+		if err != nil {
+			return err
+		}
+		size := max(tx.sender.Size, 1) // at a full mailbox even an undeclared size is too much
+		if err = deliver.CheckQuota(home, live.Directory, d.Address, size); err == nil {
+			return nil
+		}
+		full = err
+	}
+	return full
+}
+
+// add notes the destinations of a recipient; each is reached once, however many
+// recipients lead to it.
+func (tx *Transaction) add(r envelope.Recipient, dests []directory.Destination) {
+	var leads []int
+next:
+	for _, d := range dests {
+		for i, t := range tx.targets {
+			if t.Kind == d.Kind && t.Address.Key() == d.Address.Key() {
+				leads = append(leads, i)
+				continue next
+			}
+		}
+		leads = append(leads, len(tx.targets))
+		tx.targets = append(tx.targets, deliver.Target{Destination: d, Recipient: r})
+	}
+	tx.rcpts = append(tx.rcpts, r)
+	tx.leads = append(tx.leads, leads)
+}
+
+// rcptHooks runs the stage rcpt: the server's scripts, then those of each
+// mailbox behind the recipient.
+func (tx *Transaction) rcptHooks(ctx context.Context, live *Settings, r envelope.Recipient, dests []directory.Destination) error {
+	if tx.internal {
+		return nil
+	}
+	hooks := live.ServerHooks
+	to := hook.Recipient{Address: r.ForwardPath, Original: r.ForwardPath}
+	if len(dests) == 1 && dests[0].Kind == directory.Box {
+		d := dests[0]
+		to.Address, to.Detail, to.Path = d.Address, d.Detail, d.Path
+		hooks = append(hooks[:len(hooks):len(hooks)], live.BoxHooks(d.Address)...)
+	}
+	if len(hooks) == 0 {
+		return nil
+	}
+	res := tx.run(ctx, live, hooks, hook.Call{
+		Stage:     hook.Rcpt,
+		Message:   &hook.Message{ReversePath: tx.sender.ReversePath, Recipients: tx.forwardPaths(), Size: tx.sender.Size},
+		Recipient: &to,
+	})
+	if res.Refusal != nil {
+		return res.Refusal
+	}
+	return nil
+}
+
+func (tx *Transaction) forwardPaths() []address.Address {
+	var all []address.Address
+	for _, r := range tx.rcpts {
+		all = append(all, r.ForwardPath)
+	}
+	return all
+}
+
+// run runs hooks with the facts of the session, and logs what they said.
+func (tx *Transaction) run(ctx context.Context, live *Settings, hooks []hook.Hook, call hook.Call) hook.Result {
+	s := tx.sess
+	call.Client = &hook.Client{
+		IP: s.Remote.Addr(), RDNS: s.RDNS, Helo: s.Helo, TLSVersion: s.TLSVersion, TLSCipher: s.TLSCipher,
+		User: tx.account.String(), Listener: s.Listener, ID: s.ID,
+	}
+	call.Now, call.Location = tx.in.opts.Now(), live.Location
+	res := hook.Run(ctx, hooks, call)
+	for _, l := range res.Trace {
+		tx.in.opts.Log.Info("hook.log", "session", s.ID, "id", call.Message.ID, "script", l.Script, "line", l.Line, "text", l.Text)
+	}
+	for _, f := range res.Failures {
+		tx.in.opts.Log.Warn("hook.failed", "session", s.ID, "id", call.Message.ID, "script", f.Script, "stage", string(f.Stage), "error", f.Err)
+	}
+	return res
+}
