@@ -1,2 +1,253 @@
-// Package server builds the whole from its parts, and changes it while it runs.
+// Package server builds the whole from its parts, changes it while it runs
+// (reload.go), and has the verbs of the command line. It is the only place that
+// knows all parts.
 package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"facteur/server/auth"
+	"facteur/server/buffer"
+	"facteur/server/certs"
+	"facteur/server/control"
+	"facteur/server/deliver"
+	"facteur/server/directory"
+	"facteur/server/envelope"
+	"facteur/server/imapd"
+	"facteur/server/intake"
+	"facteur/server/listen"
+	"facteur/server/mailbox"
+	"facteur/server/safefile"
+	"facteur/server/smtpd"
+	"facteur/server/spool"
+)
+
+// ServeOptions are those of `facteur serve`.
+type ServeOptions struct {
+	Config  string
+	Version string
+	Verbose bool      // log each command of each session
+	Out     io.Writer // where to connect, for people
+	Log     io.Writer
+
+	RelayPort int // where other servers listen; 0: 25
+}
+
+// grace is how long a stop waits for messages that are on their way in.
+const grace = 10 * time.Second
+
+// Server is all parts of a running server.
+type Server struct {
+	opts    ServeOptions
+	log     *slog.Logger
+	started time.Time
+
+	lock    *os.File
+	store   *mailbox.Store
+	spool   *spool.Spool
+	deliver *deliver.Deliverer
+	intake  *intake.Intake
+	auth    *auth.Authenticator
+	smtp    *smtpd.Server
+	imap    *imapd.Server
+	certs   certs.Live
+	sockets *listen.Set
+	control *control.Server
+	watcher *watcher
+	ready   chan struct{} // closed once all parts are there: the spool waits for it
+
+	reloading sync.Mutex // one reload at a time
+	live      atomic.Pointer[settings]
+	last      atomic.Pointer[control.Reload]
+}
+
+// Serve runs a server until ctx ends. It returns early when it can't start.
+func Serve(ctx context.Context, o ServeOptions) error {
+	s, err := start(o)
+	if err != nil {
+		return err
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	s.printWelcome()
+	for {
+		select {
+		case <-ctx.Done():
+			return s.stop()
+		case <-hangup:
+			s.reload()
+		case <-s.watcher.saved:
+			s.reload()
+		}
+	}
+}
+
+// start builds the parts, lowest first, and begins to serve.
+func start(o ServeOptions) (_ *Server, err error) {
+	s := &Server{opts: o, started: time.Now(), log: newLog(o), ready: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			s.release()
+		}
+	}()
+	if s.watcher, err = newWatcher(s.log); err != nil {
+		return nil, fmt.Errorf("watching files: %w", err)
+	}
+	first, err := s.prepare(nil)
+	if err != nil {
+		return nil, err
+	}
+	s.live.Store(first)
+	if err := s.openData(first); err != nil {
+		return nil, err
+	}
+	if err := s.build(first); err != nil {
+		return nil, err
+	}
+	plan, err := s.sockets.Plan(wanted(first))
+	if err != nil {
+		return nil, err
+	}
+	if s.control, err = control.Listen(controlPath(first.Data), s); err != nil {
+		plan.Abort()
+		return nil, err
+	}
+	close(s.ready)
+	plan.Commit()
+	s.watch(first)
+	go func() {
+		if err := s.control.Serve(); err != nil {
+			s.log.Error("control.failed", "error", err)
+		}
+	}()
+	s.log.Info("server.ready", "version", o.Version, "config", first.File, "digest", first.Digest)
+	return s, nil
+}
+
+func newLog(o ServeOptions) *slog.Logger {
+	level := slog.LevelInfo
+	if o.Verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(o.Log, &slog.HandlerOptions{Level: level}))
+}
+
+func controlPath(data string) string { return filepath.Join(data, "control.sock") }
+
+// openData takes the data folder, and opens what is kept there.
+func (s *Server) openData(first *settings) error {
+	spoolDir := filepath.Join(first.Data, "spool")
+	tmp := filepath.Join(spoolDir, "tmp")
+	domains := filepath.Join(first.Data, "domains")
+	for _, dir := range []string{tmp, domains} {
+		if err := safefile.MkdirAll(safefile.OS, dir); err != nil {
+			return fmt.Errorf("the data folder can't be made: %w", err)
+		}
+	}
+	var err error
+	if s.lock, err = lockData(first.Data); err != nil {
+		return err
+	}
+	// The spool first: it sweeps the drafts that a crash left.
+	s.spool, err = spool.Open(spool.Options{
+		Dir: spoolDir, FS: safefile.OS, Log: s.log, Hostname: string(first.Hostname), Attempt: (*attempts)(s),
+		Inject: s.notify,
+	})
+	if err != nil {
+		return fmt.Errorf("opening the spool: %w", err)
+	}
+	if s.store, err = mailbox.Open(mailbox.Options{Dir: domains, Tmp: tmp, Log: s.log}); err != nil {
+		return fmt.Errorf("opening the mailboxes: %w", err)
+	}
+	return nil
+}
+
+// notify sends a notice of the spool on its way.
+func (s *Server) notify(ctx context.Context, env envelope.Envelope, b envelope.Body) error {
+	select {
+	case <-s.ready:
+		return s.intake.Inject(ctx, env, b)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// build makes the parts that hold no data.
+func (s *Server) build(first *settings) error {
+	pool, err := buffer.NewPool(buffer.Options{Dir: filepath.Join(first.Data, "spool", "tmp")})
+	if err != nil {
+		return err
+	}
+	s.deliver = deliver.New(deliver.Options{Store: s.store, Spool: s.spool, Log: s.log}, deliverSettings(first))
+	s.intake = intake.New(intake.Options{Deliver: s.deliver, Store: s.store, Log: s.log}, intakeSettings(first))
+	s.auth = auth.New(auth.Options{Directory: func() *directory.Directory { return s.live.Load().directory }, Log: s.log})
+	s.certs.Use(first.certs)
+	s.smtp = smtpd.New((*backend)(s), pool, s.log, s.smtpOptions(first))
+	s.imap = imapd.New(s.imapOptions(first))
+	s.sockets = listen.New(listen.Options{Serve: s.serve, Log: s.log})
+	return nil
+}
+
+// serve serves one listener with its protocol.
+func (s *Server) serve(ln net.Listener, service string) {
+	var err error
+	switch service {
+	case "imap", "imaps":
+		err = s.imap.Serve(ln, service)
+	default:
+		err = s.smtp.Serve(ln, service)
+	}
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		s.log.Error("server.listener_failed", "service", service, "error", err)
+	}
+}
+
+// stop ends the server: no new connections, messages on their way in are still
+// taken, then everything is closed.
+func (s *Server) stop() error {
+	s.log.Info("server.stopping")
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	s.control.Close()
+	s.sockets.Close()
+	err := errors.Join(s.smtp.Shutdown(ctx), s.imap.Shutdown(ctx))
+	s.release()
+	s.log.Info("server.stopped")
+	return err
+}
+
+// release closes what is open, in the reverse order of start.
+func (s *Server) release() {
+	if s.sockets != nil {
+		s.sockets.Close()
+	}
+	if s.spool != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), grace)
+		s.spool.Close(ctx)
+		cancel()
+	}
+	if s.store != nil {
+		if err := s.store.Close(); err != nil {
+			s.log.Error("server.store", "error", err)
+		}
+	}
+	if s.watcher != nil {
+		s.watcher.Close()
+	}
+	if s.lock != nil {
+		s.lock.Close()
+	}
+}

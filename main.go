@@ -1,0 +1,127 @@
+// Command facteur is a mail server for a small association or a homelab: one
+// binary, one settings file, plain Maildirs, rules in Lua.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"facteur/server"
+)
+
+// version is set by the release build.
+var version = "0.1-dev"
+
+type cli struct {
+	Config  string           `short:"c" default:"mail.toml" help:"The settings file." placeholder:"FILE"`
+	Version kong.VersionFlag `help:"Print the version."`
+
+	Serve   serveCmd   `cmd:"" help:"Run the server."`
+	Check   checkCmd   `cmd:"" help:"List all errors of the settings file and its scripts."`
+	Explain explainCmd `cmd:"" help:"Tell where mail to an address goes, and why."`
+	Passwd  passwdCmd  `cmd:"" help:"Make a password hash, or an app password, for the settings file."`
+	Status  statusCmd  `cmd:"" help:"Tell how the running server is."`
+	Reload  reloadCmd  `cmd:"" help:"Have the running server read its settings now."`
+	Hook    hookCmd    `cmd:"" help:"Try Lua scripts."`
+	Queue   queueCmd   `cmd:"" help:"Look at the mail that has yet to leave."`
+}
+
+type (
+	serveCmd struct {
+		Verbose bool `short:"v" help:"Log each command of each session, with passwords left out."`
+	}
+	checkCmd struct {
+		JSON bool `name:"json" help:"Print JSON."`
+	}
+	explainCmd struct {
+		Address string `arg:"" help:"An address, such as info@example.org."`
+		JSON    bool   `name:"json" help:"Print JSON."`
+	}
+	passwdCmd struct {
+		Device string `help:"Make an app password for a device of this name instead." placeholder:"NAME"`
+	}
+	statusCmd struct {
+		JSON bool `name:"json" help:"Print JSON."`
+	}
+	reloadCmd struct{}
+	hookCmd   struct {
+		Test hookTestCmd `cmd:"" help:"Run a script over a message, without doing anything: prints the actions and the lines that led there."`
+	}
+	hookTestCmd struct {
+		Script string `arg:"" type:"existingfile" help:"The Lua file."`
+		File   string `arg:"" type:"existingfile" help:"The message."`
+		From   string `help:"Reverse-path (default: the From of the message)."`
+		To     string `help:"Recipient (default: the first To of the message)."`
+		IP     string `name:"ip" default:"192.0.2.1" help:"Address of the client."`
+	}
+	queueCmd struct {
+		List queueListCmd `cmd:"" help:"List it, oldest first, with the reason why each recipient waits."`
+	}
+	queueListCmd struct {
+		JSON bool `name:"json" help:"Print JSON."`
+	}
+)
+
+func (v serveCmd) Run(c *cli) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return server.Serve(ctx, server.ServeOptions{Config: c.Config, Version: version, Verbose: v.Verbose, Out: os.Stdout, Log: os.Stderr})
+}
+
+func (v checkCmd) Run(c *cli) error   { return server.Check(os.Stdout, c.Config, v.JSON) }
+func (v explainCmd) Run(c *cli) error { return server.Explain(os.Stdout, c.Config, v.Address, v.JSON) }
+func (v passwdCmd) Run() error        { return server.Passwd(os.Stdin, os.Stdout, os.Stderr, v.Device) }
+func (v statusCmd) Run(c *cli) error  { return server.PrintStatus(os.Stdout, c.Config, v.JSON) }
+func (reloadCmd) Run(c *cli) error    { return server.Reload(os.Stdout, c.Config) }
+func (v queueListCmd) Run(c *cli) error {
+	return server.PrintQueue(os.Stdout, c.Config, v.JSON)
+}
+
+func (v hookTestCmd) Run(c *cli) error {
+	return server.HookTest(os.Stdout, server.HookTestOptions{
+		Config: c.Config, Script: v.Script, File: v.File, From: v.From, To: v.To, IP: v.IP,
+	})
+}
+
+const description = `A mail server in one file: domains, people, aliases and rules are in mail.toml; saving it is enough.
+
+First steps:
+  facteur serve                 run with ./mail.toml
+  facteur check                 look for mistakes before you save
+  facteur explain ADDRESS       see where mail to an address goes`
+
+// The exit codes: 0 done, 1 the thing asked about is wrong, 2 usage.
+const (
+	exitWrong = 1
+	exitUsage = 2
+)
+
+func main() {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("facteur"), kong.Description(description), kong.UsageOnError(),
+		kong.Vars{"version": "facteur " + version},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Bind(&c))
+	if err != nil {
+		panic(err)
+	}
+	args := os.Args[1:]
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "facteur: %v\nRun facteur --help for the list of commands.\n", err)
+		os.Exit(exitUsage)
+	}
+	if err := ctx.Run(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v\n", err)
+		os.Exit(exitWrong)
+	}
+}

@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"facteur/server/auth"
+	"facteur/server/dns"
+	"facteur/server/envelope"
+	"facteur/server/intake"
+	"facteur/server/smtpd"
+)
+
+// backend is the Server as smtpd sees it.
+type backend Server
+
+// Login is that of smtpd.Backend.
+func (b *backend) Login(ctx context.Context, sess envelope.Session, name, password string) (auth.Credential, error) {
+	return b.auth.Login(ctx, auth.Attempt{Name: name, Password: password, Remote: sess.Remote.Addr(), Protocol: sess.Listener})
+}
+
+// Valid is that of smtpd.Backend.
+func (b *backend) Valid(c auth.Credential) bool { return b.auth.Valid(c) }
+
+// Begin is that of smtpd.Backend.
+func (b *backend) Begin(sess envelope.Session, cred auth.Credential) smtpd.Transaction {
+	if sess.Listener == "smtp" && sess.RDNS == "" && !sess.Remote.Addr().Unmap().IsLoopback() {
+		sess.RDNS = verifiedName(b.live.Load().resolver, sess.Remote.Addr().Unmap())
+	}
+	return transaction{b.intake.Begin(sess, cred)}
+}
+
+// reverseTimeout bounds the look-up of a client's name: mail goes on without it.
+const reverseTimeout = 3 * time.Second
+
+// verifiedName returns the name of a client that leads back to its address
+// (RFC 8601 3, iprev), "" when there is none. The resolver remembers answers.
+func verifiedName(r *dns.Resolver, ip netip.Addr) string {
+	ctx, cancel := context.WithTimeout(context.Background(), reverseTimeout)
+	defer cancel()
+	names, err := r.PTR(ctx, ip)
+	if err != nil {
+		return ""
+	}
+	for _, name := range names[:min(len(names), 3)] {
+		if addrs, err := r.Addrs(ctx, name); err == nil && slices.Contains(addrs, ip) {
+			return name
+		}
+	}
+	return ""
+}
+
+type transaction struct{ *intake.Transaction }
+
+func (t transaction) Data(ctx context.Context, body envelope.Body) (smtpd.Receipt, error) {
+	r, err := t.Transaction.Data(ctx, body)
+	return smtpd.Receipt(r), err
+}

@@ -1,0 +1,82 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// rank orders the packages: each imports packages of a lower rank only. The
+// picture and the reasons are in README.md.
+var rank = map[string]int{
+	"server/address": 0, "server/fault": 0, "server/envelope": 0, "server/wire": 0, "server/safefile": 0, "server/feed": 0,
+	"server/message": 1, "server/dns": 1, "server/listen": 1, "server/hook": 1, "server/password": 1,
+	"server/directory": 1, "server/buffer": 1, "server/testkit": 1,
+	"server/auth": 2, "server/maildir": 2, "server/config": 2, "server/certs": 2, "plugins/lua": 2,
+	"server/relay":   3,
+	"server/mailbox": 4, "server/spool": 4,
+	"server/deliver": 5,
+	"server/intake":  6,
+	"server/smtpd":   7, "server/imapd": 7, "server/control": 7,
+	"server":     8,
+	"server/e2e": 9,
+	"":           9, // main
+}
+
+// vocabulary may be imported by its own rank: addresses stand in envelopes, and
+// a message implements what hooks declare.
+var vocabulary = map[string]bool{"server/address": true, "server/fault": true, "server/hook": true}
+
+// TestLayers fails on any import that does not go down a rank.
+func TestLayers(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "facteur/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p struct {
+			ImportPath                         string
+			Imports, TestImports, XTestImports []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for _, to := range p.Imports {
+			checkEdge(t, p.ImportPath, to)
+		}
+		for _, to := range append(p.TestImports, p.XTestImports...) {
+			if !strings.HasSuffix(to, "/testkit") && to != p.ImportPath {
+				checkEdge(t, p.ImportPath, to)
+			}
+		}
+	}
+}
+
+func checkEdge(t *testing.T, from, to string) {
+	t.Helper()
+	if to != "facteur" && !strings.HasPrefix(to, "facteur/") {
+		return
+	}
+	from, to = relative(from), relative(to)
+	low, okLow := rank[to]
+	high, okHigh := rank[from]
+	if strings.HasPrefix(to, "scripts") || strings.HasPrefix(from, "scripts") {
+		return // the embedded scripts are data
+	}
+	switch {
+	case !okLow || !okHigh:
+		t.Errorf("%q or %q has no rank: put it into the table", from, to)
+	case low >= high && !(low == high && vocabulary[to] && !vocabulary[from]):
+		t.Errorf("%s (rank %d) imports %s (rank %d): imports go down", from, high, to, low)
+	}
+}
+
+func relative(path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, "facteur"), "/")
+}

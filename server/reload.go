@@ -1,0 +1,153 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/config"
+	"facteur/server/control"
+	"facteur/server/deliver"
+	"facteur/server/imapd"
+	"facteur/server/intake"
+	"facteur/server/listen"
+	"facteur/server/smtpd"
+	"facteur/server/spool"
+)
+
+// reload loads the settings anew and puts them in force, or changes nothing.
+func (s *Server) reload() control.Reload {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	next, err := s.prepare(s.live.Load())
+	result := control.Reload{At: time.Now()}
+	if err == nil {
+		err = s.change(next)
+	}
+	if err != nil {
+		result.Problems = strings.Split(err.Error(), "\n")
+		for _, p := range result.Problems {
+			s.log.Error("server.reload_failed", "problem", p, "result", "the settings in force stay")
+		}
+	}
+	s.last.Store(&result)
+	return result
+}
+
+// prepare loads everything aside: nothing is in force yet.
+func (s *Server) prepare(old *settings) (*settings, error) {
+	next, err := loadSettings(s.opts.Config, old)
+	if err != nil {
+		s.watch(old, next) // a script that could not be read may come
+		return nil, err
+	}
+	if old != nil && next.Data != old.Data {
+		return nil, fmt.Errorf("data can't change while the server runs: it serves %s; restart it to serve %s", old.Data, next.Data)
+	}
+	if next.certs, err = loadCerts(next); err != nil {
+		return nil, err
+	}
+	if err := newRelay(next, s.opts.RelayPort, s.log); err != nil {
+		return nil, err
+	}
+	return next, nil
+}
+
+// change binds what is new, puts the settings in force, and closes what is not
+// wanted any more.
+func (s *Server) change(next *settings) error {
+	plan, err := s.sockets.Plan(wanted(next))
+	if err != nil {
+		return err
+	}
+	old := s.live.Swap(next)
+	s.apply(next)
+	plan.Commit()
+	s.recheck(old, next)
+	s.watch(next)
+	s.log.Info("server.reloaded", "digest", next.Digest, "accounts", len(next.Directory.Accounts))
+	return nil
+}
+
+// apply hands each part its settings. Parts that look them up through s.live
+// have them already.
+func (s *Server) apply(next *settings) {
+	s.deliver.Apply(deliverSettings(next))
+	s.intake.Apply(intakeSettings(next))
+	s.certs.Use(next.certs)
+	s.smtp.Apply(s.smtpOptions(next))
+	s.imap.Apply(s.imapOptions(next))
+	s.spool.Apply(spool.Options{Hostname: string(next.Hostname)})
+}
+
+// recheck ends the sessions whose login is gone, and forgets the mail of
+// accounts that are.
+func (s *Server) recheck(old, next *settings) {
+	s.smtp.Recheck()
+	s.imap.Recheck()
+	for _, a := range old.Directory.Accounts {
+		if _, stays := next.directory.Box(a.Address); !stays {
+			s.store.Forget(a.Address)
+			s.log.Info("server.account_removed", "account", a.Address.String(), "result", "its folder stays under "+next.Data)
+		}
+	}
+}
+
+func (s *Server) watch(versions ...*settings) {
+	var files []string
+	for _, v := range versions {
+		if v != nil {
+			files = append(files, v.Files()...)
+		}
+	}
+	slices.Sort(files)
+	s.watcher.Watch(slices.Compact(files))
+}
+
+func deliverSettings(c *settings) deliver.Settings {
+	return deliver.Settings{Directory: c.directory, Hooks: c.deliverHooks, Location: c.Location}
+}
+
+func intakeSettings(c *settings) intake.Settings {
+	return intake.Settings{
+		Hostname: string(c.Hostname), Directory: c.directory, Location: c.Location,
+		ServerHooks: c.hooks(c.Scripts), BoxHooks: c.boxHooks,
+	}
+}
+
+func (s *Server) smtpOptions(c *settings) smtpd.Options {
+	return smtpd.Options{
+		Hostname: string(c.Hostname), MessageSize: c.Limits.MessageSize, Recipients: c.Limits.Recipients,
+		Trusted: c.Trusted, TLS: s.certs.Config(), PlaintextLogin: string(c.TLS.PlaintextLogin),
+	}
+}
+
+func (s *Server) imapOptions(c *settings) imapd.Options {
+	return imapd.Options{
+		Store: s.store, Auth: s.auth, Log: s.log,
+		TLS: s.certs.Config(), PlaintextLogin: c.TLS.PlaintextLogin == config.PlaintextLoopback, AppendLimit: c.Limits.MessageSize,
+		QuotaOf: func(a address.Address) int64 {
+			box, _ := c.directory.Box(a)
+			return box.Quota
+		},
+	}
+}
+
+// wanted lists the addresses to listen on.
+func wanted(c *settings) []listen.Wanted {
+	var all []listen.Wanted
+	add := func(service string, addresses []string) {
+		for _, a := range addresses {
+			all = append(all, listen.Wanted{Service: service, Address: a})
+		}
+	}
+	add("smtp", c.Listen.SMTP)
+	add("submission", c.Listen.Submission)
+	add("submissions", c.Listen.Submissions)
+	add("lmtp", c.Listen.LMTP)
+	add("imap", c.Listen.IMAP)
+	add("imaps", c.Listen.IMAPS)
+	return all
+}

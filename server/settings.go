@@ -1,0 +1,148 @@
+package server
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"facteur/plugins/lua"
+	"facteur/server/address"
+	"facteur/server/certs"
+	"facteur/server/config"
+	"facteur/server/directory"
+	"facteur/server/dns"
+	"facteur/server/hook"
+	"facteur/server/relay"
+)
+
+// settings is everything that one version of mail.toml leads to, checked and
+// loaded, before any of it is in force. It is never changed.
+type settings struct {
+	*config.Config
+	directory *directory.Directory
+	scripts   map[string]*script // by their name in mail.toml
+	certs     *certs.Bundle
+	resolver  *dns.Resolver
+	relay     *relay.Relay
+	loaded    time.Time
+}
+
+// script is a compiled script, with what it was made of.
+type script struct {
+	hook.Hook
+	limits lua.Limits
+	digest [sha256.Size]byte
+}
+
+// problems is an error of several lines, one a problem.
+type problems []string
+
+func (p problems) Error() string {
+	var all error
+	for _, line := range p {
+		all = errors.Join(all, errors.New(line))
+	}
+	return all.Error()
+}
+
+// loadSettings reads mail.toml and its scripts. Scripts that did not change
+// are those of old, which may be nil. The error is problems.
+func loadSettings(path string, old *settings) (*settings, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, listProblems(err)
+	}
+	s := &settings{Config: cfg, directory: directory.New(cfg.Directory), scripts: make(map[string]*script), loaded: time.Now()}
+	var wrong problems
+	host := lua.New(lua.Options{Limits: luaLimits(cfg.Lua)})
+	for _, f := range cfg.ScriptFiles {
+		compiled, err := compile(host, f, luaLimits(cfg.Lua), old)
+		if err != nil {
+			wrong = append(wrong, err.Error())
+			continue
+		}
+		s.scripts[f.Name] = compiled
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	return s, nil
+}
+
+func listProblems(err error) error {
+	var several *config.Errors
+	if !errors.As(err, &several) {
+		return problems{err.Error()}
+	}
+	var out problems
+	for _, p := range several.Problems {
+		out = append(out, p.String())
+	}
+	return out
+}
+
+func compile(host *lua.Host, f config.Script, limits lua.Limits, old *settings) (*script, error) {
+	source, err := os.ReadFile(f.Path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the script can't be read: %w", f.Name, err)
+	}
+	made := &script{limits: limits, digest: sha256.Sum256(source)}
+	if old != nil {
+		if s := old.scripts[f.Name]; s != nil && s.digest == made.digest && s.limits == limits {
+			made.Hook = hook.Hook{Program: s.Program, Required: f.Required}
+			return made, nil
+		}
+	}
+	program, err := host.Compile(f.Name, source)
+	if err != nil {
+		return nil, err
+	}
+	made.Hook = hook.Hook{Program: program, Required: f.Required}
+	return made, nil
+}
+
+func luaLimits(c config.Lua) lua.Limits {
+	return lua.Limits{
+		Instructions: c.Instructions, SMTPTime: c.CPUSMTP, DeliverTime: c.CPUDeliver, Memory: c.Memory,
+		Actions: c.Actions, Redirects: c.Redirects, Source: int(c.ScriptSize),
+	}
+}
+
+// hooks returns the scripts of those names, in order.
+func (s *settings) hooks(names []string) []hook.Hook {
+	var out []hook.Hook
+	for _, n := range names {
+		if sc := s.scripts[n]; sc != nil {
+			out = append(out, sc.Hook)
+		}
+	}
+	return out
+}
+
+// boxHooks returns the scripts of a mailbox's domain and its own.
+func (s *settings) boxHooks(a address.Address) []hook.Hook {
+	box, ok := s.directory.Box(a)
+	if !ok {
+		return nil
+	}
+	return s.hooks(box.Scripts)
+}
+
+// deliverHooks returns all scripts of a mailbox, the server's first.
+func (s *settings) deliverHooks(a address.Address) []hook.Hook {
+	return append(s.hooks(s.Scripts), s.boxHooks(a)...)
+}
+
+// loadCerts reads the certificates, or makes one below the data folder.
+func loadCerts(s *settings) (*certs.Bundle, error) {
+	o := certs.Options{
+		Cert: s.TLS.Cert, Key: s.TLS.Key, Hostname: string(s.Hostname), Dir: filepath.Join(s.Data, "tls"),
+	}
+	for _, d := range s.TLS.Domains {
+		o.Domains = append(o.Domains, certs.Domain(d))
+	}
+	return certs.Load(o)
+}

@@ -1,0 +1,119 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"text/tabwriter"
+	"time"
+
+	"facteur/server/control"
+	"facteur/server/spool"
+)
+
+// Status tells the command line how the server is (control.Backend).
+func (s *Server) Status() control.Status {
+	live := s.live.Load()
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	st := control.Status{
+		Version: s.opts.Version, PID: os.Getpid(), Started: s.started, Config: live.File, LoadedAt: live.loaded,
+		LastReload: s.last.Load(), Accounts: len(live.Directory.Accounts), Memory: mem.Sys - mem.HeapReleased,
+	}
+	for _, b := range s.sockets.Bound() {
+		st.Listeners = append(st.Listeners, control.Listener{Service: b.Service, Address: b.Addr.String()})
+	}
+	for _, q := range s.Queue() {
+		st.Queue += len(q.Recipients)
+	}
+	return st
+}
+
+// Reload is reload for the command line (control.Backend).
+func (s *Server) Reload() control.Reload { return s.reload() }
+
+// Queue lists the spool for the command line (control.Backend).
+func (s *Server) Queue() []control.Queued {
+	var out []control.Queued
+	for _, e := range s.spool.List() {
+		out = append(out, queued(e))
+	}
+	return out
+}
+
+func queued(e spool.Summary) control.Queued {
+	q := control.Queued{ID: e.ID, Since: e.Received, Size: e.Size, Sender: e.Sender.String()}
+	for _, r := range e.Recipients {
+		if r.Done {
+			continue
+		}
+		q.Recipients = append(q.Recipients, control.QueuedRecipient{
+			Address: r.Address.String(), Attempts: r.Attempts, Next: r.Next, Reply: r.Words,
+		})
+	}
+	return q
+}
+
+func printStatus(w io.Writer, st control.Status) {
+	fmt.Fprintf(w, "facteur %s runs since %s (process %d, %d MB)\n", st.Version, st.Started.Format(time.DateTime), st.PID, st.Memory>>20)
+	fmt.Fprintf(w, "settings: %s, in force since %s, %s\n", st.Config, st.LoadedAt.Format(time.DateTime), counted(st.Accounts, "account"))
+	if r := st.LastReload; r != nil && len(r.Problems) > 0 {
+		fmt.Fprintf(w, "the save of %s is NOT in force, the settings from before stay:\n", r.At.Format(time.DateTime))
+		for _, p := range r.Problems {
+			fmt.Fprintf(w, "  %s\n", p)
+		}
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, l := range st.Listeners {
+		fmt.Fprintf(tw, "  %s\t%s\n", l.Service, l.Address)
+	}
+	tw.Flush()
+	fmt.Fprintf(w, "queue: %s\n", counted(st.Queue, "recipient"))
+}
+
+func printQueue(w io.Writer, q []control.Queued) {
+	if len(q) == 0 {
+		fmt.Fprintln(w, "The queue is empty.")
+		return
+	}
+	for _, e := range q {
+		fmt.Fprintf(w, "%s  %s  %d octets  from <%s>\n", e.ID, e.Since.Format(time.DateTime), e.Size, e.Sender)
+		for _, r := range e.Recipients {
+			fmt.Fprintf(w, "    <%s>  %s, next at %s", r.Address, counted(r.Attempts, "attempt"), r.Next.Format(time.DateTime))
+			if r.Reply != "" {
+				fmt.Fprintf(w, ": %s", r.Reply)
+			}
+			fmt.Fprintln(w)
+		}
+	}
+}
+
+// printWelcome says where to connect and as whom.
+func (s *Server) printWelcome() {
+	live := s.live.Load()
+	w := s.opts.Out
+	fmt.Fprintf(w, "facteur %s serves %s\n", s.opts.Version, live.File)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, b := range s.sockets.Bound() {
+		fmt.Fprintf(tw, "  %s\t%s\t%s\n", b.Service, b.Addr, serviceText[b.Service])
+	}
+	tw.Flush()
+	if demo := live.DemoAccounts(); len(demo) > 0 {
+		for _, a := range demo {
+			fmt.Fprintf(w, "Log in as %s with the password \"demo\".\n", a)
+		}
+	} else {
+		fmt.Fprintf(w, "%s may log in.\n", counted(len(live.Directory.Accounts), "account"))
+	}
+	fmt.Fprintln(w, "Saving the settings is enough to change them. Stop with Ctrl-C.")
+}
+
+var serviceText = map[string]string{
+	"smtp":        "mail from other servers",
+	"submission":  "mail from your mail program, STARTTLS",
+	"submissions": "mail from your mail program, TLS",
+	"lmtp":        "mail from a local program",
+	"imap":        "reading mail, STARTTLS",
+	"imaps":       "reading mail, TLS",
+}
