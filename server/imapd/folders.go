@@ -7,6 +7,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
 
+	"facteur/server/fault"
 	"facteur/server/mailbox"
 )
 
@@ -25,7 +26,11 @@ func (s *session) Create(name string, options *imap.CreateOptions) error {
 	default:
 		return no(useAttr, "A mailbox has one special use")
 	}
-	return s.done("create", s.home.Create(strings.TrimSuffix(name, string(separator)), use))
+	err := s.home.Create(strings.TrimSuffix(name, string(separator)), use)
+	if use != "" && fault.Is(err, fault.NotPossible) {
+		return no(useAttr, fault.As(err).Text) // RFC 6154 3
+	}
+	return s.done("create", err)
 }
 
 // Delete is DELETE (RFC 9051 6.3.5).

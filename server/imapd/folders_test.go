@@ -60,12 +60,16 @@ func TestFolders(t *testing.T) {
 		}
 	}
 	c.must(c.Create("Lists/Gö/", nil).Wait())
-	c.must(c.Create("Receipts & more", &imap.CreateOptions{SpecialUse: []imap.MailboxAttr{imap.MailboxAttrFlagged}}).Wait())
+	c.must(c.Create("Receipts & more", &imap.CreateOptions{SpecialUse: []imap.MailboxAttr{imap.MailboxAttrArchive}}).Wait())
+	c.refused(c.Create("x", &imap.CreateOptions{SpecialUse: []imap.MailboxAttr{imap.MailboxAttrFlagged}}).Wait(), imap.StatusResponseTypeNo, useAttr)
 	c.refused(c.Create("Sent", nil).Wait(), imap.StatusResponseTypeNo, imap.ResponseCodeAlreadyExists)
 	c.refused(c.Create("a.b", nil).Wait(), imap.StatusResponseTypeNo, imap.ResponseCodeCannot)
 	c.refused(c.Delete("absent").Wait(), imap.StatusResponseTypeNo, imap.ResponseCodeNonExistent)
 	c.refused(c.Delete("INBOX").Wait(), imap.StatusResponseTypeNo, imap.ResponseCodeCannot)
 	all := c.list("*", nil)
+	if a := all["Receipts & more"]; !slices.Contains(a, imap.MailboxAttrArchive) {
+		t.Errorf("Receipts & more: %v", a)
+	}
 	if a, ok := all["Lists/Gö"]; !ok || !slices.Contains(a, imap.MailboxAttrHasNoChildren) {
 		t.Errorf("%v", all)
 	}
@@ -127,8 +131,8 @@ func TestSubscriptions(t *testing.T) {
 func TestStatus(t *testing.T) {
 	w := newWorld(t, nil)
 	box := w.box("INBOX")
-	w.add(box, "Subject: 1\n\n", `\Seen`)
-	w.add(box, "Subject: 22\n\n", `\Deleted`)
+	w.add(box, "Subject: 1\n\n", `\Seen`, `\Deleted`)
+	w.add(box, "Subject: 22\n\n")
 	c := w.login("")
 	options := &imap.StatusOptions{NumMessages: true, UIDNext: true, UIDValidity: true, NumUnseen: true, NumDeleted: true, Size: true}
 	st, err := c.Status("INBOX", options).Wait()
@@ -147,7 +151,7 @@ func TestStatus(t *testing.T) {
 	}
 	r := w.raw()
 	r.do("LOGIN alice@example.org demo", "OK")
-	if s := r.do("STATUS INBOX (RECENT APPENDLIMIT DELETED-STORAGE)", "OK"); !strings.Contains(s, "APPENDLIMIT 26214400 DELETED-STORAGE 15") || !strings.Contains(s, "RECENT 2") {
+	if s := r.do("STATUS INBOX (RECENT APPENDLIMIT DELETED-STORAGE)", "OK"); !strings.Contains(s, "APPENDLIMIT 26214400 DELETED-STORAGE 14") || !strings.Contains(s, "RECENT 1") {
 		t.Error(s)
 	}
 }
@@ -169,7 +173,8 @@ func TestSelect(t *testing.T) {
 
 func TestReadOnly(t *testing.T) {
 	w := newWorld(t, nil)
-	uid := w.add(w.box("INBOX"), "Subject: 1\n\n", `\Deleted`)
+	uid := w.add(w.box("INBOX"), "Subject: 1\n\n")
+	w.add(w.box("INBOX"), "Subject: 2\n\n", `\Deleted`)
 	c := w.login("")
 	data, err := c.Select("INBOX", &imap.SelectOptions{ReadOnly: true}).Wait()
 	c.must(err)
@@ -188,7 +193,7 @@ func TestReadOnly(t *testing.T) {
 	_, err = c.Copy(one, "Archive").Wait()
 	c.must(err)
 	c.must(c.UnselectAndExpunge().Wait())
-	if st, err := w.box("INBOX").Status(); err != nil || st != (mailbox.Status{Messages: 1, Unseen: 1, Recent: 1, UIDNext: 2, UIDValidity: st.UIDValidity, Size: 14}) {
+	if st, err := w.box("INBOX").Status(); err != nil || st != (mailbox.Status{Messages: 2, Unseen: 2, Recent: 1, UIDNext: 3, UIDValidity: st.UIDValidity, Size: 28}) {
 		t.Errorf("%+v, %v", st, err)
 	}
 }

@@ -30,21 +30,22 @@ func TestSearch(t *testing.T) {
 		_, err := c.append("INBOX", m.text, &imap.AppendOptions{Flags: m.flags, Time: day(i + 1)})
 		c.must(err)
 	}
+	w.add(w.box("INBOX"), "")
 	r := w.raw()
 	r.do("LOGIN alice@example.org demo", "OK")
 	r.do("SELECT INBOX", "OK")
 	for _, tc := range []struct{ key, want string }{
-		{"ALL", "1 2 3 4"}, {"2:3", "2 3"}, {"*", "4"}, {"UID 2,4:*", "2 4"}, {"NOT 1", "2 3 4"}, {"OR 1 4", "1 4"},
+		{"ALL", "1 2 3 4 5"}, {"2:3", "2 3"}, {"*", "5"}, {"UID 2,4:*", "2 4 5"}, {"NOT 1", "2 3 4 5"}, {"OR 1 4", "1 4"},
 		{"(1:3 NOT (2))", "1 3"}, {"OR (1 SEEN) (4 SEEN)", "1"},
-		{"SEEN", "1"}, {"UNSEEN", "2 3 4"}, {"FLAGGED", "2"}, {"KEYWORD work", "2"}, {"UNKEYWORD Work", "1 3 4"},
-		{"DELETED", "3"}, {"UNDELETED ANSWERED", ""}, {"DRAFT", "4"}, {"RECENT", "1 2 3 4"}, {"NEW", "2 3 4"}, {"OLD", ""},
-		{"SINCE 3-Nov-2026", "3 4"}, {"BEFORE 2-Nov-2026", "1"}, {"ON 2-Nov-2026", "2"},
+		{"SEEN", "1"}, {"UNSEEN", "2 3 4 5"}, {"FLAGGED", "2"}, {"KEYWORD work", "2"}, {"UNKEYWORD Work", "1 3 4 5"},
+		{"DELETED", "3"}, {"UNDELETED ANSWERED", ""}, {"DRAFT", "4"}, {"RECENT", "5"}, {"NEW", "5"}, {"OLD", "1 2 3 4"},
+		{"SINCE 3-Nov-2026 SEEN", ""}, {"SINCE 3-Nov-2026 BEFORE 1-Dec-2026 NOT NEW", "3 4"}, {"BEFORE 2-Nov-2026", "1"}, {"ON 2-Nov-2026", "2"},
 		{"SENTON 2-Nov-2026", "1"}, {"SENTSINCE 1-Jan-2000", "1"}, {"SENTBEFORE 2-Nov-2026", ""},
-		{"LARGER 300", "3"}, {"SMALLER 120", "4"},
+		{"LARGER 300", "3"}, {"SMALLER 120", "4 5"},
 		{`FROM "J@EXAMPLE"`, "1"}, {"FROM {5+}\r\njÖRG", "1"}, {`TO b@`, "1"}, {"CC c@example.org", "2"}, {"SUBJECT {5+}\r\ncAFÉ", "1"},
 		{`HEADER X-Empty ""`, "4"}, {`HEADER Subject ""`, "1 2 4"}, {"HEADER Content-Type multipart", "3"},
 		{"BODY plain", "1 3"}, {"BODY strasse", "2"}, {"BODY {7+}\r\nZÜRICH", "4"}, {"BODY {5+}\r\nCAFÉ", "2"}, {"BODY two", ""}, {"TEXT two", "2"},
-		{"TEXT {5+}\r\ncafé", "1 2"}, {"BODY inner", "3"}, {"BODY digest", "3"}, {`TEXT ""`, "1 2 3 4"}, {"BODY preamble", ""},
+		{"TEXT {5+}\r\ncafé", "1 2"}, {"BODY inner", "3"}, {"BODY digest", "3"}, {`TEXT ""`, "1 2 3 4 5"}, {"BODY preamble", ""},
 		{"CHARSET UTF-8 SEEN", "1"},
 	} {
 		want := strings.TrimRight("* SEARCH "+tc.want, " ") + "\r\n"

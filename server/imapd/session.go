@@ -169,7 +169,7 @@ func (s *session) Login(name, password string) error {
 	}
 	s.account, s.home = cred.Account, home
 	s.log = s.log.With("account", cred.Account.String())
-	s.log.Info("imapd.login")
+	s.log.Debug("imapd.login") // auth tells the operator
 	s.link.allowance.Store(commandAllowance)
 	return nil
 }
