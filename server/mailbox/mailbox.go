@@ -88,6 +88,9 @@ func (m *Mailbox) Name() string {
 // Home is the home that the mailbox belongs to.
 func (m *Mailbox) Home() *Home { return m.home }
 
+// UIDValidity goes with the UIDs of the mailbox. Its list is not read for it.
+func (m *Mailbox) UIDValidity() UIDValidity { return UIDValidity(m.validity) }
+
 // Status tells what the mailbox holds. Call Poll before it to see what other
 // programs did just now.
 func (m *Mailbox) Status() (Status, error) {
