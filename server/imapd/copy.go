@@ -37,7 +37,7 @@ func (s *session) Copy(set imap.NumSet, name string) (*imap.CopyData, error) {
 	if err != nil {
 		return nil, s.tryCreate("copy", err)
 	}
-	return s.copyData(pairs, to)
+	return copyData(pairs, to), nil
 }
 
 // Move is MOVE and UID MOVE (RFC 9051 6.4.8). It takes no quota: the mailboxes
@@ -65,11 +65,7 @@ func (s *session) Move(w *imapserver.MoveWriter, set imap.NumSet, name string) e
 		return s.tryCreate("move", err)
 	}
 	sel.take()
-	data, err := s.copyData(pairs, to)
-	if err != nil {
-		return err
-	}
-	if data != nil {
+	if data := copyData(pairs, to); data != nil {
 		if err := w.WriteCopyData(data); err != nil {
 			return err
 		}
@@ -79,20 +75,16 @@ func (s *session) Move(w *imapserver.MoveWriter, set imap.NumSet, name string) e
 
 // copyData returns the content of COPYUID (RFC 9051 7.1), nil when nothing was
 // copied.
-func (s *session) copyData(pairs []mailbox.Pair, to *mailbox.Mailbox) (*imap.CopyData, error) {
+func copyData(pairs []mailbox.Pair, to *mailbox.Mailbox) *imap.CopyData {
 	if len(pairs) == 0 {
-		return nil, nil
+		return nil
 	}
-	status, err := to.Status()
-	if err != nil {
-		return nil, s.failure("copy", err)
-	}
-	data := &imap.CopyData{UIDValidity: uint32(status.UIDValidity)}
+	data := &imap.CopyData{UIDValidity: uint32(to.UIDValidity())}
 	for _, p := range pairs { // both ascend
 		data.SourceUIDs.AddNum(imap.UID(p.Src))
 		data.DestUIDs.AddNum(imap.UID(p.Dst))
 	}
-	return data, nil
+	return data
 }
 
 // room tells whether so many octets more fit into the quota.
@@ -153,11 +145,7 @@ func (s *session) Append(name string, r imap.LiteralReader, options *imap.Append
 	if err := box.Sync(); err != nil {
 		return nil, s.failure("append", err)
 	}
-	status, err := box.Status()
-	if err != nil {
-		return nil, s.failure("append", err)
-	}
-	return &imap.AppendData{UID: imap.UID(uid), UIDValidity: uint32(status.UIDValidity)}, nil
+	return &imap.AppendData{UID: imap.UID(uid), UIDValidity: uint32(box.UIDValidity())}, nil
 }
 
 // steady reads a literal for as long as its octets flow.

@@ -89,11 +89,23 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 		if err := w.server.Shutdown(ctx); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
+		w.check()
 		if err := w.store.Close(); err != nil {
 			t.Errorf("closing the store: %v", err)
 		}
 	})
 	return w
+}
+
+// check holds what is in memory against what lies on disk.
+func (w *world) check() {
+	home, err := w.store.Home(alice)
+	if err == nil {
+		err = home.Check()
+	}
+	if err != nil {
+		w.t.Error(err)
+	}
 }
 
 // serve starts a service and returns its address.
