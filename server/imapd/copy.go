@@ -9,6 +9,7 @@ import (
 
 	"facteur/server/fault"
 	"facteur/server/mailbox"
+	"facteur/server/safefile"
 )
 
 // Copy is COPY and UID COPY (RFC 9051 6.4.7).
@@ -124,19 +125,8 @@ func (s *session) Append(name string, r imap.LiteralReader, options *imap.Append
 		return nil, s.failure("append", err)
 	}
 	defer draft.Discard()
-	if _, err := draft.ReadFrom(steady{r, s.link}); err != nil {
-		return nil, s.failure("append", err)
-	}
-	if draft.Size() != r.Size() {
-		return nil, io.ErrUnexpectedEOF // the client went away
-	}
-	if !options.Time.IsZero() {
-		if err := draft.SetTime(options.Time); err != nil {
-			return nil, s.failure("append", err)
-		}
-	}
-	if err := draft.Sync(); err != nil {
-		return nil, s.failure("append", err)
+	if err := s.fill(draft, r, options.Time); err != nil {
+		return nil, s.failure("append", fault.Wrap(fault.Unavailable, "", err))
 	}
 	uid, err := box.Add(draft, mailbox.AddOptions{Flags: flags, Last: true})
 	if err != nil {
@@ -146,6 +136,22 @@ func (s *session) Append(name string, r imap.LiteralReader, options *imap.Append
 		return nil, s.failure("append", err)
 	}
 	return &imap.AppendData{UID: imap.UID(uid), UIDValidity: uint32(box.UIDValidity())}, nil
+}
+
+// fill writes a literal to a draft. The draft is durable then.
+func (s *session) fill(draft *safefile.Draft, r imap.LiteralReader, date time.Time) error {
+	if _, err := draft.ReadFrom(steady{r, s.link}); err != nil {
+		return err
+	}
+	if draft.Size() != r.Size() {
+		return io.ErrUnexpectedEOF // the client went away
+	}
+	if !date.IsZero() {
+		if err := draft.SetTime(date); err != nil {
+			return err
+		}
+	}
+	return draft.Sync()
 }
 
 // steady reads a literal for as long as its octets flow.

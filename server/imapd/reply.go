@@ -1,6 +1,8 @@
 package imapd
 
 import (
+	"errors"
+	"net"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -47,8 +49,9 @@ func (s *session) failure(what string, err error) error {
 	if !ok {
 		code = imap.ResponseCodeServerBug
 	}
+	var network *net.OpError // the client went away
 	switch {
-	case !ok || f.Cause != nil:
+	case (!ok || f.Cause != nil) && !errors.As(err, &network):
 		s.log.Warn("imapd.failed", "command", what, "error", err)
 	default:
 		s.log.Debug("imapd.refused", "command", what, "error", err)
