@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"errors"
+	"io"
 	"net"
 	"strings"
 
@@ -49,14 +50,19 @@ func (s *session) failure(what string, err error) error {
 	if !ok {
 		code = imap.ResponseCodeServerBug
 	}
-	var network *net.OpError // the client went away
 	switch {
-	case (!ok || f.Cause != nil) && !errors.As(err, &network):
+	case (!ok || f.Cause != nil) && !clientGone(err):
 		s.log.Warn("imapd.failed", "command", what, "error", err)
 	default:
 		s.log.Debug("imapd.refused", "command", what, "error", err)
 	}
 	return no(code, f.Text)
+}
+
+// clientGone tells an end of the connection from a failure of this server.
+func clientGone(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // tryCreate is failure for commands that put something into a mailbox
