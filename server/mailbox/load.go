@@ -93,10 +93,15 @@ func (m *Mailbox) readList(dir string, next UID) (recs []record, strays []stray,
 	m.mu.Lock()
 	m.scanned(began)
 	m.scan.young, m.scan.loose = true, true
+	given := m.next
 	m.mu.Unlock()
 	for group := range groups(own) {
+		if group[0].uid >= given { // not by us
+			strays, _ = m.sortRest(found{}, group, strays, nil)
+			continue
+		}
 		if group[0].uid >= next {
-			continue // arrived meanwhile, or a UID that was never given
+			continue // arrived meanwhile
 		}
 		best, rest := choose(group, "", "")
 		if best.size == maildir.Unknown {

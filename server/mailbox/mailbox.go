@@ -42,6 +42,7 @@ type Mailbox struct {
 	dirty          [2]dirt // of new and cur
 	views          map[*View]struct{}
 	tail           *node // of the events, when there are views
+	told           *node // tail when the views were woken last
 	news           feed.Feed
 
 	usage     Usage // with Home.usageMu held

@@ -42,6 +42,7 @@ func (m *Mailbox) view(readOnly bool) (*View, error) {
 	}
 	if m.tail == nil {
 		m.tail = &node{}
+		m.told = m.tail
 		m.views = make(map[*View]struct{})
 	}
 	v := &View{m: m, sub: m.news.Subscribe(), readOnly: readOnly, cursor: m.tail}
@@ -124,7 +125,7 @@ func (v *View) Close() {
 	defer v.m.mu.Unlock()
 	delete(v.m.views, v)
 	if len(v.m.views) == 0 {
-		v.m.tail = nil
+		v.m.tail, v.m.told = nil, nil
 	}
 	v.m.used = v.m.store.opt.Now()
 }
@@ -142,9 +143,11 @@ func (m *Mailbox) emit(kind EventKind, r *record, by, recent *View) {
 	m.tail = n
 }
 
-// wake tells the views that there are events. With mu held.
+// wake tells the views when there are events since it was called last. With mu
+// held.
 func (m *Mailbox) wake() {
-	if len(m.views) > 0 {
+	if len(m.views) > 0 && m.told != m.tail {
+		m.told = m.tail
 		m.news.Publish()
 	}
 }
