@@ -243,6 +243,25 @@ func (w *world) session(neg bool, args []string) {
 	}
 }
 
+// crowd opens N connections to SERVICE, speaks FILE over each, and leaves them
+// open until the case ends.
+func (w *world) crowd(neg bool, args []string) {
+	if neg || len(args) != 3 {
+		w.ts.Fatalf("usage: crowd N SERVICE FILE")
+	}
+	n, err := strconv.Atoi(args[0])
+	w.ts.Check(err)
+	steps := w.steps(args[2], w.ts.ReadFile(args[2]))
+	for i := range n {
+		l := w.dial(args[1])
+		l.log = func(string, ...any) {}
+		w.sessions[fmt.Sprintf("%s crowd %d", args[1], i)] = l
+		if err := w.talk(l, steps, ""); err != nil {
+			w.ts.Fatalf("crowd, connection %d: %v", i+1, err)
+		}
+	}
+}
+
 func (w *world) steps(name, text string) []step {
 	steps, err := parseDialog(w.expandText(text))
 	if err != nil {

@@ -63,6 +63,7 @@ func TestCases(t *testing.T) {
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"capture":  verb((*world).capture),
 					"crash":    verb((*world).crash),
+					"crowd":    verb((*world).crowd),
 					"dialog":   verb((*world).dialog),
 					"dns":      verb((*world).dns),
 					"elapsed":  verb((*world).elapsed),
