@@ -62,14 +62,15 @@ func setup(env *testscript.Env) error {
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
 	}
-	clients, err := filepath.Abs("../../.ci/clients")
+	root, err := filepath.Abs("../..")
 	if err != nil {
 		return err
 	}
 	env.Setenv("HOME", home)
 	env.Setenv("DEMO", demoHash)
 	env.Setenv("NEW", newHash)
-	env.Setenv("CLIENTS", clients)
+	env.Setenv("ROOT", root)
+	env.Setenv("CLIENTS", filepath.Join(root, ".ci", "clients"))
 	env.Setenv("LC_ALL", "C.UTF-8")
 	env.Setenv("DNS", "127.0.0.1:9") // answers nothing, until the verb dns
 	env.Defer(w.end)
