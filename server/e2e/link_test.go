@@ -46,10 +46,8 @@ func (l *link) use(conn net.Conn) { l.conn, l.in = conn, bufio.NewReader(conn) }
 // startTLS makes the TLS handshake. What came before it in the clear must not
 // be taken for what comes under TLS, so an unread rest is an error.
 func (l *link) startTLS() error {
-	if n := 0; l.in != nil {
-		if n = l.in.Buffered(); n > 0 {
-			return fmt.Errorf("%d octets are unread before the TLS handshake", n)
-		}
+	if n := l.in.Buffered(); n > 0 {
+		return fmt.Errorf("%d octets are unread before the TLS handshake", n)
 	}
 	conn := tls.Client(l.conn, &tls.Config{InsecureSkipVerify: true}) // the tests' certificates are self-signed
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
