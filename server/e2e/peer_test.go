@@ -71,39 +71,55 @@ func (w *world) forward(address string) string {
 		w.tb.Skipf("port 25 of a loopback address can't be had: %v", err)
 	}
 	w.ts.Check(err)
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return // closed
-			}
-			running.Go(func() { join(c, address) })
-		}
-	})
+	f := &forwarder{to: address}
+	f.running.Go(func() { f.serve(ln) })
 	w.tb.Cleanup(func() {
 		ln.Close()
-		running.Wait() // the server and the peer have ended before, and the connections with them
+		f.close()
 	})
 	return host
 }
 
-// join connects c to address until both sides have ended.
-func join(c net.Conn, address string) {
-	defer c.Close()
-	d, err := net.Dial("tcp", address)
-	if err != nil {
-		return
+// forwarder connects what comes in with an address.
+type forwarder struct {
+	to      string
+	running sync.WaitGroup
+	mu      sync.Mutex
+	open    []net.Conn
+}
+
+func (f *forwarder) serve(ln net.Listener) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return // closed
+		}
+		d, err := net.Dial("tcp", f.to)
+		if err != nil {
+			c.Close()
+			continue
+		}
+		f.mu.Lock()
+		f.open = append(f.open, c, d)
+		f.mu.Unlock()
+		f.running.Go(func() { pass(c, d) })
+		f.running.Go(func() { pass(d, c) })
 	}
-	defer d.Close()
-	var both sync.WaitGroup
-	pass := func(to, from net.Conn) {
-		_, _ = io.Copy(to, from) // ends with the connection
-		_ = to.(*net.TCPConn).CloseWrite()
+}
+
+// pass copies until one side has ended, and tells the other.
+func pass(to, from net.Conn) {
+	_, _ = io.Copy(to, from)
+	_ = to.(*net.TCPConn).CloseWrite()
+}
+
+func (f *forwarder) close() {
+	f.mu.Lock()
+	for _, c := range f.open {
+		c.Close()
 	}
-	both.Go(func() { pass(c, d) })
-	both.Go(func() { pass(d, c) })
-	both.Wait()
+	f.mu.Unlock()
+	f.running.Wait()
 }
 
 func (w *world) peerGot(n int) {
@@ -138,7 +154,7 @@ type script struct {
 // parseRules reads lines of `STAGE TIMES REPLY`: at the stage (greeting, mail,
 // rcpt, data, dot ...) the reply is given so many times, "*" for ever, then the
 // next line of that stage counts, at last the usual reply. "drop" as a reply
-// closes the connection.
+// closes the connection, "hang" never comes.
 func parseRules(text string) (*script, error) {
 	s := &script{rules: make(map[testkit.Stage][]rule)}
 	for line := range strings.SplitSeq(text, "\n") {
@@ -157,8 +173,11 @@ func parseRules(text string) (*script, error) {
 			}
 			r.times = n
 		}
-		if r.reply == "drop" {
+		switch r.reply {
+		case "drop":
 			r.reply = testkit.Drop
+		case "hang":
+			r.reply = testkit.Hang
 		}
 		s.rules[testkit.Stage(part[0])] = append(s.rules[testkit.Stage(part[0])], r)
 	}
