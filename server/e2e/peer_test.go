@@ -72,9 +72,11 @@ func (w *world) forward(address string) string {
 	}
 	w.ts.Check(err)
 	f := &forwarder{to: address}
-	f.running.Go(func() { f.serve(ln) })
+	var accepting sync.WaitGroup
+	accepting.Go(func() { f.serve(ln) })
 	w.tb.Cleanup(func() {
 		ln.Close()
+		accepting.Wait()
 		f.close()
 	})
 	return host
@@ -84,8 +86,7 @@ func (w *world) forward(address string) string {
 type forwarder struct {
 	to      string
 	running sync.WaitGroup
-	mu      sync.Mutex
-	open    []net.Conn
+	open    []net.Conn // of serve's goroutine, until that has ended
 }
 
 func (f *forwarder) serve(ln net.Listener) {
@@ -99,9 +100,7 @@ func (f *forwarder) serve(ln net.Listener) {
 			c.Close()
 			continue
 		}
-		f.mu.Lock()
 		f.open = append(f.open, c, d)
-		f.mu.Unlock()
 		f.running.Go(func() { pass(c, d) })
 		f.running.Go(func() { pass(d, c) })
 	}
@@ -114,11 +113,9 @@ func pass(to, from net.Conn) {
 }
 
 func (f *forwarder) close() {
-	f.mu.Lock()
 	for _, c := range f.open {
 		c.Close()
 	}
-	f.mu.Unlock()
 	f.running.Wait()
 }
 
