@@ -222,17 +222,16 @@ func (w *world) tree(neg bool, args []string) {
 	}
 }
 
-// tree lists the files and folders below dir with their sizes, a line each.
+// tree lists the files below dir with their sizes, a line each.
 func tree(dir string) string {
 	var b strings.Builder
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+		if err != nil || d.IsDir() {
 			return err
 		}
-		rel, _ := filepath.Rel(dir, path) // both are below dir
-		if d.IsDir() {
-			fmt.Fprintf(&b, "%s/\n", rel)
-			return nil
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
 		}
 		info, err := d.Info()
 		if err != nil {
