@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"facteur/server/address"
@@ -27,9 +26,9 @@ func (s *Server) reload() control.Reload {
 		err = s.change(next)
 	}
 	if err != nil {
-		result.Problems = strings.Split(err.Error(), "\n")
+		result.Problems = listProblems(err)
 		for _, p := range result.Problems {
-			s.log.Error("server.reload_failed", "problem", p, "result", "the settings in force stay")
+			s.log.Error("server.reload_failed", "problem", p.String(), "result", "the settings in force stay")
 		}
 	}
 	s.last.Store(&result)

@@ -224,6 +224,10 @@ func (s *Server) stop() error {
 	s.control.Close()
 	s.sockets.Close()
 	err := errors.Join(s.smtp.Shutdown(ctx), s.imap.Shutdown(ctx))
+	if errors.Is(err, context.DeadlineExceeded) { // some were too slow: what they sent was not answered
+		s.log.Warn("server.cut_off", "after", grace)
+		err = nil
+	}
 	s.release()
 	s.log.Info("server.stopped")
 	return err

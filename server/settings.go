@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"facteur/plugins/lua"
 	"facteur/server/address"
 	"facteur/server/certs"
 	"facteur/server/config"
+	"facteur/server/control"
 	"facteur/server/directory"
 	"facteur/server/dns"
 	"facteur/server/hook"
@@ -38,14 +40,35 @@ type script struct {
 }
 
 // problems is an error of several lines, one a problem.
-type problems []string
+type problems []control.Problem
 
 func (p problems) Error() string {
-	var all error
-	for _, line := range p {
-		all = errors.Join(all, errors.New(line))
+	lines := make([]string, len(p))
+	for i, problem := range p {
+		lines[i] = problem.String()
 	}
-	return all.Error()
+	return strings.Join(lines, "\n")
+}
+
+// listProblems returns the problems that an error is made of.
+func listProblems(err error) problems {
+	var (
+		list    problems
+		several *config.Errors
+		script  *lua.Error
+	)
+	switch {
+	case errors.As(err, &list):
+		return list
+	case errors.As(err, &several):
+		for _, p := range several.Problems {
+			list = append(list, control.Problem(p))
+		}
+		return list
+	case errors.As(err, &script):
+		return problems{{File: script.Script, Line: script.Line, Text: script.Text}}
+	}
+	return problems{{Text: err.Error()}}
 }
 
 // loadSettings reads mail.toml and its scripts. Scripts that did not change
@@ -61,7 +84,7 @@ func loadSettings(path string, old *settings) (*settings, error) {
 	for _, f := range cfg.ScriptFiles {
 		compiled, err := compile(host, f, luaLimits(cfg.Lua), old)
 		if err != nil {
-			wrong = append(wrong, err.Error())
+			wrong = append(wrong, listProblems(err)...)
 			continue
 		}
 		s.scripts[f.Name] = compiled
@@ -70,18 +93,6 @@ func loadSettings(path string, old *settings) (*settings, error) {
 		return nil, wrong
 	}
 	return s, nil
-}
-
-func listProblems(err error) error {
-	var several *config.Errors
-	if !errors.As(err, &several) {
-		return problems{err.Error()}
-	}
-	var out problems
-	for _, p := range several.Problems {
-		out = append(out, p.String())
-	}
-	return out
 }
 
 func compile(host *lua.Host, f config.Script, limits lua.Limits, old *settings) (*script, error) {

@@ -61,7 +61,7 @@ func printStatus(w io.Writer, st control.Status) {
 	if r := st.LastReload; r != nil && len(r.Problems) > 0 {
 		fmt.Fprintf(w, "the save of %s is NOT in force, the settings from before stay:\n", r.At.Format(time.DateTime))
 		for _, p := range r.Problems {
-			fmt.Fprintf(w, "  %s\n", p)
+			fmt.Fprintf(w, "  %v\n", p)
 		}
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

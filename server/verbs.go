@@ -25,9 +25,9 @@ func Check(w io.Writer, path string, asJSON bool) error {
 	if err == nil && s.TLS.Cert != "" { // else one would be made, and check changes nothing
 		_, err = loadCerts(s)
 	}
-	var list []string
+	list := problems{}
 	if err != nil {
-		list = strings.Split(err.Error(), "\n")
+		list = listProblems(err)
 	}
 	if asJSON {
 		if err := printJSON(w, map[string]any{"ok": len(list) == 0, "problems": list}); err != nil {

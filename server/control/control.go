@@ -34,7 +34,35 @@ type Status struct {
 // Reload is how the last reload ended. Problems is empty when it succeeded.
 type Reload struct {
 	At       time.Time `json:"at"`
-	Problems []string  `json:"problems,omitempty"`
+	Problems []Problem `json:"problems,omitempty"`
+}
+
+// Problem is one thing wrong with the settings. Line and Col count from 1;
+// they are 0 where there is no place to name.
+type Problem struct {
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+	Col  int    `json:"col,omitempty"`
+	Text string `json:"text"`
+	Hint string `json:"hint,omitempty"` // what to do about it
+}
+
+// String returns "mail.toml:12:3: text (hint)".
+func (p Problem) String() string {
+	s := p.File
+	for _, n := range []int{p.Line, p.Col} {
+		if n > 0 {
+			s += fmt.Sprintf(":%d", n)
+		}
+	}
+	if s != "" {
+		s += ": "
+	}
+	s += p.Text
+	if p.Hint != "" {
+		s += " (" + p.Hint + ")"
+	}
+	return s
 }
 
 // Listener is an address on which the server listens.

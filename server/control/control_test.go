@@ -13,7 +13,7 @@ type fake struct{ reloads int }
 func (f *fake) Status() Status { return Status{PID: 7, Accounts: 2} }
 func (f *fake) Reload() Reload {
 	f.reloads++
-	return Reload{At: time.Unix(1, 0), Problems: []string{"mail.toml:1:1: no"}}
+	return Reload{At: time.Unix(1, 0), Problems: []Problem{{File: "mail.toml", Line: 1, Col: 1, Text: "no"}}}
 }
 func (f *fake) Queue() []Queued { return []Queued{{ID: "q1", Sender: "a@example.org"}} }
 
@@ -41,7 +41,7 @@ func TestControl(t *testing.T) {
 	if st, err := c.Status(); err != nil || st.PID != 7 || st.Accounts != 2 {
 		t.Errorf("%+v %v", st, err)
 	}
-	if r, err := c.Reload(); err != nil || f.reloads != 1 || len(r.Problems) != 1 {
+	if r, err := c.Reload(); err != nil || f.reloads != 1 || len(r.Problems) != 1 || r.Problems[0].String() != "mail.toml:1:1: no" {
 		t.Errorf("%+v %v", r, err)
 	}
 	if q, err := c.Queue(); err != nil || len(q) != 1 || q[0].ID != "q1" {
