@@ -3,7 +3,6 @@ package mailbox
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"facteur/server/maildir"
 )
@@ -48,47 +47,65 @@ func (m *Mailbox) check() error {
 		return err
 	}
 	own, strays := m.sortScan(scan)
-	var errs []error
-	complain := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	for _, s := range strays {
-		complain("%s has no UID", s.name)
-	}
-	if len(own) != len(m.list.recs) {
-		complain("%d files for %d messages", len(own), len(m.list.recs))
-	}
 	files := make(map[string]found)
 	for _, f := range own {
 		files[m.path(f.inNew, f.name)] = f
 	}
-	var sum list
-	var last UID
+	var errs []error
+	for _, s := range strays {
+		errs = append(errs, fmt.Errorf("%s has no UID", s.name))
+	}
+	if len(files) != len(m.list.recs) {
+		errs = append(errs, fmt.Errorf("%d files for %d messages", len(files), len(m.list.recs)))
+	}
+	last := UID(0)
 	for i := range m.list.recs {
 		r := &m.list.recs[i]
 		if r.uid <= last || r.uid >= m.next {
-			complain("UID %d after %d, with UIDNEXT %d", r.uid, last, m.next)
+			errs = append(errs, fmt.Errorf("UID %d after %d, with UIDNEXT %d", r.uid, last, m.next))
 		}
 		last = r.uid
-		path := m.path(r.inNew, r.name)
-		f, ok := files[path]
-		if !ok || f.uid != r.uid || f.flags != r.flags || r.recent && !r.inNew {
-			complain("UID %d: %+v, the file %+v", r.uid, *r, f)
-		}
-		size, served, err := servedSize(path)
-		if n := maildir.ParseName(r.name); err != nil || n.Size != size || served != r.size {
-			complain("UID %d: %s has %d octets, served %d: %v", r.uid, r.name, size, served, err)
-		}
-		sum.count(r, 1)
+		errs = append(errs, m.checkRecord(r, files))
 	}
-	if sum.unseen != m.list.unseen || sum.recent != m.list.recent || sum.size != m.list.size {
-		complain("unseen %d, recent %d, size %d; really %d, %d, %d",
-			m.list.unseen, m.list.recent, m.list.size, sum.unseen, sum.recent, sum.size)
+	return errors.Join(append(errs, m.checkCounts(), m.checkState())...)
+}
+
+// checkRecord compares a message with its file.
+func (m *Mailbox) checkRecord(r *record, files map[string]found) error {
+	path := m.path(r.inNew, r.name)
+	f, ok := files[path]
+	if !ok || f.uid != r.uid || f.flags != r.flags || r.recent && !r.inNew {
+		return fmt.Errorf("UID %d is %+v, its file %+v", r.uid, *r, f)
 	}
-	if u := (Usage{sum.size, len(m.list.recs)}); m.counted && m.usage != u {
-		complain("the usage is %v, really %v", m.usage, u)
+	size, served, err := servedSize(path)
+	if n := maildir.ParseName(r.name); err != nil || n.Size != size || served != r.size {
+		return fmt.Errorf("UID %d: %s has %d octets, served %d: %w", r.uid, r.name, size, served, err)
 	}
+	return nil
+}
+
+// checkCounts compares what is counted with the messages.
+func (m *Mailbox) checkCounts() error {
+	l, sum := m.list, newList(m.list.recs)
+	if sum.unseen != l.unseen || sum.recent != l.recent || sum.size != l.size {
+		return fmt.Errorf("unseen %d, recent %d, size %d; really %d, %d, %d", l.unseen, l.recent, l.size, sum.unseen, sum.recent, sum.size)
+	}
+	m.home.usageMu.Lock()
+	defer m.home.usageMu.Unlock()
+	if u := (Usage{sum.size, len(l.recs)}); m.counted && m.usage != u {
+		return fmt.Errorf("the usage is %v, really %v", m.usage, u)
+	}
+	return nil
+}
+
+// checkState compares the UIDs in memory with those on disk.
+func (m *Mailbox) checkState() error {
 	state, err := maildir.ReadState(m.dir)
-	if err != nil || state.UIDValidity != m.validity || state.UIDNext < uint32(m.next) || UID(state.UIDNext) != m.ceiling {
-		complain("%s: %+v, %v; in memory %d, %d, %d", filepath.Join(m.dir, "facteur-state"), state, err, m.validity, m.next, m.ceiling)
+	if err != nil {
+		return err
 	}
-	return errors.Join(errs...)
+	if state.UIDValidity != m.validity || UID(state.UIDNext) < m.ceiling || m.ceiling < m.next {
+		return fmt.Errorf("facteur-state is %+v; in memory %d, %d, reserved to %d", state, m.validity, m.next, m.ceiling)
+	}
+	return nil
 }

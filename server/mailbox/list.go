@@ -30,6 +30,15 @@ type list struct {
 	flags  map[maildir.Flags][]string
 }
 
+// newList returns a list of messages in order.
+func newList(recs []record) *list {
+	l := &list{recs: recs}
+	for i := range recs {
+		l.count(&recs[i], 1)
+	}
+	return l
+}
+
 // find returns the index of a message.
 func (l *list) find(uid UID) (int, bool) {
 	return slices.BinarySearchFunc(l.recs, uid, func(r record, uid UID) int { return cmp.Compare(r.uid, uid) })

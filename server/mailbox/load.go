@@ -57,14 +57,7 @@ func (m *Mailbox) load() error {
 		m.dropList()
 		return err
 	}
-	arrived := m.list.recs
-	m.list = &list{}
-	for _, r := range recs {
-		m.list.append(r)
-	}
-	for _, r := range arrived {
-		m.list.append(r)
-	}
+	m.list = newList(append(recs, m.list.recs...))
 	m.mu.Unlock()
 	m.settleStrays(strays, twins)
 	m.mu.Lock()
@@ -95,6 +88,7 @@ func (m *Mailbox) readList(dir string, next UID) (recs []record, strays []stray,
 	m.scan.young, m.scan.loose = true, true
 	given := m.next
 	m.mu.Unlock()
+	recs = make([]record, 0, len(own)+len(own)/16)
 	for group := range groups(own) {
 		if group[0].uid >= given { // not by us
 			strays, _ = m.sortRest(found{}, group, strays, nil)
@@ -122,7 +116,6 @@ func (m *Mailbox) readList(dir string, next UID) (recs []record, strays []stray,
 // nothing changed meanwhile, else three times, and what the last one did not
 // show counts when it is there.
 func (m *Mailbox) readWhole(dir string) (own []found, strays []stray, err error) {
-	seen := make(map[string]bool)
 	for range 3 {
 		scan, err := maildir.ReadScan(dir, m.store.opt.Now())
 		if err != nil {
@@ -130,21 +123,44 @@ func (m *Mailbox) readWhole(dir string) (own []found, strays []stray, err error)
 		}
 		before := own
 		own, strays = m.sortScan(scan)
-		clear(seen)
-		for _, f := range own {
-			seen[f.name] = true
-		}
-		for _, f := range before {
-			if !seen[f.name] && fileExists(m.path(f.inNew, f.name)) {
-				own = append(own, f)
-			}
-		}
+		own = m.addMissed(own, before)
 		if scan.Whole {
 			break
 		}
 	}
-	slices.SortStableFunc(own, func(a, b found) int { return cmp.Compare(a.uid, b.uid) })
 	return own, strays, nil
+}
+
+// addMissed adds to the files of a scan those of the scan before that are still
+// there.
+func (m *Mailbox) addMissed(own, before []found) []found {
+	if len(before) == 0 {
+		return own
+	}
+	seen := make(map[string]bool, len(own))
+	for _, f := range own {
+		seen[f.name] = true
+	}
+	for _, f := range before {
+		if !seen[f.name] && fileExists(m.path(f.inNew, f.name)) {
+			own = append(own, f)
+		}
+	}
+	sortFound(own)
+	return own
+}
+
+// sortFound sorts by UID, files in cur first.
+func sortFound(own []found) {
+	slices.SortFunc(own, func(a, b found) int {
+		switch {
+		case a.uid != b.uid:
+			return cmp.Compare(a.uid, b.uid)
+		case a.inNew != b.inNew:
+			return cmp.Compare(sub(a.inNew), sub(b.inNew))
+		}
+		return cmp.Compare(a.name, b.name)
+	})
 }
 
 // sortScan tells the files with a UID of this folder, by UID, from others.
@@ -164,7 +180,7 @@ func (m *Mailbox) sortScan(scan maildir.Scan) (own []found, strays []stray) {
 			own = append(own, found{uid: UID(n.UID), flags: n.Flags, size: n.Served, name: name, inNew: inNew})
 		}
 	}
-	slices.SortStableFunc(own, func(a, b found) int { return cmp.Compare(a.uid, b.uid) })
+	sortFound(own)
 	return own, strays
 }
 

@@ -1,0 +1,174 @@
+package mailbox
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"facteur/server/fault"
+	"facteur/server/maildir"
+)
+
+// Sessions, deliveries and another program at work on the same mailboxes: no
+// message is lost or doubled, and every session's view comes to the same.
+func TestStress(t *testing.T) {
+	f := newFixture(t, nil)
+	rounds := 40
+	if testing.Short() {
+		rounds = 10
+	}
+	boxes := []*Mailbox{f.inbox, f.mailbox("Archive")}
+	var wg sync.WaitGroup
+	for w := range 2 {
+		wg.Go(func() { f.stressDeliver(boxes, w, rounds) })
+		wg.Go(func() { f.stressSession(boxes, uint64(w), rounds) })
+	}
+	wg.Go(func() { f.stressForeign(boxes, rounds) })
+	wg.Wait()
+	for range 3 {
+		f.later()
+		for _, m := range boxes {
+			m.Poll()
+		}
+	}
+	texts := make(map[string]int)
+	for _, m := range boxes {
+		for _, msg := range f.messages(m) {
+			texts[f.text(m, msg.UID)]++
+		}
+	}
+	for text, n := range texts {
+		if n != 1 {
+			t.Errorf("%q is there %d times", text, n)
+		}
+	}
+	if want := 2*rounds + rounds/4; len(texts) != want {
+		t.Errorf("%d messages, want %d", len(texts), want)
+	}
+}
+
+func (f *fixture) stressDeliver(boxes []*Mailbox, worker, rounds int) {
+	for i := range rounds {
+		d, err := f.store.Draft()
+		if err != nil {
+			f.Error(err)
+			return
+		}
+		fmt.Fprintf(d, "%d-%d\r\n", worker, i)
+		m := boxes[i%2]
+		if _, err := m.Add(d, AddOptions{Last: true}); err != nil {
+			f.Error(err)
+		}
+		if err := m.Sync(); err != nil {
+			f.Error(err)
+		}
+	}
+}
+
+// stressSession is an IMAP session that moves and flags messages, and applies
+// the events of its view to its own list.
+func (f *fixture) stressSession(boxes []*Mailbox, seed uint64, rounds int) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	for i := range rounds {
+		m, other := boxes[i%2], boxes[1-i%2]
+		v, err := m.View()
+		if err != nil {
+			f.Error(err)
+			return
+		}
+		mine := make(map[UID]Message)
+		last := UID(0)
+		for _, msg := range v.Messages() {
+			mine[msg.UID] = msg
+			last = msg.UID
+		}
+		for range 3 {
+			var uids []UID
+			for uid := range mine {
+				if random.IntN(4) == 0 {
+					uids = append(uids, uid)
+				}
+			}
+			if _, err := m.SetFlags(v, uids, AddFlags, []string{`\Seen`, "$Work"}); err != nil {
+				f.Error(err)
+			}
+			if _, err := m.Move(v, uids[:len(uids)/2], other); err != nil {
+				f.Error(err)
+			}
+			for _, e := range v.Next() {
+				old, known := mine[e.UID]
+				switch {
+				case e.Kind == Added && (known || e.UID <= last):
+					f.Errorf("UID %d added after %d", e.UID, last)
+				case e.Kind != Added && !known:
+					f.Errorf("event %d of UID %d, which is not there; had %v", e.Kind, e.UID, old)
+				}
+				if e.Kind == Expunged {
+					delete(mine, e.UID)
+				} else {
+					mine[e.UID] = e.Message
+					last = max(last, e.UID)
+				}
+			}
+		}
+		v.Close()
+		f.stressRead(m)
+	}
+}
+
+// stressRead opens all messages.
+func (f *fixture) stressRead(m *Mailbox) {
+	for _, msg := range f.messages(m) {
+		c, err := m.Open(msg.UID)
+		if fault.Is(err, fault.NotFound) {
+			continue // moved meanwhile
+		}
+		if err != nil {
+			f.Error(err)
+			continue
+		}
+		if c.Size() != msg.Size {
+			f.Errorf("UID %d has %d octets, not %d", msg.UID, c.Size(), msg.Size)
+		}
+		c.Close()
+	}
+}
+
+// stressForeign is another program that sets flags and drops files.
+func (f *fixture) stressForeign(boxes []*Mailbox, rounds int) {
+	for i := range rounds {
+		dir := boxes[i%2].dir
+		if i%4 == 0 {
+			name := fmt.Sprintf("%d.foreign%d.host", time.Now().Unix(), i)
+			if err := os.WriteFile(filepath.Join(dir, "tmp", name), []byte(name+"\n"), 0o600); err != nil {
+				f.Error(err)
+			}
+			if err := os.Rename(filepath.Join(dir, "tmp", name), filepath.Join(dir, "new", name)); err != nil {
+				f.Error(err)
+			}
+		}
+		entries, err := os.ReadDir(filepath.Join(dir, "cur"))
+		if err != nil {
+			f.Error(err)
+			return
+		}
+		for j, e := range entries {
+			if j%5 != i%5 || !strings.Contains(e.Name(), ",F=") {
+				continue
+			}
+			path := filepath.Join(dir, "cur", e.Name())
+			err := os.Rename(path, maildir.WithFlags(path, maildir.FlagsOf(path)^maildir.Flagged))
+			if err != nil && !os.IsNotExist(err) {
+				f.Error(err)
+			}
+		}
+		for _, m := range boxes {
+			m.Poll()
+		}
+	}
+}
