@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -46,6 +47,14 @@ func cpu() time.Duration {
 	var r syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// heap is the memory in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 var message = bytes.Repeat([]byte("A line of a message, 32 octets.\r\n"), 128) // 4 KiB
@@ -163,6 +172,14 @@ func BenchmarkBig(b *testing.B) {
 			_, err := m.Status()
 			return err
 		})
+	})
+	b.Run("memory", func(b *testing.B) {
+		m.unload(0)
+		before := heap()
+		if _, err := m.Status(); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(heap()-before)/50000, "heap-B/message")
 	})
 	b.Run("view", func(b *testing.B) {
 		run(b, 1, func(int) error {

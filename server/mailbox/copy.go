@@ -94,10 +94,10 @@ func (t *transfer) mapFlags(uids []UID) error {
 	return nil
 }
 
-// transferAll goes through the messages twice: the second time for those whose
-// file was not where it should be.
+// transferAll goes through the messages, and again through those whose file
+// was not where it should be.
 func (t *transfer) transferAll(uids []UID) error {
-	for again := range 2 {
+	for range attempts {
 		var lost []UID
 		for chunk := range slices.Chunk(uids, chunkSize) {
 			gone, err := t.transferChunk(chunk)
@@ -106,15 +106,15 @@ func (t *transfer) transferAll(uids []UID) error {
 			}
 			lost = append(lost, gone...)
 		}
-		if len(lost) == 0 || again == 1 {
-			break
+		if len(lost) == 0 {
+			return nil
 		}
 		if err := t.src.rescan(); err != nil {
 			return diskFault(err)
 		}
 		uids = lost
 	}
-	return nil
+	return errBusy
 }
 
 func (t *transfer) transferChunk(uids []UID) (lost []UID, err error) {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"facteur/server/fault"
 	"facteur/server/maildir"
 )
 
@@ -67,11 +68,17 @@ func (m *Mailbox) lose(lost []UID, i int) []UID {
 	return append(lost, m.list.recs[i].uid)
 }
 
+// attempts is how often something is tried while another program renames files.
+const attempts = 4
+
+// errBusy tells that it was tried in vain.
+var errBusy = fault.New(fault.Unavailable, "Another program is at work in the mailbox, try again later")
+
 // eachChunk calls f for the UIDs, a chunk at a time, with mu held and a list.
-// f returns the UIDs whose file was not where it should be; it is called once
-// more with those, after a scan.
+// f returns the UIDs whose file was not where it should be; it is called again
+// with those, after a scan.
 func (m *Mailbox) eachChunk(uids []UID, f func(chunk []UID) (lost []UID, err error)) error {
-	for again := range 2 {
+	for range attempts {
 		var lost []UID
 		for chunk := range slices.Chunk(uids, chunkSize) {
 			if err := m.lockList(); err != nil {
@@ -87,7 +94,7 @@ func (m *Mailbox) eachChunk(uids []UID, f func(chunk []UID) (lost []UID, err err
 			}
 			lost = append(lost, gone...)
 		}
-		if len(lost) == 0 || again == 1 {
+		if len(lost) == 0 {
 			return nil
 		}
 		if err := m.rescan(); err != nil {
@@ -95,7 +102,7 @@ func (m *Mailbox) eachChunk(uids []UID, f func(chunk []UID) (lost []UID, err err
 		}
 		uids = lost
 	}
-	return nil
+	return errBusy
 }
 
 // setFlags gives a message other flags and tells the views. With mu held.

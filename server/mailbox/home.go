@@ -251,9 +251,11 @@ func (h *Home) refresh() error {
 	if same || fail != nil {
 		return fail
 	}
-	h.admin.Lock()
-	defer h.admin.Unlock()
-	return diskFault(h.list(false))
+	if err := h.lockAdmin(); err != nil {
+		return err
+	}
+	h.admin.Unlock()
+	return nil
 }
 
 // Changed tells of folders made, removed and renamed.

@@ -1,6 +1,8 @@
 package mailbox
 
 import (
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"sync"
 	"time"
@@ -150,38 +152,42 @@ func (m *Mailbox) soil(inNew bool) {
 // Sync returns when all that the mailbox's directories held at the call is
 // durable.
 func (m *Mailbox) Sync() error {
-	m.mu.Lock()
-	if m.fail != nil {
-		defer m.mu.Unlock()
-		return m.fail
+	for {
+		m.mu.Lock()
+		fail, dirty, dirs := m.fail, m.dirty, [...]string{m.newDir, m.curDir}
+		m.mu.Unlock()
+		if fail != nil {
+			return fail
+		}
+		err := m.syncDirs(dirty, dirs)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return diskFault(err)
+		}
+		m.mu.Lock()
+		renamed := m.fail != nil || m.newDir != dirs[dirtyNew]
+		m.mu.Unlock()
+		if !renamed {
+			return diskFault(err)
+		}
 	}
-	want := m.dirty
-	dirs := [2]string{m.newDir, m.curDir}
-	m.mu.Unlock()
+}
+
+// syncDirs syncs those that are dirty.
+func (m *Mailbox) syncDirs(dirty [2]dirt, dirs [2]string) error {
 	// cur first: what moved there from new must not be lost on a file system
 	// where a rename is two writes.
 	for _, i := range []int{dirtyCur, dirtyNew} {
-		if want[i].changes == want[i].synced {
+		if dirty[i].changes == dirty[i].synced {
 			continue
 		}
 		if err := m.store.syncer.Sync(dirs[i]); err != nil {
-			return m.syncFault(err)
+			return err
 		}
 		m.mu.Lock()
-		m.dirty[i].synced = max(m.dirty[i].synced, want[i].changes)
+		m.dirty[i].synced = max(m.dirty[i].synced, dirty[i].changes)
 		m.mu.Unlock()
 	}
 	return nil
-}
-
-// syncFault tells a folder that was deleted meanwhile from a broken disk.
-func (m *Mailbox) syncFault(err error) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.fail != nil {
-		return m.fail
-	}
-	return diskFault(err)
 }
 
 // end makes all that is asked from now on fail, and wakes the views.

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -282,4 +283,63 @@ func TestUnload(t *testing.T) {
 		t.Error("a delivery read the list")
 	}
 	f.want("read again", f.show(f.inbox), "1:one 2:two[recent]")
+}
+
+func TestOpenStore(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Open(Options{Dir: file, Tmp: dir}); err == nil {
+		s.Close()
+		t.Error("opened a file")
+	}
+	if s, err := Open(Options{Dir: "/proc", Tmp: dir}); err == nil || !strings.Contains(err.Error(), "one file system") {
+		s.Close()
+		t.Error("opened over two file systems:", err)
+	}
+}
+
+// A full disk is told apart from a broken one.
+func TestDiskFull(t *testing.T) {
+	faulty := &safefile.Faulty{FS: safefile.OS}
+	f := newFixture(t, func(string) safefile.FS { return faulty })
+	f.add(f.inbox, "one\r\n")
+	d := f.draft("two\r\n")
+	faulty.Fail = func(op safefile.Op) error {
+		return &os.PathError{Op: op.Kind, Path: op.Path, Err: syscall.ENOSPC}
+	}
+	_, err := f.inbox.Add(d, AddOptions{})
+	f.wantFault("Add", err, fault.Unavailable)
+	_, err = f.store.Draft()
+	f.wantFault("Draft", err, fault.Unavailable)
+	faulty.Fail = nil
+	f.want("INBOX", f.show(f.inbox), "1:one[recent]")
+}
+
+// A folder is renamed while messages are delivered to it.
+func TestRenameMeanwhile(t *testing.T) {
+	f := newFixture(t, nil)
+	junk := f.mailbox("Junk")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 50 {
+			from, to := "Junk", "Spam"
+			if i%2 == 1 {
+				from, to = to, from
+			}
+			if err := f.home.Rename(from, to); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for i := range 200 {
+		f.add(junk, fmt.Sprintf("%d\r\n", i))
+	}
+	<-done
+	if n := len(f.messages(f.mailbox("Junk"))); n != 200 {
+		t.Error(n, "messages")
+	}
 }

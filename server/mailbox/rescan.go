@@ -113,7 +113,7 @@ func (m *Mailbox) rescan() error {
 	m.touched = nil
 	if m.fail != nil || err != nil {
 		defer m.mu.Unlock()
-		m.stamp = maildir.Stamp{}
+		m.stamp, m.scan.pause = maildir.Stamp{}, m.store.opt.Now().Add(slowScan)
 		if m.fail != nil {
 			err = m.fail
 		}

@@ -31,6 +31,7 @@ package mailbox
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -83,6 +84,9 @@ func Open(opt Options) (*Store, error) {
 			return nil, err
 		}
 	}
+	if err := sameDisk(opt.Dir, opt.Tmp); err != nil {
+		return nil, err
+	}
 	safefile.RemoveStale(opt.FS, opt.Tmp, opt.Now())
 	host, err := os.Hostname()
 	if err != nil {
@@ -99,6 +103,21 @@ func Open(opt Options) (*Store, error) {
 	}
 	s.work.Go(s.watch)
 	return s, nil
+}
+
+// sameDisk checks that files of one directory can be linked into another.
+func sameDisk(a, b string) error {
+	var sa, sb unix.Stat_t
+	if err := unix.Stat(a, &sa); err != nil {
+		return &os.PathError{Op: "stat", Path: a, Err: err}
+	}
+	if err := unix.Stat(b, &sb); err != nil {
+		return &os.PathError{Op: "stat", Path: b, Err: err}
+	}
+	if sa.Dev != sb.Dev {
+		return fmt.Errorf("%s and %s are not on one file system, which they must be: messages are linked from one into the other", b, a)
+	}
+	return nil
 }
 
 // Close writes what a clean stop leaves, so that UIDs go on without a gap, and
