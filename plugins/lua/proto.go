@@ -35,7 +35,7 @@ func finish(name string, p *lua.FunctionProto) error {
 	p.DbgSourcePositions = slices.Clone(p.DbgSourcePositions)
 	p.Constants = slices.Clone(p.Constants)
 	p.FunctionPrototypes = slices.Clone(p.FunctionPrototypes)
-	p.DbgLocals = slices.Clone(p.DbgLocals)
+	p.DbgLocals = nil // only a debugger asks
 	p.DbgCalls = slices.Clone(p.DbgCalls)
 	for _, child := range p.FunctionPrototypes {
 		if err := finish(name, child); err != nil {

@@ -2,8 +2,10 @@ package lua
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
+	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
 )
 
@@ -82,10 +84,9 @@ func (r *rewriter) stmt(stmt ast.Stmt) ast.Stmt {
 	case *ast.DoBlockStmt:
 		r.block(s.Stmts)
 	case *ast.WhileStmt:
-		s.Condition = r.expr(s.Condition)
-		r.block(s.Stmts)
+		r.while(s)
 	case *ast.RepeatStmt:
-		r.block(s.Stmts)
+		s.Stmts = r.loop(s, s.Stmts)
 		s.Condition = r.expr(s.Condition)
 	case *ast.IfStmt:
 		s.Condition = r.expr(s.Condition)
@@ -99,7 +100,7 @@ func (r *rewriter) stmt(stmt ast.Stmt) ast.Stmt {
 		r.block(s.Stmts)
 	case *ast.GenericForStmt:
 		r.exprs(s.Exprs)
-		r.block(s.Stmts)
+		s.Stmts = r.loop(s, s.Stmts)
 	case *ast.FuncDefStmt:
 		r.funcDef(s)
 	case *ast.ReturnStmt:
@@ -109,6 +110,49 @@ func (r *rewriter) stmt(stmt ast.Stmt) ast.Stmt {
 		r.fail(stmt.Line(), fmt.Sprintf("unexpected statement %T", stmt))
 	}
 	return stmt
+}
+
+// loop puts an instruction before the body of a loop. gopher-lua takes a wrong
+// turn when the jump back leads to another jump: for ... do break end.
+func (r *rewriter) loop(s ast.Stmt, body []ast.Stmt) []ast.Stmt {
+	at := s
+	if len(body) > 0 {
+		at = body[0]
+	}
+	r.block(body)
+	first := &ast.LocalAssignStmt{Names: []string{r.local(at).Value}}
+	first.SetLine(at.Line())
+	return append([]ast.Stmt{first}, body...)
+}
+
+// while also moves a condition that begins with a jump into the body.
+func (r *rewriter) while(s *ast.WhileStmt) {
+	s.Condition = r.expr(s.Condition)
+	s.Stmts = r.loop(s, s.Stmts)
+	switch firstOperand(s.Condition).(type) {
+	case *ast.FalseExpr, *ast.NilExpr:
+		end := &ast.BreakStmt{}
+		test := &ast.IfStmt{Condition: s.Condition, Else: []ast.Stmt{end}}
+		setLines(end, s.Condition)
+		setLines(test, s.Condition)
+		s.Condition = &ast.TrueExpr{}
+		setLines(s.Condition, test)
+		s.Stmts = slices.Insert(s.Stmts, 1, ast.Stmt(test))
+	}
+}
+
+// firstOperand is what a condition looks at first.
+func firstOperand(e ast.Expr) ast.Expr {
+	for {
+		switch x := e.(type) {
+		case *ast.LogicalOpExpr:
+			e = x.Lhs
+		case *ast.UnaryNotOpExpr:
+			e = x.Expr
+		default:
+			return e
+		}
+	}
 }
 
 func (r *rewriter) funcDef(s *ast.FuncDefStmt) {
@@ -194,10 +238,10 @@ func (r *rewriter) concat(e *ast.StringConcatOpExpr) ast.Expr {
 		rest = c.Rhs
 	}
 	operands = append(operands, r.expr(rest))
-	// ".." is right associative: fold from the end.
+	// Folded from the start: what is done takes one register.
 	for len(operands) > maxConcat {
-		at := len(operands) - maxConcat
-		operands = append(operands[:at:at], r.ours(e, fnConcat, operands[at:]...))
+		first := r.ours(e, fnConcat, operands[:maxConcat:maxConcat]...)
+		operands = append([]ast.Expr{first}, operands[maxConcat:]...)
 	}
 	return r.ours(e, fnConcat, operands...)
 }
@@ -210,20 +254,37 @@ func (r *rewriter) table(e *ast.TableExpr) {
 	for i, f := range e.Fields {
 		f.Value = r.expr(f.Value)
 		if f.Key != nil {
+			closed(f.Value) // gopher-lua would take its values for items
 			native := nativeKey(f.Key)
 			if f.Key = r.expr(f.Key); !native {
 				f.Key = r.ours(e, fnKey, f.Key)
 			}
-		} else if i == len(e.Fields)-1 && isOpen(f.Value) {
+		} else if i < len(e.Fields)-1 {
+			closed(f.Value)
+		} else if isOpen(f.Value) {
 			open := r.ours(e, fnOpen, f.Value)
 			open.AdjustRet = false
 			setOpen(f.Value)
 			f.Value = open
 		}
 	}
+	// Once 50 items are stored, gopher-lua would store them again after a key,
+	// from registers that hold something else by then.
+	if len(e.Fields) > lua.FieldsPerFlush {
+		slices.SortStableFunc(e.Fields, func(a, b *ast.Field) int { return rank(a) - rank(b) })
+	}
 }
 
-// assign turns stores under a computed key into calls of store.
+// rank puts what has a key before what has none.
+func rank(f *ast.Field) int {
+	if f.Key != nil {
+		return 0
+	}
+	return 1
+}
+
+// assign turns stores under a computed key into calls of store, and what
+// gopher-lua gets wrong into what it gets right.
 func (r *rewriter) assign(s *ast.AssignStmt) ast.Stmt {
 	guarded := false
 	for i, target := range s.Lhs {
@@ -238,25 +299,36 @@ func (r *rewriter) assign(s *ast.AssignStmt) ast.Stmt {
 	}
 	r.exprs(s.Rhs)
 	switch {
-	case !guarded:
-		return s
-	case len(s.Lhs) == 1:
+	case len(s.Lhs) == 1 && guarded:
 		target := s.Lhs[0].(*ast.AttrGetExpr)
 		return r.store(s, append([]ast.Expr{target.Object, target.Key}, s.Rhs...)...)
+	case guarded || misassigned(s):
+		return r.assignMany(s)
 	}
-	return r.assignMany(s)
+	return s
+}
+
+// misassigned tells whether gopher-lua would write to local variables before
+// it is done with their old values: a, b = a + b, a; s = (x or y) and s; and
+// s = (f(s)) where s is a parameter.
+func misassigned(s *ast.AssignStmt) bool {
+	if len(s.Lhs) > 1 || len(s.Rhs) > 1 {
+		return true
+	}
+	setOpen(s.Rhs[0]) // s = (f(s)) is the same as s = f(s), which is compiled right
+	_, logical := s.Rhs[0].(*ast.LogicalOpExpr)
+	return logical
 }
 
 // assignMany turns a[i], b.x, c = ... into
 //
-//	do local A, I, B = a, i, b; local V, W, X = ...; store(A, I, V); B.x = W; c = X end
+//	do local A, I, B = a, i, b; local V, W, X = ...; c = X; B.x = W; store(A, I, V) end
+//
+// The order is that of Lua 5.1, from right to left.
 func (r *rewriter) assignMany(s *ast.AssignStmt) ast.Stmt {
 	targets := &ast.LocalAssignStmt{}
 	values := &ast.LocalAssignStmt{Exprs: s.Rhs}
-	block := &ast.DoBlockStmt{Stmts: []ast.Stmt{targets, values}}
-	for _, node := range []ast.Stmt{targets, values, block} {
-		setLines(node, s)
-	}
+	var stores []ast.Stmt
 	hold := func(e ast.Expr) ast.Expr {
 		name := r.local(s)
 		targets.Names = append(targets.Names, name.Value)
@@ -268,7 +340,7 @@ func (r *rewriter) assignMany(s *ast.AssignStmt) ast.Stmt {
 		values.Names = append(values.Names, value.Value)
 		a, ok := target.(*ast.AttrGetExpr)
 		if ok && !nativeKey(a.Key) {
-			block.Stmts = append(block.Stmts, r.store(s, hold(a.Object), hold(a.Key), value))
+			stores = append(stores, r.store(s, hold(a.Object), hold(a.Key), value))
 			continue
 		}
 		if ok {
@@ -276,8 +348,17 @@ func (r *rewriter) assignMany(s *ast.AssignStmt) ast.Stmt {
 		}
 		one := &ast.AssignStmt{Lhs: []ast.Expr{target}, Rhs: []ast.Expr{value}}
 		setLines(one, s)
-		block.Stmts = append(block.Stmts, one)
+		stores = append(stores, one)
 	}
+	block := &ast.DoBlockStmt{}
+	for _, locals := range []*ast.LocalAssignStmt{targets, values} {
+		if setLines(locals, s); len(locals.Names) > 0 {
+			block.Stmts = append(block.Stmts, locals)
+		}
+	}
+	slices.Reverse(stores)
+	block.Stmts = append(block.Stmts, stores...)
+	setLines(block, s)
 	return block
 }
 
