@@ -106,6 +106,10 @@ func start(o ServeOptions) (_ *Server, err error) {
 	if s.watcher, err = newWatcher(s.log); err != nil {
 		return nil, fmt.Errorf("watching files: %w", err)
 	}
+	if s.opts.Config, err = filepath.Abs(o.Config); err != nil {
+		return nil, err
+	}
+	s.watcher.Watch([]string{s.opts.Config}) // so that no save is missed from here on
 	first, err := s.prepare(nil)
 	if err != nil {
 		return nil, err

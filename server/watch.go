@@ -21,8 +21,14 @@ const (
 type watcher struct {
 	notify *fsnotify.Watcher
 	saved  chan struct{} // receives after each save
-	set    chan []string // the files to watch from now on
+	set    chan request
 	log    *slog.Logger
+}
+
+// request asks for the files to watch from now on.
+type request struct {
+	files []string
+	done  chan struct{} // closed once they are watched
 }
 
 func newWatcher(log *slog.Logger) (*watcher, error) {
@@ -30,14 +36,18 @@ func newWatcher(log *slog.Logger) (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{notify: n, saved: make(chan struct{}, 1), set: make(chan []string), log: log}
+	w := &watcher{notify: n, saved: make(chan struct{}, 1), set: make(chan request), log: log}
 	go w.run()
 	return w, nil
 }
 
-// Watch replaces the set of files. Files that are symbolic links are watched
-// at both ends.
-func (w *watcher) Watch(files []string) { w.set <- files }
+// Watch replaces the set of files: a save after it returns is told. Files that
+// are symbolic links are watched at both ends.
+func (w *watcher) Watch(files []string) {
+	r := request{files, make(chan struct{})}
+	w.set <- r
+	<-r.done
+}
 
 // Close ends the watcher.
 func (w *watcher) Close() { close(w.set) }
@@ -50,11 +60,12 @@ func (w *watcher) run() {
 	var first time.Time // of the changes that are not told yet
 	for {
 		select {
-		case list, ok := <-w.set:
+		case r, ok := <-w.set:
 			if !ok {
 				return
 			}
-			files = w.follow(list)
+			files = w.follow(r.files)
+			close(r.done)
 		case e, ok := <-w.notify.Events:
 			if !ok {
 				return
