@@ -23,8 +23,10 @@
 //
 // Locks, in this order: Home.admin (operations on folders), Mailbox.scanMu (one
 // scan at a time), Mailbox.fileMu (the small files of a folder), Mailbox.mu (the
-// list; of two mailboxes the one with the lower id first), Home.mu and
-// Home.usageMu (short). The last three are never held over a sync.
+// list; of two mailboxes the one with the lower id first), then Home.mu,
+// Home.usageMu and Store.mu, which are held for a moment. From Mailbox.mu on none
+// is held over a sync. A folder's name and directories change with scanMu, fileMu
+// and mu held, so that any of these is enough to read them.
 //
 // Not here: quotas (Usage only counts), access rights, CONDSTORE, search.
 package mailbox
