@@ -12,6 +12,7 @@ import (
 	"facteur/server/address"
 	"facteur/server/fault"
 	"facteur/server/hook"
+	"facteur/server/message"
 )
 
 // smtpActions are global functions, for the SMTP stages.
@@ -173,15 +174,14 @@ var reserved = []string{"received", "return-path", "delivered-to", "authenticati
 func actAddHeader(s *state) int {
 	s.allow(hook.AddHeader)
 	s.onlyArgs(2)
-	name := s.line1(1, maxHeaderName)
-	// RFC 5322 3.6.8: printable US-ASCII but the colon.
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }) {
-		s.argError(1, "%s is not the name of a header field", quote(name, 40))
+	name, value := s.line1(1, maxHeaderName), s.line1(2, maxHeaderValue)
+	if _, err := message.FormatField(name, value); err != nil {
+		s.argError(1, "%s", err.Error())
 	}
 	if slices.Contains(reserved, strings.ToLower(name)) {
 		s.argError(1, "only the server writes %s", name)
 	}
-	return s.act(hook.Action{Kind: hook.AddHeader, Name: name, Value: s.line1(2, maxHeaderValue)})
+	return s.act(hook.Action{Kind: hook.AddHeader, Name: name, Value: value})
 }
 
 // actFileInto is box:fileinto(folder[, {create=, flags=, copy=}]).

@@ -135,20 +135,3 @@ func logged(out hook.Outcome) []string {
 	}
 	return texts
 }
-
-func TestSmoke(t *testing.T) {
-	h := New(Options{})
-	out := runScript(t, h, hook.Deliver, `
-function deliver(m, box)
-  log(m.subject, m:header("list-id"), m.from, #m.to, box.quota.used)
-  if m:header("List-Id"):find("golang", 1, true) then
-    return box:fileinto("Lists/Go", { create = true, flags = {"seen"} })
-  end
-end`)
-	t.Log(out.Err, logged(out), out.Actions, out.Elapsed)
-	for _, src := range []string{"s='x' while true do s=s..s end", "t={} t[67000000]=1", "t={} for i=1,1e9 do t[#t+1]={} end", "while true do end", "x.y=1", "foo()", "error{}", "pcall(function() while true do end end)",
-		"local t={} for i=1,1e9 do t.x={x={x={x=t}}} t=t.x end", "t={} while true do t=function() return t end end", "log(('x'):rep(10)..1 ..0.5)", "local function f() return f() end f()", "string.foo=1", "string.len=1"} {
-		out := runScript(t, h, hook.Deliver, src+"\nfunction deliver(m,box) end")
-		t.Log(src, out.Err, out.Elapsed, logged(out))
-	}
-}

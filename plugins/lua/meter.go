@@ -16,7 +16,7 @@ type meter struct {
 
 	left   int // instructions until look
 	rest   int // instructions after these
-	unseen int // instructions since the memory was looked at
+	unseen int // instructions given since the memory was looked at
 
 	started time.Time
 	outside time.Duration // spent in calls of ours that serve data
@@ -97,17 +97,18 @@ func (m *meter) take(n int) {
 		m.reach(ErrInstructions)
 		return
 	}
-	if m.trace == nil {
-		m.left = min(lookEvery, m.rest-need)
-	}
-	m.rest -= need + m.left
-	if m.unseen += need + m.left; m.unseen >= lookEvery {
+	if m.unseen += need; m.unseen >= lookEvery {
 		m.unseen = 0
 		if m.Context.Err() != nil {
 			m.reach(ErrCancelled)
 		}
 		m.sample()
 	}
+	if m.trace == nil {
+		m.left = min(lookEvery, m.rest-need)
+	}
+	m.unseen += m.left
+	m.rest -= need + m.left
 }
 
 // clock looks at the time when the timer asked for it.

@@ -129,9 +129,6 @@ func definedStages(chunk []ast.Stmt) []hook.Stage {
 // Name returns the script's path as in mail.toml.
 func (s *Script) Name() string { return s.name }
 
-// Stages returns the stages for which the script defines a function.
-func (s *Script) Stages() []hook.Stage { return slices.Clone(s.stages) }
-
 // Handles tells whether the script defines a function for the stage.
 func (s *Script) Handles(stage hook.Stage) bool { return slices.Contains(s.stages, stage) }
 

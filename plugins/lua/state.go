@@ -84,14 +84,16 @@ func (s *state) begin(ctx context.Context, script *Script, call *hook.Call) {
 	s.script, s.call = script, call
 	s.run = run{lines: ring{max: maxTrace}}
 	var trace func()
+	cpu := s.limits.cpu(call.Stage)
 	if call.Verbose {
 		s.run.lines.max = maxVerboseTrace
 		trace = s.traceLine
+		cpu *= 10 // most of it goes into the trace
 	}
 	s.env = s.L.CreateTable(0, 8)
 	s.env.Metatable = s.envMeta
 	s.mem.start(s.limits.Memory)
-	s.meter.start(ctx, s.limits.Instructions, s.limits.cpu(call.Stage), s.limits.WallTime, trace)
+	s.meter.start(ctx, s.limits.Instructions, cpu, s.limits.WallTime, trace)
 }
 
 // end forgets a run.

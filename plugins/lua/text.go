@@ -123,7 +123,7 @@ func (r *ring) list() []hook.Line {
 	return append(r.lines[r.next:len(r.lines):len(r.lines)], r.lines[:r.next]...)
 }
 
-// log adds a line that the script wrote.
+// logLine adds a line that the script wrote.
 func (s *state) logLine(text string) {
 	s.run.lines.add(hook.Line{Script: s.script.name, Line: s.line(0), Text: clip(text, maxLogText)})
 }
@@ -135,5 +135,8 @@ func (s *state) traceLine() {
 		return
 	}
 	s.run.lastLine = line
-	s.run.lines.add(hook.Line{Script: s.script.name, Line: line, Text: s.script.sourceLine(line)})
+	// The compiler puts the end of a chunk on the line after its last.
+	if text := s.script.sourceLine(line); text != "" {
+		s.run.lines.add(hook.Line{Script: s.script.name, Line: line, Text: text})
+	}
 }
