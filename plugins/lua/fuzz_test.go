@@ -15,8 +15,8 @@ import (
 func fuzzHost() *Host {
 	h := newQuietHost()
 	h.limits.Instructions = 50_000
-	h.limits.SMTPTime = 5 * time.Second
-	h.limits.DeliverTime = 5 * time.Second
+	h.limits.SMTPTime = 100 * time.Millisecond
+	h.limits.DeliverTime = 100 * time.Millisecond
 	h.limits.Hourly = 1000 * time.Hour
 	return h
 }

@@ -97,25 +97,13 @@ func (m *matcher) items(at, p int) int {
 				return at
 			}
 			return -1
-		case c == '%' && p+1 < len(m.pattern) && m.pattern[p+1] == 'b':
-			if at = m.balance(at, p+2); at < 0 {
-				return -1
+		case c == '%':
+			if next, after, ok := m.escape(at, p); ok {
+				if at, p = next, after; at < 0 {
+					return -1
+				}
+				continue
 			}
-			p += 4
-			continue
-		case c == '%' && p+1 < len(m.pattern) && m.pattern[p+1] == 'f':
-			next := m.frontier(at, p+2)
-			if next < 0 {
-				return -1
-			}
-			p = next
-			continue
-		case c == '%' && p+1 < len(m.pattern) && isDigit(m.pattern[p+1]):
-			if at = m.backReference(at, m.pattern[p+1]); at < 0 {
-				return -1
-			}
-			p += 2
-			continue
 		}
 		end := m.classEnd(p)
 		suffix := byte(0)
@@ -148,6 +136,27 @@ func (m *matcher) items(at, p int) int {
 		}
 	}
 	return at
+}
+
+// escape matches %b, %f or %1 to %9 at p. It returns where text and pattern go
+// on; ok is false when there is none of them.
+func (m *matcher) escape(at, p int) (next, after int, ok bool) {
+	if p+1 >= len(m.pattern) {
+		return at, p, false
+	}
+	switch c := m.pattern[p+1]; {
+	case c == 'b':
+		return m.balance(at, p+2), p + 4, true
+	case c == 'f':
+		after = m.frontier(at, p+2)
+		if after < 0 {
+			return -1, p, true
+		}
+		return at, after, true
+	case isDigit(c):
+		return m.backReference(at, c), p + 2, true
+	}
+	return at, p, false
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

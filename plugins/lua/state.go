@@ -65,6 +65,7 @@ func newState(limits Limits) *state {
 		SkipOpenLibs:     true,
 	})
 	s.in = internalsOf(s.L)
+	*s.in.keepUpvalues = true // raised closes those that must be
 	s.meter.init()
 	s.meter.sample = s.sampleMemory
 	s.mem.init()
@@ -111,7 +112,7 @@ func (s *state) protected(nargs int) *lua.ApiError {
 	s.L.Insert(s.guard, -(nargs + 1))
 	err := s.L.PCall(nargs+1, lua.MultRet, nil)
 	s.base = outer
-	*s.in.keepUpvalues = true
+	*s.in.keepUpvalues = true // PCall resets it
 	if err == nil {
 		return nil
 	}
@@ -125,7 +126,6 @@ func (s *state) protected(nargs int) *lua.ApiError {
 // guarded is the function that PCall calls: it lets raised take the errors.
 func (s *state) guarded(L *lua.LState) int {
 	L.Panic = s.onError
-	*s.in.keepUpvalues = true
 	L.Call(L.GetTop()-1, lua.MultRet)
 	return L.GetTop()
 }
