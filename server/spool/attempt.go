@@ -156,15 +156,13 @@ func (s *Spool) apply(id string, r *record, places []int, results []Result) {
 			continue // broken off by Close: not made
 		}
 		to.Attempts++
-		to.Last = res.last(now)
 		if temporary && !schedule.expired(r.Received, now) {
 			if next.IsZero() {
 				next = schedule.next(to.Attempts, to.Local, r.Received, now)
 			}
-			to.Next = next
+			to.Next, to.Last = next, res.last(now)
 		} else {
-			to.Done, to.Failed, to.Next = true, res.Fault != nil, time.Time{}
-			to.owe(r, res, reports)
+			to.finish(r, res, reports, now)
 		}
 		s.logResult(id, to, res)
 	}

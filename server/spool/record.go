@@ -118,12 +118,32 @@ func newRecord(e Entry, size int64, now time.Time) *record {
 	r.Sender = senderRecord{text(s.ReversePath), s.Size, s.Body, s.SMTPUTF8, s.Ret, s.EnvID, s.Auth}
 	c := env.Session
 	r.Session = sessionRecord{c.ID, c.Listener, c.Remote, c.Local, c.RDNS, c.Helo, c.ESMTP, c.TLSVersion, c.TLSCipher, c.AuthcID, text(c.Account)}
+	reports := make(map[message.Action]string)
 	for _, to := range e.Recipients {
-		r.Recipients = append(r.Recipients, rcptRecord{
+		rcpt := rcptRecord{
 			Address: text(to.ForwardPath), Notify: to.Notify, ORcpt: to.ORcpt, Local: to.Local, Forwarder: text(to.Forwarder), Next: now,
-		})
+		}
+		if to.Done != nil {
+			rcpt.finish(r, *to.Done, reports, now)
+		}
+		r.Recipients = append(r.Recipients, rcpt)
 	}
 	return r
+}
+
+// finish notes the fate of a recipient for which nothing more is tried.
+func (to *rcptRecord) finish(r *record, res Result, reports map[message.Action]string, now time.Time) {
+	to.Done, to.Failed, to.Next = true, res.Fault != nil, time.Time{}
+	to.Last = res.last(now)
+	to.owe(r, res, reports)
+}
+
+// repeats tells whether other is a record of the same message for the same
+// recipients.
+func (r *record) repeats(other *record) bool {
+	return r.ID == other.ID && slices.EqualFunc(r.Recipients, other.Recipients, func(a, b rcptRecord) bool {
+		return a.Address == b.Address && a.Local == b.Local && a.Forwarder == b.Forwarder
+	})
 }
 
 // encode writes a record.

@@ -126,11 +126,25 @@ func (s *Spool) sendReport(it *item, r *record, rcpts []rcptRecord) error {
 	if err != nil {
 		return err
 	}
-	if err := s.opts.Inject(s.ctx, dsnEnvelope(report, dsn, now), dsn); err != nil {
+	err = s.opts.Inject(s.ctx, dsnEnvelope(report, dsn, now), dsn)
+	switch {
+	case err != nil && s.hopeless(r, err, now):
+		s.log.Error("spool.unreported", "id", it.id, "report", report.ID, "to", report.To.String(), "err", err, "result", "given up")
+		return nil
+	case err != nil:
 		return fmt.Errorf("send the report %s: %w", report.ID, err)
 	}
 	s.log.Info("spool.reported", "id", it.id, "report", report.ID, "action", string(rcpts[0].Report), "to", report.To.String(), "recipients", len(rcpts))
 	return nil
+}
+
+// hopeless tells whether a report that was refused is to be dropped: for good, since
+// its reader is gone, or for as long again as a message is tried.
+func (s *Spool) hopeless(r *record, err error, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	schedule := s.opts.Schedule
+	return !fault.Temporary(err) || schedule.expired(r.Received.Add(schedule.Expire), now)
 }
 
 // dsnEnvelope is that of a notification: from nobody, about which nothing is to be

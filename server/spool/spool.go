@@ -48,6 +48,9 @@ type Recipient struct {
 	// Forwarder is the local address that forwards to this one, zero when nobody
 	// does. Reports name it in place of where it leads.
 	Forwarder address.Address
+	// Done is the fate of a recipient that needs no attempt: all there is to do is
+	// to tell the sender, if that is due (RFC 3461). Nil for all others.
+	Done *Result
 }
 
 // Entry is a message to keep until its recipients are done. The Recipients of its
@@ -216,11 +219,15 @@ const maxRecipients = 10_000
 type Pending struct {
 	spool  *Spool
 	id     string
-	record *record // nil when it was released or dropped
+	record *record // nil when it was released or dropped, or there is nothing to do
 }
 
 // Add makes an entry of a message, which must be complete, and returns when it is
 // durable; then it must be released or dropped. The draft remains the caller's.
+//
+// It may be repeated after a crash: an entry of the same message for the same
+// recipients is taken as this one as long as it is there. An entry that has nothing
+// to do, because no recipient waits and no report is due, is not made.
 func (s *Spool) Add(ctx context.Context, e Entry, d *safefile.Draft) (*Pending, error) {
 	switch {
 	case len(e.Recipients) == 0:
@@ -234,12 +241,30 @@ func (s *Spool) Add(ctx context.Context, e Entry, d *safefile.Draft) (*Pending, 
 		return nil, err
 	}
 	r := newRecord(e, d.Size(), s.now())
+	if id := s.repeated(r); id != "" || r.finished() {
+		return &Pending{spool: s, id: id}, nil
+	}
 	id, err := s.store.add(r, d)
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, "", fmt.Errorf("add to the spool: %w", err))
 	}
 	s.log.Info("spool.added", "id", id, "from", e.Envelope.Sender.ReversePath.String(), "recipients", len(e.Recipients), "size", r.Size)
 	return &Pending{spool: s, id: id, record: r}, nil
+}
+
+// repeated returns the id of the entry that a record repeats, or "".
+func (s *Spool) repeated(r *record) string {
+	id := r.ID
+	for n := 1; ; n++ {
+		it, err := s.find(id)
+		if err != nil {
+			return ""
+		}
+		if other, err := s.current(it); err == nil && other.repeats(r) {
+			return id
+		}
+		id = numbered(r.ID, n)
+	}
 }
 
 // ID returns the id of the entry: that of the message, with a number behind it when

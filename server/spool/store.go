@@ -72,9 +72,12 @@ func (st *store) linkMessage(id string, d *safefile.Draft) (string, error) {
 		if !errors.Is(err, fs.ErrExist) || n > 1000 {
 			return "", err
 		}
-		free = id + "-" + strconv.Itoa(n)
+		free = numbered(id, n)
 	}
 }
+
+// numbered is the id of a further entry of a message.
+func numbered(id string, n int) string { return id + "-" + strconv.Itoa(n) }
 
 func (st *store) taken(id string) bool {
 	for _, kind := range []string{envFile, badFile} {
