@@ -62,8 +62,7 @@ func (a *attempts) again(ctx context.Context, item spool.Item) []spool.Result {
 func (a *attempts) inject(ctx context.Context, item spool.Item) []spool.Result {
 	results := make([]spool.Result, len(item.Recipients))
 	for i, r := range item.Recipients {
-		env := item.Envelope
-		env.ID = item.ID
+		env := item.Envelope // its ID makes a repetition a no-op
 		env.Recipients = []envelope.Recipient{r.Recipient}
 		results[i] = result(a.intake.Inject(ctx, env, item.Body))
 	}

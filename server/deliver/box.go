@@ -51,7 +51,7 @@ func (t *transaction) checkQuota(p *boxPlan) error {
 	if len(p.filings) == 0 {
 		return nil
 	}
-	return CheckQuota(p.home, t.live.Directory, t.targets[p.target].Address, t.msg.Body.Size()*int64(len(p.filings)))
+	return CheckQuota(p.home, t.live.Directory, p.address, t.msg.Body.Size()*int64(len(p.filings)))
 }
 
 // CheckQuota returns an OverQuota fault when a message of size octets does not

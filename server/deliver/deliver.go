@@ -5,17 +5,25 @@
 // Order of a delivery, so that nothing is lost and nothing comes twice:
 //
 //  1. plan: for each mailbox run the hooks, and decide on folders and redirects;
-//  2. write: the message once for each form that is needed, and sync it;
-//  3. spool: what must leave is made durable, but waits;
-//  4. file: link the drafts into the mailboxes, then sync their directories;
-//  5. mailboxes that failed for a while are made durable in the spool, to be
-//     tried again; when that fails too, all of 3 and 4 is undone;
+//  2. spool: what must leave is made durable, but waits;
+//  3. write: the message once for each form that is needed, most often one, and
+//     sync it;
+//  4. file: link it into the mailboxes and sync their directories, many at once;
+//  5. a mailbox that failed is emptied of it again. When all failed, nothing has
+//     happened, and the caller keeps the message. Else the spool keeps it for
+//     those that failed for a while, and tells the sender (RFC 3461) of those that
+//     failed for good; when that can't be made durable, all of 2 and 4 is undone;
 //  6. release what waits in the spool.
 //
 // A crash before the end leaves what a client without an answer will send
-// again (RFC 5321 4.5.3.2 knows no better).
+// again, so some get it twice (RFC 5321 4.5.3.2 knows no better). The same may
+// happen when the disk fails and then refuses to undo, too; the log has
+// "deliver.undo" then.
 //
 // Nothing here holds a lock. Settings are swapped whole by Apply.
+//
+// It does not rewrite addresses (package redirect), limit redirects, or decide
+// what may come in (package intake).
 package deliver
 
 import (
@@ -84,15 +92,20 @@ type Message struct {
 type Target struct {
 	directory.Destination
 	Recipient envelope.Recipient // the RCPT that led here
-	// Unique names the delivery when it may be repeated after a crash; a
-	// mailbox that has it already takes it as done.
+	// Unique is set when the delivery may be repeated after a crash, by the spool,
+	// which also tells the sender of its success: a mailbox that has it already
+	// takes it as done.
 	Unique string
+	// Answered: the peer gets an answer for this target alone (LMTP, RFC 2033 4.2),
+	// so a failure for good needs no notification.
+	Answered bool
 }
 
 // Deliver brings m to all targets, or to the spool where they are remote or
 // fail for a while. It returns one error a target, nil where m is durably
-// taken over. When no target at all could be reached, or what failed could not
-// be kept, nothing has happened and each error says so.
+// taken over or the spool will tell its sender that it is not. When no target
+// at all could be reached, or what failed could not be kept, nothing has
+// happened and each error says so.
 func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []error {
 	t := &transaction{Deliverer: d, live: d.live.Load(), ctx: ctx, msg: m, targets: slices.Clone(targets), errs: make([]error, len(targets))}
 	defer t.discardDrafts()
@@ -105,11 +118,14 @@ func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []
 	if t.nothingDone() {
 		return t.fail(nil)
 	}
-	if err := t.spoolFailed(); err != nil {
+	if err := t.spoolRest(); err != nil {
 		return t.fail(err)
 	}
 	for _, p := range t.pending {
 		p.Release()
+	}
+	for _, b := range t.boxes {
+		b.release()
 	}
 	return t.errs
 }
@@ -124,27 +140,21 @@ type transaction struct {
 	errs    []error // one a target
 
 	boxes   []*boxPlan
-	drafts  drafts
+	boxOf   []*boxPlan // that of each target, nil for a remote one
+	drafts  []*draft
 	pending []*spool.Pending
 }
 
 // nothingDone tells whether no target was reached, so that the client keeps the
 // message and nothing needs to be spooled for later.
 func (t *transaction) nothingDone() bool {
-	for _, err := range t.errs {
-		if err == nil {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(t.errs, nil)
 }
 
 // fail undoes what was done. With a cause each target fails for it.
 func (t *transaction) fail(cause error) []error {
 	for _, p := range t.pending {
-		if err := p.Drop(); err != nil {
-			t.opts.Log.Error("deliver.undo", "id", t.msg.Envelope.ID, "error", err)
-		}
+		t.drop(p)
 	}
 	for _, b := range t.boxes {
 		b.undo(t)
@@ -154,6 +164,17 @@ func (t *transaction) fail(cause error) []error {
 		for i := range t.errs {
 			t.errs[i] = fault.As(cause)
 		}
+		return t.errs
+	}
+	for i, err := range t.errs {
+		t.opts.Log.Warn("deliver.refused", "id", t.msg.Envelope.ID, "to", t.targets[i].Address.String(), "error", err)
 	}
 	return t.errs
+}
+
+// drop takes back what waits in the spool.
+func (t *transaction) drop(p *spool.Pending) {
+	if err := p.Drop(); err != nil {
+		t.opts.Log.Error("deliver.undo", "id", t.msg.Envelope.ID, "entry", p.ID(), "error", err)
+	}
 }

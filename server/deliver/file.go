@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"sync"
 
@@ -12,39 +13,26 @@ import (
 	"facteur/server/safefile"
 )
 
-// drafts are the forms of a message, each written and synced once: most often
-// one, since only scripts and forwarding make forms differ.
-type drafts []*draft
-
+// draft is one form of the message, written and synced once. Most often there is
+// one for all mailboxes, since only scripts and a single recipient make forms
+// differ.
 type draft struct {
 	prefix []byte // what stands above the body
-	uses   int    // mailboxes and spool entries that will link it
 	file   *safefile.Draft
+	err    error // it could not be written
 }
 
-// want notes one more use of the form with that prefix.
-func (ds *drafts) want(prefix []byte) *draft {
-	for _, d := range *ds {
+// draft returns the form with that prefix.
+func (t *transaction) draft(prefix []byte) (*safefile.Draft, error) {
+	for _, d := range t.drafts {
 		if bytes.Equal(d.prefix, prefix) {
-			d.uses++
-			return d
+			return d.file, d.err
 		}
 	}
-	d := &draft{prefix: prefix, uses: 1}
-	*ds = append(*ds, d)
-	return d
-}
-
-// ready returns the draft's file, written and synced when first asked for, and
-// whether this is its last use.
-func (t *transaction) ready(d *draft) (file *safefile.Draft, last bool, err error) {
-	if d.file == nil {
-		if d.file, err = t.write(d.prefix); err != nil {
-			return nil, false, err
-		}
-	}
-	d.uses--
-	return d.file, d.uses == 0, nil
+	d := &draft{prefix: prefix}
+	d.file, d.err = t.write(prefix)
+	t.drafts = append(t.drafts, d)
+	return d.file, d.err
 }
 
 func (t *transaction) write(prefix []byte) (*safefile.Draft, error) {
@@ -76,8 +64,14 @@ func copyBody(w io.Writer, b envelope.Body) error {
 	return err
 }
 
-// unavailable is the answer to a disk that is full or fails: RFC 5321 4.2.2, 452.
-func unavailable(err error) error { return fault.Wrap(fault.Unavailable, "", err) }
+// unavailable is the answer to a disk that is full or fails (RFC 5321 4.2.2:
+// 452), unless err has an answer of its own.
+func unavailable(err error) error {
+	if f := (*fault.Fault)(nil); errors.As(err, &f) {
+		return err
+	}
+	return fault.Wrap(fault.Unavailable, "", err)
+}
 
 func (t *transaction) discardDrafts() {
 	for _, d := range t.drafts {
@@ -92,63 +86,101 @@ func (t *transaction) discardDrafts() {
 func (t *transaction) prefixFor(p *boxPlan) []byte {
 	prefix := message.ReturnPath(t.msg.Envelope.Sender.ReversePath) // RFC 5321 4.4
 	if len(t.targets) == 1 && len(t.msg.Envelope.Recipients) == 1 {
-		prefix = append(prefix, message.DeliveredTo(t.targets[p.target].Address)...)
+		prefix = append(prefix, message.DeliveredTo(p.address)...)
 	}
 	prefix = append(prefix, p.header...)
 	return append(prefix, t.msg.Trace...)
 }
 
-// file links the message into all mailboxes whose plan stands, and syncs.
+// parallel bounds how many mailboxes are filed into and synced at once: each
+// may hold a thread.
+const parallel = 32
+
+// file brings the message into all mailboxes whose plan stands, durably, and
+// takes it back out of those where that failed.
 func (t *transaction) file() {
-	type use struct {
-		plan  *boxPlan
-		draft *draft
-	}
-	var uses []use
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, parallel)
 	for _, p := range t.boxes {
-		if t.errs[p.target] != nil {
+		if p.err != nil || len(p.filings) == 0 {
 			continue
 		}
-		prefix := t.prefixFor(p)
-		for range p.filings {
-			uses = append(uses, use{p, t.drafts.want(prefix)})
-		}
-	}
-	for _, u := range uses {
-		if t.errs[u.plan.target] != nil {
+		file, err := t.draft(t.prefixFor(p))
+		if err != nil {
+			p.err = err
 			continue
 		}
-		if err := t.addNext(u.plan, u.draft); err != nil {
-			t.errs[u.plan.target] = err
-		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			p.err = t.fill(p, file)
+			<-slots
+		})
 	}
-	t.syncAll()
+	wg.Wait()
 	for _, p := range t.boxes {
-		if t.errs[p.target] != nil {
+		if p.err != nil {
 			p.undo(t)
 		} else {
 			t.logDelivered(p)
 		}
+		for _, i := range p.targets {
+			t.errs[i] = p.err
+		}
 	}
 }
 
-// addNext carries out the next filing of a plan.
-func (t *transaction) addNext(p *boxPlan, d *draft) error {
-	f := p.filings[len(p.done)]
-	mb, err := t.open(p, f)
-	if err != nil {
-		return err
-	}
-	file, last, err := t.ready(d)
-	if err != nil {
-		return err
-	}
-	uid, err := mb.Add(file, mailbox.AddOptions{Flags: f.flags, Unique: t.targets[p.target].Unique, Last: last})
+// fill carries out the filings of a plan, and returns when they are durable.
+func (t *transaction) fill(p *boxPlan, file *safefile.Draft) error {
+	into, err := t.openAll(p)
 	if err != nil {
 		return unavailable(err)
 	}
-	p.done = append(p.done, filed{mb, uid})
+	for _, f := range into {
+		if f.uid, err = t.add(p, file, f); err != nil {
+			return unavailable(err)
+		}
+		p.done = append(p.done, f)
+	}
+	for _, f := range p.done {
+		if err := f.box.Sync(); err != nil {
+			return unavailable(err)
+		}
+	}
 	return nil
+}
+
+// add links the message into one folder. Flags that can't be are left out: mail
+// is never lost over a flag.
+func (t *transaction) add(p *boxPlan, file *safefile.Draft, f filed) (mailbox.UID, error) {
+	opt := mailbox.AddOptions{Flags: f.flags, Unique: t.targets[p.targets[0]].Unique}
+	uid, err := f.box.Add(file, opt)
+	if fault.Is(err, fault.NotPossible) && len(f.flags) > 0 {
+		t.opts.Log.Warn("deliver.flags", "id", t.msg.Envelope.ID, "box", p.address.String(), "flags", f.flags,
+			"error", err, "result", "kept without them")
+		opt.Flags = nil
+		uid, err = f.box.Add(file, opt)
+	}
+	return uid, err
+}
+
+// openAll opens the folders of a plan, each once, by whatever names they go.
+func (t *transaction) openAll(p *boxPlan) ([]filed, error) {
+	var into []filed
+next:
+	for _, f := range p.filings {
+		mb, err := t.open(p, f)
+		if err != nil {
+			return nil, err
+		}
+		for i := range into {
+			if into[i].box == mb {
+				into[i].flags = union(into[i].flags, f.flags)
+				continue next
+			}
+		}
+		into = append(into, filed{box: mb, flags: f.flags})
+	}
+	return into, nil
 }
 
 // open opens the folder of a filing; one that can't be had is INBOX instead,
@@ -160,52 +192,42 @@ func (t *transaction) open(p *boxPlan, f filing) (*mailbox.Mailbox, error) {
 			mb, err = p.home.Mailbox(f.folder)
 		}
 	}
-	if err != nil && f.folder != inbox && !fault.Is(err, fault.Internal) && !fault.Is(err, fault.Unavailable) {
-		t.opts.Log.Warn("deliver.folder", "id", t.msg.Envelope.ID, "box", t.targets[p.target].Address.String(),
+	if err != nil && !fault.Temporary(err) && f.folder != inbox {
+		t.opts.Log.Warn("deliver.folder", "id", t.msg.Envelope.ID, "box", p.address.String(),
 			"folder", f.folder, "error", err, "result", "kept in INBOX")
 		return p.home.Mailbox(inbox)
 	}
 	return mb, err
 }
 
-// syncAll makes all filings durable: the directories at the same time, each
-// sync shared with other deliveries that wait for the same directory.
-func (t *transaction) syncAll() {
-	if len(t.boxes) == 1 {
-		t.syncBox(t.boxes[0])
-		return
-	}
-	var wg sync.WaitGroup
-	for _, p := range t.boxes {
-		wg.Go(func() { t.syncBox(p) })
-	}
-	wg.Wait()
-}
-
-func (t *transaction) syncBox(p *boxPlan) {
-	for _, f := range p.done {
-		if err := f.box.Sync(); err != nil {
-			t.errs[p.target] = unavailable(err)
-		}
+// release lets go what the plan sends on.
+func (p *boxPlan) release() {
+	if p.pending != nil {
+		p.pending.Release()
 	}
 }
 
-// undo takes the filings of a plan back.
+// undo takes the filings and redirects of a plan back.
 func (p *boxPlan) undo(t *transaction) {
+	if p.pending != nil {
+		t.drop(p.pending)
+		p.pending = nil
+	}
 	for _, f := range p.done {
 		if err := f.box.Remove(f.uid); err != nil {
-			t.opts.Log.Error("deliver.undo", "id", t.msg.Envelope.ID, "box", t.targets[p.target].Address.String(), "error", err)
+			t.opts.Log.Error("deliver.undo", "id", t.msg.Envelope.ID, "box", p.address.String(), "error", err,
+				"result", "the message may be there twice when it comes again")
 		}
 	}
 	p.done = nil
 }
 
 func (t *transaction) logDelivered(p *boxPlan) {
-	for i, f := range p.done {
-		t.opts.Log.Info("deliver.filed", "id", t.msg.Envelope.ID, "box", t.targets[p.target].Address.String(),
-			"folder", p.filings[i].folder, "uid", uint32(f.uid), "size", t.msg.Body.Size())
+	for _, f := range p.done {
+		t.opts.Log.Info("deliver.filed", "id", t.msg.Envelope.ID, "box", p.address.String(),
+			"folder", f.box.Name(), "uid", uint32(f.uid), "size", t.msg.Body.Size())
 	}
 	if len(p.done) == 0 && len(p.redirects) == 0 {
-		t.opts.Log.Info("deliver.discarded", "id", t.msg.Envelope.ID, "box", t.targets[p.target].Address.String())
+		t.opts.Log.Info("deliver.discarded", "id", t.msg.Envelope.ID, "box", p.address.String())
 	}
 }

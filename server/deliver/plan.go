@@ -1,21 +1,29 @@
 package deliver
 
 import (
+	"slices"
+
 	"facteur/server/address"
 	"facteur/server/directory"
+	"facteur/server/fault"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
 	"facteur/server/message"
+	"facteur/server/spool"
 )
 
-// boxPlan is what shall happen in one mailbox home.
+// boxPlan is what shall happen in one mailbox home, and what did.
 type boxPlan struct {
-	target    int // index in transaction.targets
+	address   address.Address // of the account or shared mailbox
+	targets   []int           // indexes in transaction.targets: all that lead here
 	home      *mailbox.Home
 	filings   []filing
 	redirects []address.Address
 	header    []byte // fields that scripts added, above the trace
-	done      []filed
+
+	pending *spool.Pending // the redirects, until all is well
+	done    []filed
+	err     error // it failed, and nothing of it stays
 }
 
 // filing is one copy of the message in one folder.
@@ -27,59 +35,61 @@ type filing struct {
 
 // filed is a filing that was carried out.
 type filed struct {
-	box *mailbox.Mailbox
-	uid mailbox.UID
+	box   *mailbox.Mailbox
+	flags []string
+	uid   mailbox.UID
 }
 
 const inbox = "INBOX"
 
-// plan decides for every local target what to do, without doing it.
+// plan decides for every mailbox what to do, without doing it.
 func (t *transaction) plan() {
+	t.boxOf = make([]*boxPlan, len(t.targets))
+	reached := make(map[address.Key]*boxPlan)
 	for i, target := range t.targets {
-		if target.Kind != directory.Box || t.planned(target.Address) {
+		if target.Kind != directory.Box {
 			continue
 		}
-		home, err := t.opts.Store.Home(target.Address)
-		if err != nil {
-			t.errs[i] = err
+		if p := reached[target.Address.Key()]; p != nil { // each is reached once
+			p.targets = append(p.targets, i)
+			t.boxOf[i] = p
 			continue
 		}
-		plan := &boxPlan{target: i, home: home}
-		t.boxes = append(t.boxes, plan)
-		t.runHooks(plan)
-		if err := t.checkQuota(plan); err != nil {
-			t.errs[i] = err
-		}
+		p := &boxPlan{address: target.Address, targets: []int{i}}
+		t.boxOf[i] = p
+		reached[target.Address.Key()] = p
+		t.boxes = append(t.boxes, p)
+		p.err = t.planBox(p)
 	}
 }
 
-// planned tells whether another target leads to the same mailbox: it is
-// reached once.
-func (t *transaction) planned(a address.Address) bool {
-	for _, p := range t.boxes {
-		if t.targets[p.target].Address.Key() == a.Key() {
-			return true
-		}
+func (t *transaction) planBox(p *boxPlan) (err error) {
+	// Asked again, for the account may have gone since RCPT, or while this waited
+	// in the spool: its folder must not come back.
+	if _, ok := t.live.Directory.Box(p.address); !ok {
+		return fault.New(fault.NoSuchAddress, "")
 	}
-	return false
+	if p.home, err = t.opts.Store.Home(p.address); err != nil {
+		return unavailable(err)
+	}
+	t.runHooks(p)
+	return t.checkQuota(p)
 }
 
 // runHooks asks the scripts and turns their actions into filings and redirects.
 func (t *transaction) runHooks(p *boxPlan) {
-	target := t.targets[p.target]
-	hooks := t.live.Hooks(target.Address)
 	var res hook.Result
-	if len(hooks) > 0 {
+	if hooks := t.live.Hooks(p.address); len(hooks) > 0 {
 		res = hook.Run(t.ctx, hooks, hook.Call{
 			Stage:    hook.Deliver,
 			Message:  t.hookMessage(),
-			Box:      &box{home: p.home, directory: t.live.Directory, address: target.Address},
+			Box:      &box{home: p.home, directory: t.live.Directory, address: p.address},
 			Now:      t.opts.Now(),
 			Location: t.live.Location,
 		})
-		t.logHooks(target.Address, res)
+		t.logHooks(p.address, res)
 	}
-	p.take(res.Actions, !t.passed(target.Address))
+	p.take(res.Actions, !t.passed(p.address))
 }
 
 func (t *transaction) hookMessage() *hook.Message {
@@ -105,9 +115,11 @@ func (t *transaction) logHooks(box address.Address, res hook.Result) {
 }
 
 // take carries the actions over in their fixed order: filings first, then what
-// cancels the implicit keep, then flags for all copies, headers, redirects.
+// cancels the implicit keep, then flags for all copies, headers, redirects. A
+// redirect that may not be (it would be a loop) is never a loss: when nothing
+// else holds the message, the keep comes back.
 func (p *boxPlan) take(actions []hook.Action, mayRedirect bool) {
-	keep, explicit := true, false
+	keep, explicit, suppressed := true, false, false
 	var flags, keepFlags []string
 	for _, a := range actions {
 		switch a.Kind {
@@ -126,13 +138,16 @@ func (p *boxPlan) take(actions []hook.Action, mayRedirect bool) {
 				p.header = append(p.header, field...)
 			}
 		case hook.Redirect:
-			if mayRedirect { // a suppressed redirect is never a loss: the keep stays
-				p.redirects = append(p.redirects, a.Address)
-				keep = keep && a.Copy
+			if !mayRedirect {
+				suppressed = true
+				continue
 			}
+			p.redirects = append(p.redirects, a.Address)
+			keep = keep && a.Copy
 		}
 	}
-	if keep || explicit {
+	lost := suppressed && len(p.filings) == 0 && len(p.redirects) == 0
+	if keep || explicit || lost {
 		p.filings = append(p.filings, filing{folder: inbox, flags: keepFlags})
 	}
 	p.filings = merge(p.filings)
@@ -159,18 +174,11 @@ next:
 }
 
 func union(a, b []string) []string {
-	if len(b) == 0 {
-		return a
-	}
-	out := append([]string(nil), a...)
-next:
+	out := slices.Clone(a)
 	for _, s := range b {
-		for _, have := range out {
-			if have == s {
-				continue next
-			}
+		if !slices.Contains(out, s) {
+			out = append(out, s)
 		}
-		out = append(out, s)
 	}
 	return out
 }

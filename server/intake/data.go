@@ -1,7 +1,9 @@
 package intake
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,9 +23,12 @@ const maxReceived = 100
 // Data takes the message itself. When it returns without an error, what
 // Receipt.PerRecipient does not refuse is durable.
 func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (Receipt, error) {
+	if len(tx.rcpts) == 0 {
+		return Receipt{}, fault.New(fault.Malformed, "The message has no recipients")
+	}
 	live := tx.in.live.Load()
 	env := envelope.Envelope{
-		ID: envelope.NewID(), Session: tx.sess, Sender: tx.sender, Recipients: tx.rcpts, Received: tx.in.opts.Now(),
+		ID: cmp.Or(tx.injected, envelope.NewID()), Session: tx.sess, Sender: tx.sender, Recipients: tx.rcpts, Received: tx.in.opts.Now(),
 	}
 	header, err := message.ReadHeader(body)
 	if err != nil {
@@ -58,6 +63,9 @@ func (tx *Transaction) checkHeader(live *Settings, h *message.Header) error {
 		return fault.New(fault.Malformed, "The header has lines that are no fields")
 	}
 	for _, name := range []string{"From", "Sender"} {
+		if h.Count(name) > 1 { // RFC 5322 3.6: readers differ in which one they show
+			return fault.Newf(fault.Malformed, "There is more than one %s field", name)
+		}
 		addrs, ok := h.Addresses(name)
 		if !ok || name == "From" && len(addrs) == 0 {
 			return fault.Newf(fault.Malformed, "The %s field is missing or can't be read", name)
@@ -76,7 +84,7 @@ func (tx *Transaction) checkHeader(live *Settings, h *message.Header) error {
 // account follow; at data those of a domain or account to which all recipients
 // belong, since the answer is one for all of them.
 func (tx *Transaction) dataHooks(ctx context.Context, live *Settings, env envelope.Envelope, h *message.Header, body envelope.Body) hook.Result {
-	if tx.internal {
+	if tx.injected != "" {
 		return hook.Result{}
 	}
 	stage, owner := hook.Data, tx.onlyBox()
@@ -135,34 +143,45 @@ func (tx *Transaction) trace(live *Settings, env envelope.Envelope, res hook.Res
 }
 
 // receipt turns the errors of the targets into those of the recipients: a
-// recipient is taken when one of its destinations took it, and what else failed
-// for good is told to nobody but the log, or all recipients failed alike.
+// recipient is taken when one of its destinations took it.
 func (tx *Transaction) receipt(id string, errs []error) (Receipt, error) {
 	r := Receipt{ID: id, PerRecipient: make([]error, len(tx.rcpts))}
 	taken := 0
 	for i, leads := range tx.leads {
-		r.PerRecipient[i] = tx.outcome(leads, errs)
+		r.PerRecipient[i] = outcome(leads, errs)
 		if r.PerRecipient[i] == nil {
 			taken++
 		}
 	}
-	if taken == 0 && tx.sess.Listener != "lmtp" { // RFC 2033 4.2: LMTP tells each its own
-		return Receipt{}, r.PerRecipient[0]
+	if taken == 0 && tx.sess.Listener != lmtp {
+		return Receipt{}, gentlest(r.PerRecipient)
 	}
-	tx.in.opts.Log.Info("intake.accepted", "session", tx.sess.ID, "id", id, "reverse_path", tx.sender.ReversePath.String(),
-		"recipients", len(tx.rcpts), "taken", taken)
+	if taken > 0 {
+		tx.in.opts.Log.Info("intake.accepted", "session", tx.sess.ID, "id", id, "reverse_path", tx.sender.ReversePath.String(),
+			"recipients", len(tx.rcpts), "taken", taken)
+	}
 	return r, nil
 }
 
-func (tx *Transaction) outcome(leads []int, errs []error) error {
-	var first error
-	for _, i := range leads {
-		if errs[i] == nil {
-			return nil
-		}
-		if first == nil {
-			first = errs[i]
+// outcome is the answer for a recipient that leads to some targets.
+func outcome(leads []int, errs []error) error {
+	failed := make([]error, len(leads))
+	for n, i := range leads {
+		failed[n] = errs[i]
+	}
+	if slices.Contains(failed, nil) {
+		return nil
+	}
+	return gentlest(failed)
+}
+
+// gentlest returns the answer for all: the first that leaves hope, for what
+// failed for good is told when the rest is taken.
+func gentlest(errs []error) error {
+	for _, err := range errs {
+		if fault.Temporary(err) {
+			return err
 		}
 	}
-	return first
+	return errs[0]
 }

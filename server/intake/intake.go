@@ -42,7 +42,7 @@ type Settings struct {
 	// an address's domain and of the address itself, in that order.
 	ServerHooks []hook.Hook
 	BoxHooks    func(address.Address) []hook.Hook
-	Location    *time.Location
+	Location    *time.Location // of the times in trace fields; nil: UTC
 }
 
 // Intake takes messages in. It may be used by several at once.
@@ -62,11 +62,16 @@ func New(opts Options, first Settings) *Intake {
 }
 
 // Apply changes the settings from the next command on.
-func (in *Intake) Apply(s Settings) { in.live.Store(&s) }
+func (in *Intake) Apply(s Settings) {
+	if s.Location == nil {
+		s.Location = time.UTC
+	}
+	in.live.Store(&s)
+}
 
 // Begin starts a mail transaction of a session.
 func (in *Intake) Begin(sess envelope.Session, cred auth.Credential) *Transaction {
-	return &Transaction{in: in, sess: sess, account: cred.Account}
+	return &Transaction{in: in, sess: sess, account: cred.Account, reached: make(map[end]int)}
 }
 
 // Route returns where mail to a forward-path goes: what `facteur explain` shows.
@@ -75,10 +80,12 @@ func (in *Intake) Route(a address.Address) directory.Resolution {
 }
 
 // Inject takes a message of this server itself, such as a DSN: it is routed
-// and filed like any other, without hooks of the SMTP stages.
+// and filed like any other, without hooks of the SMTP stages. The message keeps
+// the envelope's ID, and where it is already it is not brought again: Inject may
+// be repeated after a crash.
 func (in *Intake) Inject(ctx context.Context, env envelope.Envelope, body envelope.Body) error {
 	tx := in.Begin(env.Session, auth.Credential{})
-	tx.internal = true
+	tx.injected = env.ID
 	if err := tx.Mail(ctx, env.Sender); err != nil {
 		return err
 	}

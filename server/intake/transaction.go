@@ -16,12 +16,19 @@ type Transaction struct {
 	in       *Intake
 	sess     envelope.Session
 	account  address.Address // of the login; zero without one
-	internal bool            // this server's own message: may go anywhere
+	injected string          // id of this server's own message, which may go anywhere; else ""
 
 	sender  envelope.Sender
 	rcpts   []envelope.Recipient
 	targets []deliver.Target
-	leads   [][]int // for each of rcpts: its indexes in targets
+	leads   [][]int     // for each of rcpts: its indexes in targets
+	reached map[end]int // indexes in targets
+}
+
+// end is where a destination is, however one came there.
+type end struct {
+	kind directory.Kind
+	key  address.Key
 }
 
 // Receipt is the answer to a message that was taken over.
@@ -38,6 +45,7 @@ func (tx *Transaction) Mail(_ context.Context, s envelope.Sender) error {
 		return fault.Newf(fault.BadSender, "%s may not send as <%s>", tx.account, s.ReversePath)
 	}
 	tx.sender, tx.rcpts, tx.targets, tx.leads = s, nil, nil, nil
+	clear(tx.reached)
 	return nil
 }
 
@@ -66,7 +74,7 @@ func (tx *Transaction) Rcpt(ctx context.Context, r envelope.Recipient) error {
 // our own users, and of this server itself.
 func (tx *Transaction) mayReach(res directory.Resolution) error {
 	switch {
-	case !res.Local && tx.account.IsZero() && !tx.internal:
+	case !res.Local && tx.account.IsZero() && tx.injected == "":
 		return fault.New(fault.NotLocal, "") // RFC 5321 7.9
 	case res.Local && res.Fault != nil:
 		return res.Fault
@@ -83,11 +91,11 @@ func (tx *Transaction) checkQuotas(live *Settings, dests []directory.Destination
 			return nil
 		}
 		home, err := tx.in.opts.Store.Home(d.Address)
-		if err != nil {
-			return err
+		if err == nil {
+			size := max(tx.sender.Size, 1) // at a full mailbox even an undeclared size is too much
+			err = deliver.CheckQuota(home, live.Directory, d.Address, size)
 		}
-		size := max(tx.sender.Size, 1) // at a full mailbox even an undeclared size is too much
-		if err = deliver.CheckQuota(home, live.Directory, d.Address, size); err == nil {
+		if err == nil {
 			return nil
 		}
 		full = err
@@ -99,25 +107,28 @@ func (tx *Transaction) checkQuotas(live *Settings, dests []directory.Destination
 // recipients lead to it.
 func (tx *Transaction) add(r envelope.Recipient, dests []directory.Destination) {
 	var leads []int
-next:
+	alone := tx.sess.Listener == lmtp && len(dests) == 1
 	for _, d := range dests {
-		for i, t := range tx.targets {
-			if t.Kind == d.Kind && t.Address.Key() == d.Address.Key() {
-				leads = append(leads, i)
-				continue next
-			}
+		e := end{d.Kind, d.Address.Key()}
+		i, again := tx.reached[e]
+		if !again {
+			i = len(tx.targets)
+			tx.reached[e] = i
+			tx.targets = append(tx.targets, deliver.Target{Destination: d, Recipient: r, Unique: tx.injected, Answered: alone})
 		}
-		leads = append(leads, len(tx.targets))
-		tx.targets = append(tx.targets, deliver.Target{Destination: d, Recipient: r})
+		leads = append(leads, i)
 	}
 	tx.rcpts = append(tx.rcpts, r)
 	tx.leads = append(tx.leads, leads)
 }
 
-// rcptHooks runs the stage rcpt: the server's scripts, then those of each
-// mailbox behind the recipient.
+// lmtp is the service whose peers get an answer for each recipient (RFC 2033 4.2).
+const lmtp = "lmtp"
+
+// rcptHooks runs the stage rcpt: the server's scripts, then those of the
+// mailbox when there is one behind the recipient and nothing else.
 func (tx *Transaction) rcptHooks(ctx context.Context, live *Settings, r envelope.Recipient, dests []directory.Destination) error {
-	if tx.internal {
+	if tx.injected != "" {
 		return nil
 	}
 	hooks := live.ServerHooks
