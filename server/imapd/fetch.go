@@ -58,10 +58,14 @@ func (f *fetched) prepare(box *mailbox.Mailbox, uid mailbox.UID, options *imap.F
 }
 
 func (f *fetched) prepareLiterals(options *imap.FetchOptions) error {
+	held := int64(0)
 	for _, item := range options.BodySection {
 		sec, err := f.message.bodySection(item)
 		if err != nil {
 			return err
+		}
+		if held += sec.held; held > maxHeld {
+			return errFetchesTooMuch
 		}
 		f.sections = append(f.sections, sec)
 	}
@@ -120,8 +124,20 @@ func (s *session) fetchFailed(err error) error {
 	return s.failure("fetch", err)
 }
 
+// What one FETCH may ask of each message: each of these items reads the message
+// again, and selected header fields are held until they are written.
+const (
+	maxLiterals = 100
+	maxHeld     = 4 << 20 // octets
+)
+
+var errFetchesTooMuch = no(imap.ResponseCodeLimit, "This asks for too much at once: fetch it in several commands")
+
 // checkFetch refuses what imapserver lets pass.
 func checkFetch(options *imap.FetchOptions) error {
+	if len(options.BodySection)+len(options.BinarySection)+len(options.BinarySectionSize) > maxLiterals {
+		return errFetchesTooMuch
+	}
 	var partials []*imap.SectionPartial
 	for _, b := range options.BodySection {
 		if b.Specifier == imap.PartSpecifierMIME && len(b.Part) == 0 {

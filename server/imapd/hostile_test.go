@@ -114,6 +114,20 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
+// One FETCH of a few octets must not make the server hold a header a thousand
+// times, nor decode a part as often.
+func TestFetchHoldsLittle(t *testing.T) {
+	w := newWorld(t, nil)
+	w.add(w.box("INBOX"), "Subject: x\n"+strings.Repeat("A: "+strings.Repeat("x", 900)+"\n", 1000)+"\n")
+	r := w.raw()
+	r.reach("selected")
+	for _, item := range []string{"BODY.PEEK[HEADER.FIELDS (A)]", "BODY.PEEK[HEADER.FIELDS.NOT (B)]", "BINARY.SIZE[1]", "BINARY.PEEK[1]"} {
+		r.do("FETCH 1 ("+strings.Repeat(item+" ", 500)+"FLAGS)", "NO [LIMIT]")
+	}
+	r.do("FETCH 1 ("+strings.Repeat("BODY.PEEK[HEADER.FIELDS (A)] ", 50)+"FLAGS)", "NO [LIMIT]")
+	r.do("FETCH 1 (BODY.PEEK[HEADER.FIELDS (A)] BODY.PEEK[HEADER.FIELDS (Subject)])", "OK")
+}
+
 // A client that does not read is not waited for.
 func TestClientThatDoesNotRead(t *testing.T) {
 	w := newWorld(t, nil)

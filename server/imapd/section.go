@@ -17,13 +17,16 @@ import (
 type section struct {
 	io.Reader
 	size int64
+	held int64 // octets of it in memory
 }
 
 func rangeOf(b envelope.Body, from, to int64) section {
-	return section{io.NewSectionReader(b, from, to-from), to - from}
+	return section{Reader: io.NewSectionReader(b, from, to-from), size: to - from}
 }
 
-func bytesOf(data []byte) section { return section{bytes.NewReader(data), int64(len(data))} }
+func bytesOf(data []byte) section {
+	return section{Reader: bytes.NewReader(data), size: int64(len(data)), held: int64(len(data))}
+}
 
 // partial cuts s (RFC 9051 6.4.5, "<partial>"). A range behind the end is empty.
 func (s section) partial(p *imap.SectionPartial) (section, error) {
@@ -160,7 +163,7 @@ func (m *openMessage) binarySection(number []int, partial *imap.SectionPartial) 
 		return section{}, errUnknownCTE
 	}
 	r, _ = decode(m, p)
-	return section{r, size}.partial(partial)
+	return section{Reader: r, size: size}.partial(partial)
 }
 
 // decode returns the body of p without its content-transfer-encoding
