@@ -242,7 +242,13 @@ func (p *listParser) spec(t []token) {
 // phrase reads a display name.
 func (p *listParser) phrase(t []token) {
 	n := p.triples(t)
+	encoded := 0
+	var whole strings.Builder
 	for _, tok := range t {
+		if strings.Contains(tok.text, "=?") {
+			encoded++
+		}
+		whole.WriteString(" " + tok.text)
 		switch {
 		case tok.kind == '@':
 			n--
@@ -253,12 +259,15 @@ func (p *listParser) phrase(t []token) {
 		}
 	}
 	p.ok = p.ok && n == 0 // no "@" that is not part of an address
+	if encoded > 1 {
+		p.display(whole.String()) // encoded words side by side are one text (RFC 2047 6.2)
+	}
 }
 
-// display looks at a word of a display name as a reader does that decodes first
-// and parses then.
-func (p *listParser) display(word string) {
-	text := DecodeText(word)
+// display looks at a display name, or a word of one, as a reader does that
+// decodes first and parses then.
+func (p *listParser) display(name string) {
+	text := DecodeText(name)
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 		p.ok = false
 	}

@@ -45,6 +45,8 @@ func TestParseAddresses(t *testing.T) {
 		{"alice@example.org(,ceo@bank.example)", "alice@example.org ceo@bank.example", true},
 		{`"<ceo@bank.example>" <alice@example.org>`, "ceo@bank.example alice@example.org", true},
 		{"=?utf-8?q?=3Cceo=40bank.example=3E?= <alice@example.org>", "ceo@bank.example alice@example.org", true},
+		{"=?utf-8?q?=3Cceo?= =?utf-8?q?=40bank.example=3E?= <alice@example.org>", "ceo@bank.example alice@example.org", true},
+		{"=?utf-8?q?=3Cceo?= (x) =?utf-8?q?=40bank.example=3E?= <alice@example.org>", "ceo@bank.example alice@example.org", true},
 		{"ceo@bank.example: alice@example.org;", "ceo@bank.example alice@example.org", true},
 		{"<ceo@bank.example> <alice@example.org>", "ceo@bank.example alice@example.org", false},
 		{"<alice@example.org> ceo@bank.example", "alice@example.org ceo@bank.example", false},
