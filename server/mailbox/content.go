@@ -25,7 +25,7 @@ var _ io.ReaderAt = (*Content)(nil)
 func (m *Mailbox) Open(uid UID) (*Content, error) {
 	var c *Content
 	err := m.onFile(uid, func(r *record, path string) error {
-		f, err := os.Open(path)
+		f, err := maildir.OpenFile(path)
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -226,7 +225,7 @@ func linkOrCopy(s *Store, from, to string) error {
 }
 
 func copyFile(d *safefile.Draft, from, to string) error {
-	f, err := os.Open(from)
+	f, err := maildir.OpenFile(from)
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,9 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"os"
 	"sort"
+
+	"facteur/server/maildir"
 )
 
 // crlfStep is the distance of the marks of a crlfIndex, in octets of the file.
@@ -81,7 +82,7 @@ func (x *crlfIndex) readAt(f io.ReaderAt, p []byte, off int64) (int, error) {
 
 // servedSize returns the size of a file on disk and as served.
 func servedSize(path string) (size, served int64, err error) {
-	f, err := os.Open(path)
+	f, err := maildir.OpenFile(path)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"facteur/server/fault"
 	"facteur/server/maildir"
 )
@@ -298,4 +300,79 @@ func TestForeignFolderRemoval(t *testing.T) {
 		t.Error("the same UIDVALIDITY for another folder")
 	}
 	f.add(again, "two\r\n")
+}
+
+// What is no regular file is no message, though its name says so: a FIFO would
+// hang who opens it, a symbolic link could show a file of somebody else.
+func TestForeignKinds(t *testing.T) {
+	f := newFixture(t, nil)
+	f.add(f.inbox, "one\r\n", `\Seen`)
+	own := filepath.Base(f.file(f.inbox, ".1:2,S"))
+	secret := filepath.Join(t.TempDir(), "secret")
+	f.ok(os.WriteFile(secret, []byte("secret\r\n"), 0o600))
+	name := func(uid int) string {
+		return filepath.Join(f.inbox.curDir, strings.Replace(own, ".1:2,S", fmt.Sprintf(".%d:2,S", uid), 1))
+	}
+	f.add(f.inbox, "two\r\n")
+	f.add(f.inbox, "three\r\n")
+	f.add(f.inbox, "four\r\n")
+	f.ok(os.Remove(f.file(f.inbox, ".2")))
+	f.ok(os.Remove(f.file(f.inbox, ".3")))
+	f.ok(os.Remove(f.file(f.inbox, ".4")))
+	f.ok(unix.Mkfifo(name(2), 0o600))
+	f.ok(os.Symlink(secret, name(3)))
+	f.ok(os.Mkdir(name(4), 0o700))
+	f.ok(os.Symlink(secret, filepath.Join(f.inbox.curDir, "link")))
+	defer func() {
+		for _, path := range []string{name(2), name(3), name(4), filepath.Join(f.inbox.curDir, "link")} {
+			os.Remove(path)
+		}
+	}()
+	f.reopen()
+	f.want("read", f.show(f.inbox), `1:one[\Seen]`)
+
+	// One that takes the place of a message between scan and reading.
+	path := f.file(f.inbox, ".1:2,S")
+	f.ok(os.Remove(path))
+	for _, place := range []func() error{
+		func() error { return unix.Mkfifo(path, 0o600) },
+		func() error { return os.Symlink(secret, path) },
+	} {
+		f.ok(place())
+		if c, err := f.inbox.Open(1); err == nil {
+			c.Close()
+			t.Error("opened what is no regular file")
+		}
+		f.ok(os.Remove(path))
+	}
+	f.ok(os.WriteFile(path, []byte("one\r\n"), 0o600))
+}
+
+// A folder that is a symbolic link, or whose new is one, is left alone: the files
+// behind it would be renamed.
+func TestForeignLinkedFolders(t *testing.T) {
+	f := newFixture(t, nil)
+	elsewhere := t.TempDir()
+	f.ok(os.MkdirAll(filepath.Join(elsewhere, "cur"), 0o700))
+	victim := filepath.Join(elsewhere, "cur", "victim")
+	f.ok(os.WriteFile(victim, []byte("x\r\n"), 0o600))
+	f.ok(os.Symlink(elsewhere, filepath.Join(f.home.dir, ".Linked")))
+	f.ok(os.MkdirAll(filepath.Join(f.home.dir, ".Half", "cur"), 0o700))
+	f.ok(os.Symlink(filepath.Join(elsewhere, "cur"), filepath.Join(f.home.dir, ".Half", "new")))
+	defer os.Remove(filepath.Join(f.home.dir, ".Linked"))
+	f.reopen()
+	if f.home.Exists("Linked") {
+		t.Error("a symbolic link became a folder")
+	}
+	if half, err := f.home.Mailbox("Half"); err == nil {
+		if v, err := half.View(); err == nil {
+			v.Close()
+			t.Error("a folder was read whose new is a symbolic link")
+		}
+		f.ok(f.home.Delete("Half"))
+		f.reopen() // all of it is removed
+	}
+	if _, err := os.Stat(victim); err != nil {
+		t.Error(err)
+	}
 }

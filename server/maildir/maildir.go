@@ -66,8 +66,13 @@ func mkdir(fsys safefile.FS, dir string) error {
 	return fsys.Mkdir(dir)
 }
 
-// IsFolder tells whether dir holds messages.
+// IsFolder tells whether dir holds messages. A symbolic link is no folder: it
+// could lead to files of others.
 func IsFolder(dir string) bool {
-	info, err := os.Stat(filepath.Join(dir, Cur))
-	return err == nil && info.IsDir()
+	for _, path := range []string{dir, filepath.Join(dir, Cur)} {
+		if info, err := os.Lstat(path); err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	return true
 }

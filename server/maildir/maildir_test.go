@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"facteur/server/safefile"
 )
 
@@ -137,6 +139,14 @@ func TestReadScan(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, path), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	// What is no regular file is not listed.
+	if err := errors.Join(
+		os.Mkdir(filepath.Join(dir, "cur/d:2,"), 0o700),
+		os.Symlink("b:2,S", filepath.Join(dir, "cur/e:2,")),
+		unix.Mkfifo(filepath.Join(dir, "new/f"), 0o600),
+	); err != nil {
+		t.Fatal(err)
 	}
 	now := time.Now()
 	for _, c := range []struct {

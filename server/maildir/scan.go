@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -78,22 +79,42 @@ func ReadScan(dir string, now time.Time) (Scan, error) {
 	return s, nil
 }
 
-// readNames lists a directory, without names that begin with a dot.
+// readNames lists the regular files of a directory, without those whose names
+// begin with a dot. A FIFO would never end; a symbolic link, of a file or of the
+// directory itself, could lead to files that are nobody's mail.
 func readNames(dir string) ([]string, error) {
-	d, err := os.Open(dir)
+	d, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	names, err := d.Readdirnames(-1)
+	entries, err := d.ReadDir(-1)
 	if err != nil {
 		return nil, err
 	}
-	kept := names[:0]
-	for _, name := range names {
-		if name[0] != '.' {
-			kept = append(kept, name)
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		if e.Type().IsRegular() && e.Name()[0] != '.' {
+			names = append(names, e.Name())
 		}
 	}
-	return kept, nil
+	return names, nil
+}
+
+// OpenFile opens a message file for reading. What is no regular file is refused
+// without waiting for it.
+func OpenFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &os.PathError{Op: "open", Path: path, Err: errors.New("it is no regular file")}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
