@@ -30,6 +30,9 @@ func runAll(m *testing.M) int {
 	}
 	// Cases and the crash test find the binary by its name.
 	os.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	if raceDetector && os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // it is a second, for each command
+	}
 	return m.Run()
 }
 
