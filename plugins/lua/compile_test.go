@@ -12,7 +12,7 @@ import (
 func fill(head, pattern, tail string) string {
 	var b strings.Builder
 	b.WriteString(head)
-	for i := 0; b.Len()+len(pattern)+8+len(tail) < 256<<10; i++ {
+	for i := 0; b.Len()+len(pattern)+8+len(tail) < 256_000; i++ {
 		if strings.Contains(pattern, "%d") {
 			fmt.Fprintf(&b, pattern, i)
 		} else {
@@ -82,9 +82,9 @@ func TestCompileIsBounded(t *testing.T) {
 		"a long string":          fill("x = [==[", "]=]", "]==]"),
 		"an open string":         fill(`x = "`, "a", ""),
 		"an open comment":        fill("--[[", "a", ""),
-		"zeros":                  strings.Repeat("\x00", 256<<10),
-		"spaces":                 strings.Repeat(" ", 256<<10),
-		"lines":                  strings.Repeat("\n", 256<<10),
+		"zeros":                  strings.Repeat("\x00", 256_000),
+		"spaces":                 strings.Repeat(" ", 256_000),
+		"lines":                  strings.Repeat("\n", 256_000),
 		"a number":               fill("x = ", "1", ""),
 		"a name":                 fill("", "a", "=1"),
 		"ends":                   fill("", "end ", ""),
@@ -158,7 +158,7 @@ func TestCompileErrors(t *testing.T) {
 		"\ngoto x":                            "test.lua:2: goto and labels are not supported",
 		"x = 1 $":                             `test.lua:1: Invalid token near "$"`,
 		"\nlocal function f() return ... end": "test.lua:2: cannot use '...' outside a vararg function",
-		strings.Repeat(" ", 256<<10+1):        "test.lua: the script is larger than 262144 octets",
+		strings.Repeat(" ", 256_001):        "test.lua: the script is larger than 256000 octets",
 	} {
 		_, err := h.Compile("test.lua", []byte(source))
 		if err == nil || err.Error() != want {

@@ -20,7 +20,7 @@ type Limits struct {
 	Hourly       time.Duration // CPU of a script in an hour, before it is suspended: 30 s
 }
 
-const minMemory = 8 << 20
+const minMemory = 8_000_000
 
 func (l Limits) withDefaults() Limits {
 	def := func(n *int, d int) {
@@ -36,13 +36,13 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Instructions, 5_000_000)
 	def(&l.Actions, 32)
 	def(&l.Redirects, 4)
-	def(&l.Source, 256<<10)
+	def(&l.Source, 256_000)
 	defTime(&l.SMTPTime, 250*time.Millisecond)
 	defTime(&l.DeliverTime, 2*time.Second)
 	defTime(&l.WallTime, 10*time.Second)
 	defTime(&l.Hourly, 30*time.Second)
 	if l.Memory <= 0 {
-		l.Memory = 32 << 20
+		l.Memory = 32_000_000
 	}
 	l.Memory = max(l.Memory, minMemory)
 	return l
@@ -81,7 +81,7 @@ func (l Limits) explain(limit Limit, stage hook.Stage) string {
 	case ErrTime:
 		return fmt.Sprintf("it took more than %v of CPU, or %v in all", l.cpu(stage), l.WallTime)
 	case ErrMemory:
-		return fmt.Sprintf("it used more than %d MB of memory, or made a string longer than %d MB", l.Memory>>20, maxString>>20)
+		return fmt.Sprintf("it used more than %d MB of memory, or made a string longer than %d MB", l.Memory/1_000_000, maxString>>20)
 	case ErrActions:
 		return fmt.Sprintf("it asked for more than %d actions", l.Actions)
 	case ErrRedirects:
