@@ -158,7 +158,7 @@ func TestCompileErrors(t *testing.T) {
 		"\ngoto x":                            "test.lua:2: goto and labels are not supported",
 		"x = 1 $":                             `test.lua:1: Invalid token near "$"`,
 		"\nlocal function f() return ... end": "test.lua:2: cannot use '...' outside a vararg function",
-		strings.Repeat(" ", 256_001):        "test.lua: the script is larger than 256000 octets",
+		strings.Repeat(" ", 256_001):          "test.lua: the script is larger than 256000 octets",
 	} {
 		_, err := h.Compile("test.lua", []byte(source))
 		if err == nil || err.Error() != want {

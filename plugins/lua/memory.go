@@ -21,7 +21,6 @@ type memory struct {
 	sampled int64 // allocated by the process from the walk to the last sample
 	charged int64 // allocated by our functions since that sample
 	mark    int64 // the process's count at the walk, 0 before the first sample
-	walks   int
 
 	counter [1]metrics.Sample
 }
@@ -38,7 +37,7 @@ func (m *memory) init() { m.counter[0].Name = "/gc/heap/allocs:bytes" }
 
 func (m *memory) start(limit int64) {
 	m.budget = limit - slack
-	m.live, m.sampled, m.charged, m.mark, m.walks = 0, 0, 0, 0, 0
+	m.live, m.sampled, m.charged, m.mark = 0, 0, 0, 0
 }
 
 func (m *memory) count() int64 {
@@ -62,7 +61,6 @@ func (m *memory) resample() {
 func (m *memory) walked(live int64) {
 	m.mark = m.count()
 	m.live, m.sampled, m.charged = live, 0, 0
-	m.walks++
 }
 
 // full tells whether the last walk left too little room to go on.
