@@ -85,6 +85,14 @@ func TestRoutes(t *testing.T) {
 		{name: "account loops, is kept", mail: mail{header: "Delivered-To: gone@example.org\r\n", to: []string{"gone@example.org"}}, files: []string{"gone/INBOX"}},
 		{name: "two ways loop, kept once", mail: mail{header: "Delivered-To: off@example.org\r\n", to: []string{"off@example.org"}}, files: []string{"off/INBOX"}},
 		{name: "keep and loop, kept once", mail: mail{header: "Delivered-To: both@example.org\r\n", to: []string{"both@example.org"}}, files: []string{"both/INBOX"}},
+		{
+			name: "two ways loop into a full mailbox", mail: mail{header: "Delivered-To: tiny@example.org\r\n", to: []string{"tiny@example.org"}},
+			refused: map[string]fault.Kind{"x@example.net": fault.OverQuota, "y@example.net": fault.OverQuota},
+		},
+		{
+			name: "the same beside others", mail: mail{header: "Delivered-To: tiny@example.org\r\n", to: []string{"tiny@example.org", "bob@example.org"}},
+			files: []string{"bob/INBOX"}, waiting: []string{"local tiny@example.org"},
+		},
 		{name: "alias loops alone", mail: mail{header: "Delivered-To: out@example.org\r\n", to: []string{"out@example.org"}}, refused: map[string]fault.Kind{"x@example.net": fault.Loop}},
 		{
 			name: "alias loops beside others", mail: mail{header: "Delivered-To: out@example.org\r\n", to: []string{"alice@example.org", "out@example.org"}},

@@ -3,6 +3,8 @@ package deliver
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -116,5 +118,43 @@ func TestRedirectUndone(t *testing.T) {
 		synctest.Wait()
 		same(t, "waiting", w.waiting(), "y@example.net")
 		same(t, "files", w.files("alice", "bob"), "alice/INBOX", "bob/INBOX")
+	})
+}
+
+// TestAllUndone: when what failed can't be kept either, the others don't have it,
+// and nothing leaves.
+func TestAllUndone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newDisk(unsynced{safefile.OS})
+		w := newWorld(t, t.TempDir(), disk)
+		defer w.close()
+		w.hooks["alice@example.org"] = does(redirect("y@example.net", true))
+		entries := 0 // of the spool: team@ and alice@ redirect, bob@ would be the third
+		disk.set(func(op safefile.Op) error {
+			if op.Kind != "link" {
+				return nil
+			}
+			if strings.HasSuffix(op.To, ".env") {
+				entries++
+			}
+			if entries == 3 && strings.HasSuffix(op.To, ".env") || inFolder(op.To, "bob/mail/new") {
+				return errBroken
+			}
+			return nil
+		})
+		for who, err := range w.send(mail{text: "hello", to: []string{"team@example.org"}}) {
+			if !fault.Temporary(err) || !errors.Is(err, errBroken) {
+				t.Errorf("%s: %v", who, err)
+			}
+		}
+		synctest.Wait()
+		disk.set(nil)
+		same(t, "waiting", w.waiting())
+		same(t, "files", w.files("alice", "bob", "carol"))
+		left, err := filepath.Glob(filepath.Join(w.dir, "spool", "queue", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "in the spool", left)
 	})
 }

@@ -142,6 +142,7 @@ func people() directory.Options {
 			{Address: addr("gone@example.org"), Redirect: to("x@example.net")},
 			{Address: addr("both@example.org"), Redirect: to("x@example.net", "y@example.net"), Keep: true},
 			{Address: addr("off@example.org"), Redirect: to("x@example.net", "y@example.net")},
+			{Address: addr("tiny@example.org"), Redirect: to("x@example.net", "y@example.net"), Quota: 1},
 		},
 		Aliases: []directory.Alias{
 			{Address: addr("team@example.org"), To: to("alice@example.org", "bob@example.org", "carol@example.org", "x@example.net")},
