@@ -10,9 +10,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -131,7 +133,7 @@ func start(o ServeOptions) (_ *Server, err error) {
 	}
 	close(s.ready)
 	plan.Commit()
-	s.watch(first)
+	s.watch(nil, first)
 	go func() {
 		if err := s.control.Serve(); err != nil {
 			s.log.Error("control.failed", "error", err)
@@ -197,12 +199,19 @@ func (s *Server) build(first *settings) error {
 	}
 	s.deliver = deliver.New(deliver.Options{Store: s.store, Spool: s.spool, Log: s.log}, deliverSettings(first))
 	s.intake = intake.New(intake.Options{Deliver: s.deliver, Store: s.store, Log: s.log}, intakeSettings(first))
-	s.auth = auth.New(auth.Options{Directory: func() *directory.Directory { return s.live.Load().directory }, Log: s.log})
+	s.auth = auth.New(auth.Options{
+		Directory: func() *directory.Directory { return s.live.Load().directory }, Trusted: s.trusts, Log: s.log,
+	})
 	s.certs.Use(first.certs)
 	s.smtp = smtpd.New((*backend)(s), pool, s.log, s.smtpOptions(first))
 	s.imap = imapd.New(s.imapOptions(first))
 	s.sockets = listen.New(listen.Options{Serve: s.serve, Log: s.log})
 	return nil
+}
+
+// trusts tells whether a client is in one of the trusted networks.
+func (s *Server) trusts(client netip.Addr) bool {
+	return slices.ContainsFunc(s.live.Load().Trusted, func(p netip.Prefix) bool { return p.Contains(client) })
 }
 
 // serve serves one listener with its protocol.
