@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -35,23 +36,34 @@ func (s *Server) reload() control.Reload {
 	return result
 }
 
-// prepare loads everything aside: nothing is in force yet.
+// prepare loads everything aside: nothing is in force yet. When it fails, the
+// files are watched that may put it right.
 func (s *Server) prepare(old *settings) (*settings, error) {
 	next, err := loadSettings(s.opts.Config, old)
+	if err == nil {
+		err = s.complete(old, next)
+	}
 	if err != nil {
-		s.watch(old, next) // a script that could not be read may come
-		return nil, err
-	}
-	if old != nil && next.Data != old.Data {
-		return nil, fmt.Errorf("data can't change while the server runs: it serves %s; restart it to serve %s", old.Data, next.Data)
-	}
-	if next.certs, err = loadCerts(next); err != nil {
-		return nil, err
-	}
-	if err := newRelay(next, s.opts.RelayPort, s.log); err != nil {
+		var several *config.Errors
+		if errors.As(err, &several) {
+			s.watch(several.Unread, old, next)
+		} else {
+			s.watch(nil, old, next)
+		}
 		return nil, err
 	}
 	return next, nil
+}
+
+// complete loads what stands outside mail.toml and its scripts.
+func (s *Server) complete(old, next *settings) (err error) {
+	if old != nil && next.Data != old.Data {
+		return fmt.Errorf("data can't change while the server runs: it serves %s; restart it to serve %s", old.Data, next.Data)
+	}
+	if next.certs, err = loadCerts(next); err != nil {
+		return err
+	}
+	return newRelay(next, s.opts.RelayPort, s.log)
 }
 
 // change binds what is new, puts the settings in force, and closes what is not
@@ -65,7 +77,7 @@ func (s *Server) change(next *settings) error {
 	s.apply(next)
 	plan.Commit()
 	s.recheck(old, next)
-	s.watch(next)
+	s.watch(nil, next)
 	s.log.Info("server.reloaded", "digest", next.Digest, "accounts", len(next.Directory.Accounts))
 	return nil
 }
@@ -94,8 +106,9 @@ func (s *Server) recheck(old, next *settings) {
 	}
 }
 
-func (s *Server) watch(versions ...*settings) {
-	var files []string
+// watch has the files of settings watched, and more.
+func (s *Server) watch(more []string, versions ...*settings) {
+	files := slices.Clone(more)
 	for _, v := range versions {
 		if v != nil {
 			files = append(files, v.Files()...)

@@ -72,11 +72,12 @@ func listProblems(err error) problems {
 }
 
 // loadSettings reads mail.toml and its scripts. Scripts that did not change
-// are those of old, which may be nil. The error is problems.
+// are those of old, which may be nil. When it is the scripts that are wrong, the
+// settings are returned beside the error.
 func loadSettings(path string, old *settings) (*settings, error) {
 	cfg, err := config.Load(path)
 	if err != nil {
-		return nil, listProblems(err)
+		return nil, err
 	}
 	s := &settings{Config: cfg, directory: directory.New(cfg.Directory), scripts: make(map[string]*script), loaded: time.Now()}
 	var wrong problems
@@ -90,7 +91,7 @@ func loadSettings(path string, old *settings) (*settings, error) {
 		s.scripts[f.Name] = compiled
 	}
 	if len(wrong) > 0 {
-		return nil, wrong
+		return s, wrong
 	}
 	return s, nil
 }

@@ -75,6 +75,9 @@ func (c *checker) value(n *node, f *form, label string) {
 	}
 	v, err := f.read(n, c.dir)
 	if err != nil {
+		if file := (unread{}); errors.As(err, &file) {
+			c.report.unread = append(c.report.unread, file.path)
+		}
 		c.report.add(n.valueAt, label+": "+err.Error(), hintOf(err))
 		return
 	}

@@ -32,6 +32,9 @@ func (p Problem) String() string {
 // Errors is all that is wrong with a file, in the order of the file.
 type Errors struct {
 	Problems []Problem
+	// Unread is the files that it names and that can't be read: once they can
+	// be, it may have no problem any more.
+	Unread []string
 }
 
 // Error returns one problem a line.
@@ -54,6 +57,7 @@ type report struct {
 	lines    []int // offset of each line's first octet
 	problems []found
 	skipped  int
+	unread   []string
 }
 
 type found struct {
@@ -93,7 +97,7 @@ func (r *report) err() error {
 		return nil
 	}
 	sort.SliceStable(r.problems, func(i, j int) bool { return r.problems[i].offset < r.problems[j].offset })
-	e := &Errors{}
+	e := &Errors{Unread: r.unread}
 	for _, f := range r.problems {
 		line, col := r.position(f.offset)
 		e.Problems = append(e.Problems, Problem{r.file, line, col, f.text, f.hint})

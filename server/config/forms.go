@@ -178,8 +178,23 @@ var scriptForm = texts("a Lua file", func(s, dir string) (any, error) {
 	return Script{Name: filepath.ToSlash(filepath.Clean(s)), Path: path}, readable(path, s)
 })
 
+// unread is an error about the file at path.
+type unread struct {
+	error
+	path string
+}
+
+func (e unread) Unwrap() error { return e.error }
+
 // readable tells why a file can't be read; name is the path as it is written.
 func readable(path, name string) error {
+	if err := tryFile(path, name); err != nil {
+		return unread{err, path}
+	}
+	return nil
+}
+
+func tryFile(path, name string) error {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
