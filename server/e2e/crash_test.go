@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -61,7 +62,7 @@ func TestCrash(t *testing.T) {
 		filepath.Join(dir, "mail.toml"):  crashConfig,
 		filepath.Join(dir, "sorter.lua"): sorterScript,
 	})
-	posts := &postbox{flagged: make(map[uint32]bool)}
+	posts := &postbox{flagged: make(map[string]bool)}
 	for i := range kills {
 		if err := oneLife(dir, posts, random); err != nil {
 			t.Fatalf("life %d: %v", i+1, err)
@@ -171,7 +172,7 @@ type post struct {
 type postbox struct {
 	mu      sync.Mutex
 	posts   []*post
-	flagged map[uint32]bool // UIDs in INBOX of a, whose STORE was answered with OK
+	flagged map[string]bool // UIDs in INBOX of a, whose STORE was answered with OK
 }
 
 // next makes a post: each kind of recipient in turn.
@@ -283,7 +284,7 @@ func (b *postbox) sendOne(s *sender, p *post) (broken bool) {
 	return false
 }
 
-// flagAll flags one message after the other in the INBOX of a.
+// flagAll flags the newest message in the INBOX of a, over and over.
 func (b *postbox) flagAll(address string) error {
 	l, err := dial("imap", address, func(string, ...any) {})
 	if err != nil {
@@ -296,41 +297,26 @@ func (b *postbox) flagAll(address string) error {
 	if l.send([]byte("a SELECT INBOX\r\n")) != nil || l.expect("a OK*", nil) != nil {
 		return nil
 	}
-	for uid := b.firstUnflagged(); ; uid++ {
-		if l.send(fmt.Appendf(nil, "b UID STORE %d +FLAGS (\\Flagged)\r\nc NOOP\r\n", uid)) != nil {
+	for {
+		if l.send([]byte("b UID STORE * +FLAGS (\\Flagged)\r\nc NOOP\r\n")) != nil {
 			return nil
 		}
 		reply, err := l.whole()
 		if err != nil || l.expect("c OK*", nil) != nil {
 			return nil
 		}
-		if tellsOf(reply, uid) { // a UID that is not there is answered with OK alone
-			b.flag(uid)
+		for _, line := range reply {
+			if m := flaggedUID.FindStringSubmatch(line); m != nil {
+				b.flag(m[1])
+			}
 		}
 	}
 }
 
-// tellsOf tells whether a FETCH response has the UID.
-func tellsOf(reply []string, uid uint32) bool {
-	for _, line := range reply {
-		if strings.Contains(line, fmt.Sprintf("UID %d ", uid)) || strings.Contains(line, fmt.Sprintf("UID %d)", uid)) {
-			return true
-		}
-	}
-	return false
-}
+// flaggedUID matches the answer to a STORE; an empty folder has none.
+var flaggedUID = regexp.MustCompile(`^\* \d+ FETCH \(UID (\d+) FLAGS \([^)]*\\Flagged`)
 
-func (b *postbox) firstUnflagged() uint32 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var last uint32
-	for uid := range b.flagged {
-		last = max(last, uid)
-	}
-	return last + 1
-}
-
-func (b *postbox) flag(uid uint32) {
+func (b *postbox) flag(uid string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.flagged[uid] = true

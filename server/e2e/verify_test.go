@@ -148,7 +148,7 @@ func (c *checker) files(dir string, served map[imap.UID]string) {
 		}
 		seen[imap.UID(uid)] = true
 		c.file(path, m[1], served[imap.UID(uid)])
-		if c.place == (place{"a@example.org", "INBOX"}) && c.posts.flagged[uint32(uid)] && !strings.Contains(m[4], "F") {
+		if c.place == (place{"a@example.org", "INBOX"}) && c.posts.flagged[m[3]] && !strings.Contains(m[4], "F") {
 			c.errorf("%s: its flag is lost", path)
 		}
 	}
