@@ -139,6 +139,9 @@ func start(o ServeOptions) (_ *Server, err error) {
 			s.log.Error("control.failed", "error", err)
 		}
 	}()
+	if os.Geteuid() == 0 {
+		s.log.Warn("server.root", "advice", "run facteur as a user of its own; CAP_NET_BIND_SERVICE lets it bind the ports below 1024")
+	}
 	s.log.Info("server.ready", "version", o.Version, "config", first.File, "digest", first.Digest)
 	return s, nil
 }

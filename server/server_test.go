@@ -558,15 +558,15 @@ func TestPartlyLooping(t *testing.T) {
 	s.reload(s.settings("[aliases]\n\"out@example.org\" = \"x@example.net\"\n"))
 	c := s.smtp("smtp", "")
 	text := "Delivered-To: out@example.org\r\n" + testkit.Message("z@example.net", "out@example.org", "Round", "Hello\n")
-	if err := c.SendMail("z@example.net", []string{"out@example.org", "alice@example.org"}, strings.NewReader(text)); err != nil {
-		t.Fatal(err)
+	err := c.SendMail("z@example.net", []string{"out@example.org", "alice@example.org"}, strings.NewReader(text))
+	if err == nil || !strings.Contains(err.Error(), "554") {
+		t.Errorf("%v", err)
 	}
-	s.events.wait(t, "msg=spool.sent", "z@example.net")
-	got := s.peer.Messages()
-	if len(got) != 1 || !strings.HasPrefix(got[0].From, "FROM:<>") || !strings.Contains(got[0].Data, "Status: 5.4.6") || strings.Contains(got[0].Data, "x@example.net") {
+	// Anyone can write a Delivered-To: a notice would go to whom he names.
+	if got := s.peer.Messages(); len(got) != 0 {
 		t.Errorf("%+v", got)
 	}
-	if n := len(s.inbox("alice@example.org")); n != 1 {
+	if n := len(s.inbox("alice@example.org")); n != 0 {
 		t.Errorf("alice@ has it %d times", n)
 	}
 }

@@ -25,6 +25,7 @@ import (
 type settings struct {
 	*config.Config
 	directory *directory.Directory
+	host      *lua.Host          // that of the settings before, while the limits are the same
 	scripts   map[string]*script // by their name in mail.toml
 	certs     *certs.Bundle
 	resolver  *dns.Resolver
@@ -35,7 +36,6 @@ type settings struct {
 // script is a compiled script, with what it was made of.
 type script struct {
 	hook.Hook
-	limits lua.Limits
 	digest [sha256.Size]byte
 }
 
@@ -81,9 +81,12 @@ func loadSettings(path string, old *settings) (*settings, error) {
 	}
 	s := &settings{Config: cfg, directory: directory.New(cfg.Directory), scripts: make(map[string]*script), loaded: time.Now()}
 	var wrong problems
-	host := lua.New(lua.Options{Limits: luaLimits(cfg.Lua)})
+	s.host = lua.New(lua.Options{Limits: luaLimits(cfg.Lua)})
+	if old != nil && old.Lua == cfg.Lua {
+		s.host = old.host
+	}
 	for _, f := range cfg.ScriptFiles {
-		compiled, err := compile(host, f, luaLimits(cfg.Lua), old)
+		compiled, err := s.compile(f, old)
 		if err != nil {
 			wrong = append(wrong, listProblems(err)...)
 			continue
@@ -96,19 +99,20 @@ func loadSettings(path string, old *settings) (*settings, error) {
 	return s, nil
 }
 
-func compile(host *lua.Host, f config.Script, limits lua.Limits, old *settings) (*script, error) {
+// compile compiles a script, unless old has it already.
+func (s *settings) compile(f config.Script, old *settings) (*script, error) {
 	source, err := os.ReadFile(f.Path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: the script can't be read: %w", f.Name, err)
 	}
-	made := &script{limits: limits, digest: sha256.Sum256(source)}
-	if old != nil {
-		if s := old.scripts[f.Name]; s != nil && s.digest == made.digest && s.limits == limits {
-			made.Hook = hook.Hook{Program: s.Program, Required: f.Required}
+	made := &script{digest: sha256.Sum256(source)}
+	if old != nil && old.host == s.host {
+		if sc := old.scripts[f.Name]; sc != nil && sc.digest == made.digest {
+			made.Hook = hook.Hook{Program: sc.Program, Required: f.Required}
 			return made, nil
 		}
 	}
-	program, err := host.Compile(f.Name, source)
+	program, err := s.host.Compile(f.Name, source)
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,9 @@ type Target struct {
 func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []error {
 	t := &transaction{Deliverer: d, live: d.live.Load(), ctx: ctx, msg: m, targets: slices.Clone(targets), errs: make([]error, len(targets))}
 	defer t.discardDrafts()
-	t.stopLoops()
+	if err := t.stopLoops(); err != nil {
+		return t.fail(err)
+	}
 	t.plan()
 	if err := t.spoolRemote(); err != nil {
 		return t.fail(err)

@@ -19,8 +19,9 @@ func (t *transaction) passed(a address.Address) bool {
 
 // stopLoops changes the targets that would send the message around once more.
 // An account keeps the mail instead of sending it on; an alias or a list has no
-// place to keep it, so the sender is told (5.4.6).
-func (t *transaction) stopLoops() {
+// place to keep it, so the sender is told (5.4.6): by the answer, and not by a
+// notice to whoever the reverse-path names. The error refuses the whole message.
+func (t *transaction) stopLoops() error {
 	for i := range t.targets {
 		target := &t.targets[i]
 		if target.Kind != directory.Remote || target.Forwarder.IsZero() || !t.passed(target.Forwarder) {
@@ -32,5 +33,9 @@ func (t *transaction) stopLoops() {
 			continue
 		}
 		t.errs[i] = fault.New(fault.Loop, "")
+		if !target.Answered {
+			return t.errs[i]
+		}
 	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/directory"
+	"facteur/server/envelope"
 	"facteur/server/fault"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
@@ -82,7 +83,7 @@ func (t *transaction) runHooks(p *boxPlan) {
 	if hooks := t.live.Hooks(p.address); len(hooks) > 0 {
 		res = hook.Run(t.ctx, hooks, hook.Call{
 			Stage:    hook.Deliver,
-			Message:  t.hookMessage(),
+			Message:  t.hookMessage(t.targets[p.targets[0]].Recipient),
 			Box:      &box{home: p.home, directory: t.live.Directory, address: p.address},
 			Now:      t.opts.Now(),
 			Location: t.live.Location,
@@ -92,16 +93,15 @@ func (t *transaction) runHooks(p *boxPlan) {
 	p.take(res.Actions, !t.passed(p.address))
 }
 
-func (t *transaction) hookMessage() *hook.Message {
+// hookMessage returns the message as the scripts of one mailbox see it: who
+// else gets it is not theirs to know.
+func (t *transaction) hookMessage(to envelope.Recipient) *hook.Message {
 	env := t.msg.Envelope
-	m := &hook.Message{
+	return &hook.Message{
 		ID: env.ID, ReversePath: env.Sender.ReversePath, Size: t.msg.Body.Size(),
-		Content: message.NewContent(t.msg.Header, t.msg.Body),
+		Recipients: []address.Address{to.ForwardPath},
+		Content:    message.NewContent(t.msg.Header, t.msg.Body),
 	}
-	for _, r := range env.Recipients {
-		m.Recipients = append(m.Recipients, r.ForwardPath)
-	}
-	return m
 }
 
 func (t *transaction) logHooks(box address.Address, res hook.Result) {

@@ -10,7 +10,7 @@ import (
 const maxName = 255
 
 // maxSize bounds the sizes that are believed from a name.
-const maxSize = 1 << 50
+const maxSize = 1 << 40 // octets of a message: so that no sum of them overflows
 
 // Unknown stands for a size that the name doesn't tell.
 const Unknown = -1

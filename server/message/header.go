@@ -23,7 +23,7 @@ import (
 
 // The limits of a header.
 const (
-	MaxHeader = 1 << 20 // octets
+	MaxHeader = 256 << 10 // octets; many connections may hold one each
 	MaxFields = 5000
 )
 
