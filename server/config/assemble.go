@@ -138,7 +138,7 @@ func (a *assembler) domains() []directory.Domain {
 			Separator:   or(n, defaultSeparator, "separator"),
 			Scripts:     names(all[Script](n, "scripts")),
 		})
-		a.pairs(n, fmt.Sprintf("%s", name))
+		a.pairs(n, string(name))
 		if cert := or(n, "", "cert"); cert != "" {
 			a.config.TLS.Domains = append(a.config.TLS.Domains, DomainCert{name, cert, or(n, "", "key")})
 		}

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -271,11 +270,4 @@ func (w *world) hooks(server []hook.Hook, box map[string][]hook.Hook) {
 	w.settings.ServerHooks = server
 	w.settings.BoxHooks = func(a address.Address) []hook.Hook { return box[a.String()] }
 	w.Apply(w.settings)
-}
-
-func same(t *testing.T, what string, got []string, want ...string) {
-	t.Helper()
-	if got, want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want)); !slices.Equal(got, want) {
-		t.Errorf("%s: %q, want %q", what, got, want)
-	}
 }

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,10 +36,9 @@ func (r remote) Attempt(ctx context.Context, it spool.Item) []spool.Result {
 }
 
 // mishaps is a peer's bad luck: at each stage, now and then, a refusal for the moment
-// or a lost connection. It counts those after which the message may have been taken.
+// or a lost connection.
 type mishaps struct {
-	rate  float64
-	doubt atomic.Int64
+	rate float64
 }
 
 func (m *mishaps) answer(s testkit.Stage, _ string) string {
