@@ -118,7 +118,7 @@ func FuzzSession(f *testing.F) {
 // times, nor decode a part as often.
 func TestFetchHoldsLittle(t *testing.T) {
 	w := newWorld(t, nil)
-	w.add(w.box("INBOX"), "Subject: x\n"+strings.Repeat("A: "+strings.Repeat("x", 900)+"\n", 1000)+"\n")
+	w.add(w.box("INBOX"), "Subject: x\n"+strings.Repeat("A: "+strings.Repeat("x", 900)+"\n", 250)+"\n")
 	r := w.raw()
 	r.reach("selected")
 	for _, item := range []string{"BODY.PEEK[HEADER.FIELDS (A)]", "BODY.PEEK[HEADER.FIELDS.NOT (B)]", "BINARY.SIZE[1]", "BINARY.PEEK[1]"} {
