@@ -84,6 +84,8 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	daily := time.NewTicker(24 * time.Hour) // certificates come near their end
+	defer daily.Stop()
 	s.printWelcome()
 	for {
 		select {
@@ -92,6 +94,8 @@ func Serve(ctx context.Context, o ServeOptions) error {
 		case <-hangup:
 			s.reload()
 		case <-s.watcher.saved:
+			s.reload()
+		case <-daily.C:
 			s.reload()
 		}
 	}
