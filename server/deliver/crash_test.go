@@ -138,7 +138,7 @@ func afterCut(t *testing.T, recorder *safefile.Recorder, n int, written func(str
 	if err := recorder.Replay(dir, n, written); err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, dir, unsynced{safefile.OS})
+	w := newWorld(t, dir, safefile.Unsynced{FS: safefile.OS})
 	defer w.close()
 	synctest.Wait() // other servers are busy still
 	w.mu.Lock()

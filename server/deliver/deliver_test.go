@@ -59,7 +59,7 @@ func TestScripts(t *testing.T) {
 		{name: "loop and folder", hooks: does(into("Junk", hook.Action{}), redirect("x@example.net", false)), header: passed, files: []string{"alice/Junk"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, t.TempDir(), unsynced{safefile.OS})
+			w := newWorld(t, t.TempDir(), safefile.Unsynced{FS: safefile.OS})
 			defer w.close()
 			w.hooks["alice@example.org"] = c.hooks
 			taken(t, w.send(mail{text: "hello", header: c.header, to: []string{"alice@example.org"}}))
@@ -115,7 +115,7 @@ func TestRoutes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, t.TempDir(), unsynced{safefile.OS})
+				w := newWorld(t, t.TempDir(), safefile.Unsynced{FS: safefile.OS})
 				defer w.close()
 				answers := w.send(c.mail)
 				for who, err := range answers {
@@ -142,7 +142,7 @@ func TestRoutes(t *testing.T) {
 
 // TestBytes: a single recipient is named, several are not.
 func TestBytes(t *testing.T) {
-	w := newWorld(t, t.TempDir(), unsynced{safefile.OS})
+	w := newWorld(t, t.TempDir(), safefile.Unsynced{FS: safefile.OS})
 	defer w.close()
 	w.hooks["alice@example.org"] = does(hook.Action{Kind: hook.AddHeader, Name: "X-Sorted", Value: "yes"})
 	const rest = "Received: test\r\nFrom: z@example.com\r\n\r\n"
@@ -168,7 +168,7 @@ func TestBytes(t *testing.T) {
 // TestGone: an account that went while its mail waited is not made again.
 func TestGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, t.TempDir(), unsynced{safefile.OS})
+		w := newWorld(t, t.TempDir(), safefile.Unsynced{FS: safefile.OS})
 		defer w.close()
 		taken(t, w.send(mail{text: strings.Repeat("x", 100), to: []string{"small@example.org", "alice@example.org"}}))
 		synctest.Wait()
@@ -195,7 +195,7 @@ func TestGone(t *testing.T) {
 // TestRoom: once there is room, what waited arrives.
 func TestRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, t.TempDir(), unsynced{safefile.OS})
+		w := newWorld(t, t.TempDir(), safefile.Unsynced{FS: safefile.OS})
 		defer w.close()
 		text := strings.Repeat("x", 100)
 		taken(t, w.send(mail{text: text, to: []string{"small@example.org", "alice@example.org"}}))
@@ -215,7 +215,7 @@ func TestRoom(t *testing.T) {
 
 // TestRepeated: a delivery with a Unique may be repeated.
 func TestRepeated(t *testing.T) {
-	w := newWorld(t, t.TempDir(), unsynced{safefile.OS})
+	w := newWorld(t, t.TempDir(), safefile.Unsynced{FS: safefile.OS})
 	defer w.close()
 	m := mail{text: "again", to: []string{"team@example.org"}, unique: "abcdefgh"}
 	for range 3 {
@@ -233,7 +233,7 @@ func TestRepeated(t *testing.T) {
 // there are.
 func TestOneFile(t *testing.T) {
 	var ops []safefile.Op
-	disk := newDisk(unsynced{safefile.OS})
+	disk := newDisk(safefile.Unsynced{FS: safefile.OS})
 	w := newWorld(t, t.TempDir(), disk)
 	defer w.close()
 	taken(t, w.send(mail{text: "first", to: []string{"all@example.org"}})) // makes homes, reserves UIDs

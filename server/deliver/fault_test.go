@@ -39,7 +39,7 @@ func TestDiskErrors(t *testing.T) {
 }
 
 func diskError(t *testing.T, n int, lasting, first bool) (total int) {
-	disk := newDisk(unsynced{safefile.OS})
+	disk := newDisk(safefile.Unsynced{FS: safefile.OS})
 	w := newWorld(t, t.TempDir(), disk)
 	defer w.close()
 	if !first {
@@ -100,7 +100,7 @@ func diskError(t *testing.T, n int, lasting, first bool) (total int) {
 // failed, and goes once when that is tried again.
 func TestRedirectUndone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := newDisk(unsynced{safefile.OS})
+		disk := newDisk(safefile.Unsynced{FS: safefile.OS})
 		w := newWorld(t, t.TempDir(), disk)
 		defer w.close()
 		w.hooks["alice@example.org"] = does(redirect("y@example.net", true))
@@ -125,7 +125,7 @@ func TestRedirectUndone(t *testing.T) {
 // and nothing leaves.
 func TestAllUndone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := newDisk(unsynced{safefile.OS})
+		disk := newDisk(safefile.Unsynced{FS: safefile.OS})
 		w := newWorld(t, t.TempDir(), disk)
 		defer w.close()
 		w.hooks["alice@example.org"] = does(redirect("y@example.net", true))

@@ -55,23 +55,6 @@ func people() directory.Options {
 	}
 }
 
-// unsynced is a file system for what need not be durable.
-type unsynced struct{ safefile.FS }
-
-func (unsynced) SyncDir(string) error { return nil }
-
-func (u unsynced) Create(path string) (safefile.File, error) {
-	f, err := u.FS.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	return unsyncedFile{f}, nil
-}
-
-type unsyncedFile struct{ safefile.File }
-
-func (unsyncedFile) Sync() error { return nil }
-
 // world is an Intake over a real store and a real spool, whose attempts at other
 // servers are always answered with 450.
 type world struct {
@@ -98,7 +81,7 @@ func newWorld(t *testing.T) *world {
 	log := slog.New(slog.NewTextHandler(w, nil))
 	var err error
 	w.queue, err = spool.Open(spool.Options{
-		Dir: filepath.Join(dir, "spool"), FS: unsynced{safefile.OS}, Log: log, Attempt: w,
+		Dir: filepath.Join(dir, "spool"), FS: safefile.Unsynced{FS: safefile.OS}, Log: log, Attempt: w,
 		Inject: func(ctx context.Context, env envelope.Envelope, b envelope.Body) error {
 			return errors.New("not in this test")
 		},
@@ -106,7 +89,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.store, err = mailbox.Open(mailbox.Options{Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "spool", "tmp"), FS: unsynced{safefile.OS}, Log: log})
+	w.store, err = mailbox.Open(mailbox.Options{Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "spool", "tmp"), FS: safefile.Unsynced{FS: safefile.OS}, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

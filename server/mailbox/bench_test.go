@@ -137,7 +137,7 @@ func filled(b *testing.B, n int) *Mailbox {
 	s, all := benchStore(b, 1)
 	m := all[0]
 	for i := range n {
-		d, err := safefile.NewDraft(unsynced{safefile.OS}, s.opt.Tmp)
+		d, err := safefile.NewDraft(safefile.Unsynced{FS: safefile.OS}, s.opt.Tmp)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -147,18 +147,6 @@ func filled(b *testing.B, n int) *Mailbox {
 	}
 	return m
 }
-
-// unsynced is a file system whose drafts are not synced.
-type unsynced struct{ safefile.FS }
-
-func (u unsynced) Temp(dir string) (safefile.TempFile, error) {
-	f, err := u.FS.Temp(dir)
-	return unsyncedFile{f}, err
-}
-
-type unsyncedFile struct{ safefile.TempFile }
-
-func (unsyncedFile) Sync() error { return nil }
 
 // BenchmarkBig measures what one does with a mailbox of 50,000 messages.
 func BenchmarkBig(b *testing.B) {

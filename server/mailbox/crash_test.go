@@ -97,7 +97,7 @@ func (s *story) move(text, folder string) {
 func observe(t *testing.T, dir string) (world, []string) {
 	t.Helper()
 	s, err := Open(Options{
-		Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp"), FS: unsyncedFS{safefile.OS},
+		Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp"), FS: safefile.Unsynced{FS: safefile.OS},
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
@@ -142,16 +142,6 @@ func observe(t *testing.T, dir string) (world, []string) {
 		t.Error(err)
 	}
 	return found, doubled
-}
-
-// unsyncedFS is a file system for what need not be durable.
-type unsyncedFS struct{ safefile.FS }
-
-func (unsyncedFS) SyncDir(string) error { return nil }
-
-func (u unsyncedFS) Temp(dir string) (safefile.TempFile, error) {
-	f, err := u.FS.Temp(dir)
-	return unsyncedFile{f}, err
 }
 
 // verify compares a state after a crash with what was acknowledged before it
@@ -250,7 +240,7 @@ func TestCrashOfFirstUse(t *testing.T) {
 		if err := s.rec.Replay(dir, n, nil); err != nil {
 			t.Fatal(err)
 		}
-		store, err := Open(Options{Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp"), FS: unsyncedFS{safefile.OS}})
+		store, err := Open(Options{Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp"), FS: safefile.Unsynced{FS: safefile.OS}})
 		if err != nil {
 			t.Fatal(err)
 		}

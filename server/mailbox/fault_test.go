@@ -26,7 +26,7 @@ type trial struct {
 }
 
 func newTrial(t *testing.T) *trial {
-	r := &trial{faulty: &safefile.Faulty{FS: unsyncedFS{safefile.OS}}, may: make(map[string][]place)}
+	r := &trial{faulty: &safefile.Faulty{FS: safefile.Unsynced{FS: safefile.OS}}, may: make(map[string][]place)}
 	r.fixture = newFixture(t, func(string) safefile.FS { return r.faulty })
 	return r
 }
