@@ -26,20 +26,8 @@ func TestHostileScripts(t *testing.T) {
 	}
 	dir := t.TempDir()
 	boxes := hostileSite(t, dir)
-	log := newEvents()
-	s, err := launch(dir, os.Environ(), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.kill()
-	if _, ok := log.wait(ready, s.gone); !ok {
-		t.Fatalf("the server did not start:\n%s", log.text())
-	}
-	st, err := askStatus(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := smtp.Dial(addresses(st.Listeners)["smtp"])
+	s, log, at := running(t, dir)
+	c, err := smtp.Dial(at["smtp"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +40,8 @@ func TestHostileScripts(t *testing.T) {
 			t.Errorf("%s: %v", box, err)
 			continue
 		}
-		if n := filesIn(t, dir, box); n == 0 {
-			t.Errorf("%s: the mail is lost", box)
+		if kept, err := messages(mailDir(filepath.Join(dir, "data"), to, "INBOX")); err != nil || len(kept) == 0 {
+			t.Errorf("%s: the mail is lost, %v", box, err)
 		}
 	}
 	if n := strings.Count(log.text(), "msg=hook.failed"); n < len(boxes)/2 {
@@ -98,20 +86,6 @@ func hostileSite(t *testing.T, dir string) []string {
 
 // held are the scripts that come to nothing at delivery.
 var held = regexp.MustCompile(`^-- expect: (instructions|memory|time|actions|redirects|error)`)
-
-// filesIn counts the messages in INBOX of an account.
-func filesIn(t *testing.T, dir, box string) int {
-	t.Helper()
-	n := 0
-	for _, sub := range []string{"new", "cur"} {
-		list, err := os.ReadDir(filepath.Join(dir, "data/domains/example.org", box, "mail", sub))
-		if err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
-		}
-		n += len(list)
-	}
-	return n
-}
 
 // peakMemory returns the most that a process had resident, in KiB.
 func peakMemory(t *testing.T, pid int) int {

@@ -17,22 +17,11 @@ import (
 // verify starts the server once more and compares what is there with what was
 // answered.
 func verify(t *testing.T, dir string, posts *postbox) {
-	log := newEvents()
-	s, err := launch(dir, os.Environ(), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.kill()
-	if _, ok := log.wait(ready, s.gone); !ok {
-		t.Fatalf("the server did not start:\n%s", log.text())
-	}
-	st, err := askStatus(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, log, at := running(t, dir)
+	var err error
 	served := make(map[place]map[imap.UID]string)
 	for _, p := range places(posts) {
-		if served[p], err = fetchAll(addresses(st.Listeners)["imap"], p); err != nil {
+		if served[p], err = fetchAll(at["imap"], p); err != nil {
 			t.Fatalf("%s of %s: %v", p.folder, p.account, err)
 		}
 	}
@@ -49,6 +38,26 @@ func verify(t *testing.T, dir string, posts *postbox) {
 	if t.Failed() {
 		t.Logf("log:\n%s", log.text())
 	}
+}
+
+// running starts the server in dir, and returns it with its log and its
+// addresses by service once it is ready.
+func running(t *testing.T, dir string) (*server, *events, map[string]string) {
+	t.Helper()
+	log := newEvents()
+	s, err := launch(dir, os.Environ(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.kill)
+	if _, ok := log.wait(ready, s.gone); !ok {
+		t.Fatalf("the server did not start:\n%s", log.text())
+	}
+	st, err := askStatus(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, log, addresses(st.Listeners)
 }
 
 func places(posts *postbox) []place {
