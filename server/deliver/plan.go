@@ -88,7 +88,7 @@ func (t *transaction) runHooks(p *boxPlan) {
 			Now:      t.opts.Now(),
 			Location: t.live.Location,
 		})
-		t.logHooks(p.address, res)
+		res.Log(t.opts.Log.With("id", t.msg.Envelope.ID, "box", p.address.String()))
 	}
 	p.take(res.Actions, !t.passed(p.address))
 }
@@ -101,16 +101,6 @@ func (t *transaction) hookMessage(to envelope.Recipient) *hook.Message {
 		ID: env.ID, ReversePath: env.Sender.ReversePath, Size: t.msg.Body.Size(),
 		Recipients: []address.Address{to.ForwardPath},
 		Content:    message.NewContent(t.msg.Header, t.msg.Body),
-	}
-}
-
-func (t *transaction) logHooks(box address.Address, res hook.Result) {
-	for _, l := range res.Trace {
-		t.opts.Log.Info("hook.log", "id", t.msg.Envelope.ID, "box", box.String(), "script", l.Script, "line", l.Line, "text", l.Text)
-	}
-	for _, f := range res.Failures {
-		t.opts.Log.Warn("hook.failed", "id", t.msg.Envelope.ID, "box", box.String(), "script", f.Script,
-			"stage", string(f.Stage), "error", f.Err, "result", "the mail is kept as if the script were absent")
 	}
 }
 

@@ -9,6 +9,7 @@ package hook
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -241,4 +242,19 @@ func (res *Result) take(stage Stage, actions []Action) (end bool) {
 		}
 	}
 	return end
+}
+
+// Log writes what the scripts logged and which of them failed. The logger has
+// the facts of the message.
+func (res Result) Log(log *slog.Logger) {
+	for _, l := range res.Trace {
+		log.Info("hook.log", "script", l.Script, "line", l.Line, "text", l.Text)
+	}
+	for _, f := range res.Failures {
+		log := log.With("script", f.Script, "stage", string(f.Stage), "error", f.Err)
+		if f.Stage == Deliver {
+			log = log.With("result", "the mail is kept as if the script were absent")
+		}
+		log.Warn("hook.failed")
+	}
 }

@@ -91,10 +91,7 @@ func (tx *Transaction) dataHooks(ctx context.Context, live *Settings, env envelo
 	if !tx.account.IsZero() {
 		stage, owner = hook.Submit, tx.account
 	}
-	hooks := live.ServerHooks
-	if !owner.IsZero() {
-		hooks = append(hooks[:len(hooks):len(hooks)], live.BoxHooks(owner)...)
-	}
+	hooks := live.hooks(owner)
 	if len(hooks) == 0 {
 		return hook.Result{}
 	}

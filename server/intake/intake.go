@@ -14,6 +14,7 @@ package intake
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,15 @@ type Settings struct {
 	Location    *time.Location // of the times in trace fields; nil: UTC
 }
 
+// hooks returns the server's scripts, then those of box and its domain; of the
+// server alone when box is zero.
+func (s *Settings) hooks(box address.Address) []hook.Hook {
+	if box.IsZero() {
+		return s.ServerHooks
+	}
+	return slices.Concat(s.ServerHooks, s.BoxHooks(box))
+}
+
 // Intake takes messages in. It may be used by several at once.
 type Intake struct {
 	opts Options
@@ -72,11 +82,6 @@ func (in *Intake) Apply(s Settings) {
 // Begin starts a mail transaction of a session.
 func (in *Intake) Begin(sess envelope.Session, cred auth.Credential) *Transaction {
 	return &Transaction{in: in, sess: sess, account: cred.Account, reached: make(map[end]int)}
-}
-
-// Route returns where mail to a forward-path goes: what `facteur explain` shows.
-func (in *Intake) Route(a address.Address) directory.Resolution {
-	return in.live.Load().Directory.Resolve(a)
 }
 
 // Inject takes a message of this server itself, such as a DSN: it is routed

@@ -131,13 +131,14 @@ func (tx *Transaction) rcptHooks(ctx context.Context, live *Settings, r envelope
 	if tx.injected != "" {
 		return nil
 	}
-	hooks := live.ServerHooks
+	var box address.Address
 	to := hook.Recipient{Address: r.ForwardPath, Original: r.ForwardPath}
 	if len(dests) == 1 && dests[0].Kind == directory.Box {
 		d := dests[0]
 		to.Address, to.Detail, to.Path = d.Address, d.Detail, d.Path
-		hooks = append(hooks[:len(hooks):len(hooks)], live.BoxHooks(d.Address)...)
+		box = d.Address
 	}
+	hooks := live.hooks(box)
 	if len(hooks) == 0 {
 		return nil
 	}
@@ -169,11 +170,6 @@ func (tx *Transaction) run(ctx context.Context, live *Settings, hooks []hook.Hoo
 	}
 	call.Now, call.Location = tx.in.opts.Now(), live.Location
 	res := hook.Run(ctx, hooks, call)
-	for _, l := range res.Trace {
-		tx.in.opts.Log.Info("hook.log", "session", s.ID, "id", call.Message.ID, "script", l.Script, "line", l.Line, "text", l.Text)
-	}
-	for _, f := range res.Failures {
-		tx.in.opts.Log.Warn("hook.failed", "session", s.ID, "id", call.Message.ID, "script", f.Script, "stage", string(f.Stage), "error", f.Err)
-	}
+	res.Log(tx.in.opts.Log.With("session", s.ID, "id", call.Message.ID))
 	return res
 }
