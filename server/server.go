@@ -34,13 +34,14 @@ import (
 	"facteur/server/safefile"
 	"facteur/server/smtpd"
 	"facteur/server/spool"
+	"facteur/server/wire"
 )
 
 // ServeOptions are those of `facteur serve`.
 type ServeOptions struct {
 	Config  string
 	Version string
-	Verbose bool      // log each command of each session
+	Verbose bool      // log each command of each SMTP session
 	Out     io.Writer // where to connect, for people
 	Log     io.Writer
 
@@ -153,7 +154,7 @@ func start(o ServeOptions) (_ *Server, err error) {
 func newLog(o ServeOptions) *slog.Logger {
 	level := slog.LevelInfo
 	if o.Verbose {
-		level = slog.LevelDebug
+		level = wire.LevelTrace
 	}
 	return slog.New(slog.NewTextHandler(o.Log, &slog.HandlerOptions{Level: level}))
 }

@@ -93,6 +93,7 @@ type site struct {
 	dns    *testkit.DNS
 	peer   *testkit.Peer
 	events *events
+	chatty bool // serve -v
 	*Server
 
 	mu     sync.Mutex
@@ -186,6 +187,7 @@ func (s *site) up() {
 	s.events = newEvents()
 	s.Server, err = start(ServeOptions{
 		Config: filepath.Join(s.dir, "mail.toml"), Version: "test", Out: io.Discard, Log: s.events, RelayPort: relayPort,
+		Verbose: s.chatty,
 	})
 	if err != nil {
 		s.Fatal(err)
@@ -642,5 +644,24 @@ func TestServe(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// serve -v logs the commands of a session, and no password.
+func TestVerbose(t *testing.T) {
+	s := newSite(t)
+	s.down()
+	s.chatty = true
+	s.up()
+	s.smtp("submission", "alice@example.org")
+	s.events.wait(t, "msg=wire.received", "EHLO")
+	s.events.wait(t, "msg=wire.sent", "235 ")
+	credentials := base64.StdEncoding.EncodeToString([]byte("\x00alice@example.org\x00secret"))
+	s.events.mu.Lock()
+	defer s.events.mu.Unlock()
+	for _, line := range s.events.lines {
+		if strings.Contains(line, credentials) {
+			t.Error(line)
+		}
 	}
 }
