@@ -63,6 +63,9 @@ func (s *Server) complete(old, next *settings) (err error) {
 	if next.certs, err = loadCerts(next); err != nil {
 		return err
 	}
+	for _, text := range next.certs.Warnings(time.Now()) {
+		s.log.Warn("certs.warning", "text", text)
+	}
 	return newRelay(next, s.opts.RelayPort, s.log)
 }
 
@@ -96,8 +99,7 @@ func (s *Server) apply(next *settings) {
 // recheck ends the sessions whose login is gone, and forgets the mail of
 // accounts that are.
 func (s *Server) recheck(old, next *settings) {
-	s.smtp.Recheck()
-	s.imap.Recheck()
+	s.imap.Recheck() // smtp did it in Apply
 	for _, a := range old.Directory.Accounts {
 		if _, stays := next.directory.Box(a.Address); !stays {
 			s.store.Forget(a.Address)
