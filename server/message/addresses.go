@@ -105,7 +105,7 @@ func closing(c byte) byte {
 }
 
 // commentLen returns the length of the comment that s begins with, or -1.
-func commentLen(s string) int {
+func commentLen[T string | []byte](s T) int {
 	depth := 0
 	for i := 0; i < len(s); i++ {
 		switch s[i] {

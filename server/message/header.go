@@ -3,12 +3,21 @@
 // a MIME body (RFC 2045, RFC 2046), trace fields (RFC 5321 4.4) and delivery
 // status notifications (RFC 3461, RFC 3464, RFC 6522, RFC 6533).
 //
+// For IMAP it finds the parts of a message and their sections (RFC 9051 6.4.5, RFC
+// 3516), makes ENVELOPE and BODYSTRUCTURE in wire form (RFC 9051 7.5.2, RFC 2231 6),
+// previews (RFC 8970), searchable text and the form in which it is compared, base
+// subjects and message ids (RFC 5256). Summarize makes what an index keeps, in one
+// pass. These read from an io.ReaderAt through a window and hold no body. A body that is
+// encoded is never looked into for parts, and signatures and encryption mean nothing
+// here.
+//
 // Reading is lenient, for mail is what it is, and bounded: what goes over a limit
 // is a fault.Fault. Nothing here changes the bytes of a message; what is added to
 // one goes in front of it.
 //
-// A Header and a Content are not changed once made and may be used by several at
-// once. There is no lock and no goroutine here.
+// A Header, a Content and a Part are not changed once made and may be used by several
+// at once. There is no lock and no goroutine here; buffers that are not in use wait in
+// a sync.Pool.
 package message
 
 import (

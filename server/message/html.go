@@ -17,26 +17,32 @@ func htmlText(r io.Reader, limit int) string {
 	z := html.NewTokenizer(r)
 	z.SetMaxBuf(maxToken)
 	t := textWriter{limit: limit}
-	for len(t.out) < limit {
-		switch z.Next() {
-		case html.ErrorToken: // the end, or too long
-			return t.String()
-		case html.TextToken:
-			if t.hidden == 0 {
-				t.text(string(z.Text()))
-			}
-		case html.StartTagToken:
-			name, _ := z.TagName()
-			t.start(atom.Lookup(name))
-		case html.SelfClosingTagToken:
-			name, _ := z.TagName()
-			t.block(atom.Lookup(name))
-		case html.EndTagToken:
-			name, _ := z.TagName()
-			t.end(atom.Lookup(name))
-		}
+	for len(t.out) < limit && t.token(z) {
 	}
 	return t.String()
+}
+
+// token adds the text of the next token; false at the end, and when a token is too
+// long.
+func (t *textWriter) token(z *html.Tokenizer) bool {
+	switch z.Next() {
+	case html.ErrorToken:
+		return false
+	case html.TextToken:
+		if t.hidden == 0 {
+			t.text(string(z.Text()))
+		}
+	case html.StartTagToken:
+		name, _ := z.TagName()
+		t.start(atom.Lookup(name))
+	case html.SelfClosingTagToken:
+		name, _ := z.TagName()
+		t.block(atom.Lookup(name))
+	case html.EndTagToken:
+		name, _ := z.TagName()
+		t.end(atom.Lookup(name))
+	}
+	return true
 }
 
 // textWriter collects the text of HTML.
