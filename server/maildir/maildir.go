@@ -15,9 +15,10 @@
 // behind ":2," the flags. The part before the first comma is unique. Other fields, such as mbsync's U=,
 // are kept.
 //
-// Beside cur and new lie facteur-state (UIDVALIDITY, UIDNEXT, special use) and
-// dovecot-keywords (the names of the flags a to z), and in the home directory
-// facteur-subscriptions.
+// Beside cur and new lie facteur-state (UIDVALIDITY, UIDNEXT, MODSEQ, MAILBOXID,
+// special use), dovecot-keywords (the names of the flags a to z), facteur-keywords
+// (keywords that have no letter, and which messages have them) and
+// facteur-metadata (annotations), and in the home directory facteur-subscriptions.
 package maildir
 
 import (

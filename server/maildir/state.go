@@ -24,6 +24,14 @@ type State struct {
 	UIDValidity uint32
 	// UIDNext is above every UID that was ever given: on disk it runs ahead.
 	UIDNext uint32
+	// ModSeq is not below any MODSEQ that was ever given (RFC 7162): on disk it
+	// runs ahead. 0 in a file of before there were any.
+	ModSeq uint64
+	// Recent is the first UID that no session was told of as \Recent by the last
+	// clean stop (RFC 3501 2.3.2); 0: not known.
+	Recent uint32
+	// ID is the MAILBOXID (RFC 8474 4.1), or "" in a file of before there were any.
+	ID string
 	// Use is the special use (RFC 6154), such as `\Sent`, or "".
 	Use string
 }
@@ -57,6 +65,12 @@ func parseState(data string) (State, error) {
 			s.UIDValidity, ok = parseNumber(value, 10)
 		case "uidnext":
 			s.UIDNext, ok = parseNumber(value, 10)
+		case "modseq":
+			s.ModSeq, ok = parseModSeq(value)
+		case "recent":
+			s.Recent, ok = parseNumber(value, 10)
+		case "mailboxid":
+			s.ID, ok = value, validID(value)
 		case "use":
 			s.Use, ok = value, validUse(value)
 		default:
@@ -72,6 +86,26 @@ func parseState(data string) (State, error) {
 	return s, nil
 }
 
+// parseModSeq reads a MODSEQ, of 63 bits (RFC 7162 7).
+func parseModSeq(s string) (uint64, bool) {
+	v, err := strconv.ParseInt(s, 10, 64)
+	return uint64(v), err == nil && v > 0 && s[0] >= '1'
+}
+
+// validID tells whether s is an objectid (RFC 8474 7).
+func validID(s string) bool {
+	if s == "" || len(s) > 255 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return true
+}
+
 func validUse(s string) bool {
 	return len(s) > 1 && len(s) < 32 && s[0] == '\\' && strings.Trim(s[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 }
@@ -83,6 +117,17 @@ func WriteState(fsys safefile.FS, dir string, s State) error {
 	b = strconv.AppendUint(b, uint64(s.UIDValidity), 10)
 	b = append(b, "\nuidnext "...)
 	b = strconv.AppendUint(b, uint64(s.UIDNext), 10)
+	if s.ModSeq != 0 {
+		b = append(b, "\nmodseq "...)
+		b = strconv.AppendUint(b, s.ModSeq, 10)
+	}
+	if s.Recent != 0 {
+		b = append(b, "\nrecent "...)
+		b = strconv.AppendUint(b, uint64(s.Recent), 10)
+	}
+	if s.ID != "" {
+		b = append(b, "\nmailboxid "+s.ID...)
+	}
 	if s.Use != "" {
 		b = append(b, "\nuse "+s.Use...)
 	}
