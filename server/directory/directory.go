@@ -123,6 +123,8 @@ type Directory struct {
 	boxes   map[*entry]*BoxInfo
 	sole    map[*entry]*entry // of an alias: the one mailbox that it leads to, or nil
 	senders map[*entry]map[address.Key]bool
+	roles   map[*entry][]Role // of an account
+	members map[*entry][]Role // of a shared mailbox
 }
 
 // entry is one of account, shared and alias.
@@ -146,11 +148,14 @@ func New(o Options) *Directory {
 		boxes:   make(map[*entry]*BoxInfo),
 		sole:    make(map[*entry]*entry),
 		senders: make(map[*entry]map[address.Key]bool),
+		roles:   make(map[*entry][]Role),
+		members: make(map[*entry][]Role),
 	}
 	d.addDomains()
 	d.addEntries()
 	d.addBoxes()
 	d.addSenders()
+	d.addRoles()
 	return d
 }
 
@@ -235,6 +240,22 @@ func (d *Directory) Account(a address.Address) (Account, bool) {
 // Accounts returns all accounts in the order of mail.toml. The slice must not
 // be changed.
 func (d *Directory) Accounts() []Account { return d.options.Accounts }
+
+// Boxes returns the addresses of all accounts and shared mailboxes.
+func (d *Directory) Boxes() []address.Address {
+	var all []address.Address
+	for i := range d.options.Accounts {
+		if a := &d.options.Accounts[i]; d.exact(a.Address) != nil && d.exact(a.Address).account == a {
+			all = append(all, a.Address)
+		}
+	}
+	for i := range d.options.Shared {
+		if s := &d.options.Shared[i]; d.exact(s.Address) != nil && d.exact(s.Address).shared == s {
+			all = append(all, s.Address)
+		}
+	}
+	return all
+}
 
 // Login returns the account that somebody logs in to with name: an address,
 // under any name of its domain, or a login name. Disabled accounts are

@@ -138,6 +138,19 @@ func (d *Directory) addSenders() {
 	}
 }
 
+// SharedOf returns the shared mailbox to which an address leads alone.
+func (d *Directory) SharedOf(a address.Address) (address.Address, bool) {
+	p := d.locate(a)
+	if p.kind != found {
+		return address.Address{}, false
+	}
+	box := d.soleBox(p.entry)
+	if box == nil || box.shared == nil {
+		return address.Address{}, false
+	}
+	return box.address, true
+}
+
 // MaySendAs tells whether an account may use an address as the reverse-path, or
 // in From and Sender: its own, with a subaddress or under another name of its
 // domain too; an alias whose only destination is that account; a shared mailbox
