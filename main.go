@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"facteur/server"
+	"facteur/server/control"
 )
 
 // version is set by the release build.
@@ -29,6 +31,10 @@ type cli struct {
 	Reload  reloadCmd  `cmd:"" help:"Have the running server read its settings now."`
 	Hook    hookCmd    `cmd:"" help:"Try Lua scripts."`
 	Queue   queueCmd   `cmd:"" help:"Look at the mail that has yet to leave."`
+
+	Undelete undeleteCmd `cmd:"" help:"Bring back mail that was deleted."`
+	Verify   verifyCmd   `cmd:"" help:"Compare the indexes of mailboxes with the mail, which is read in full."`
+	Reindex  reindexCmd  `cmd:"" help:"Make the indexes of mailboxes anew."`
 }
 
 type (
@@ -65,6 +71,18 @@ type (
 	queueListCmd struct {
 		JSON bool `name:"json" help:"Print JSON."`
 	}
+	undeleteCmd struct {
+		Account string `arg:"" help:"Account or shared mailbox."`
+		Since   string `help:"Only what was deleted since then: a date, or how long ago, such as \"7 days\"." placeholder:"TIME"`
+		Folder  string `help:"Only what was in this folder." placeholder:"NAME"`
+		List    bool   `help:"Only list what there is."`
+	}
+	verifyCmd struct {
+		Accounts []string `arg:"" optional:"" help:"Accounts or shared mailboxes (default: all)."`
+	}
+	reindexCmd struct {
+		Accounts []string `arg:"" help:"Accounts or shared mailboxes."`
+	}
 )
 
 func (v serveCmd) Run(c *cli) error {
@@ -80,6 +98,30 @@ func (v statusCmd) Run(c *cli) error  { return server.PrintStatus(os.Stdout, c.C
 func (reloadCmd) Run(c *cli) error    { return server.Reload(os.Stdout, c.Config) }
 func (v queueListCmd) Run(c *cli) error {
 	return server.PrintQueue(os.Stdout, c.Config, v.JSON)
+}
+
+func (v undeleteCmd) Run(c *cli) error {
+	since, err := server.ParseSince(v.Since, time.Now())
+	if err != nil {
+		return err
+	}
+	return upkeep(c, control.UpkeepRequest{
+		Verb: "undelete", Accounts: []string{v.Account}, Since: since, Folder: v.Folder, List: v.List,
+	})
+}
+
+func (v verifyCmd) Run(c *cli) error {
+	return upkeep(c, control.UpkeepRequest{Verb: "verify", Accounts: v.Accounts})
+}
+
+func (v reindexCmd) Run(c *cli) error {
+	return upkeep(c, control.UpkeepRequest{Verb: "reindex", Accounts: v.Accounts})
+}
+
+func upkeep(c *cli, r control.UpkeepRequest) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return server.Upkeep(ctx, os.Stdout, c.Config, r)
 }
 
 func (v hookTestCmd) Run(c *cli) error {

@@ -13,6 +13,7 @@ import (
 	"facteur/server/imapd"
 	"facteur/server/intake"
 	"facteur/server/listen"
+	"facteur/server/pop3d"
 	"facteur/server/smtpd"
 	"facteur/server/spool"
 )
@@ -93,19 +94,21 @@ func (s *Server) apply(next *settings) {
 	s.certs.Use(next.certs)
 	s.smtp.Apply(s.smtpOptions(next))
 	s.imap.Apply(s.imapOptions(next))
+	s.pop.Apply(s.popOptions(next))
 	s.spool.Apply(spool.Options{Hostname: string(next.Hostname)})
 }
 
 // recheck ends the sessions whose login is gone, and forgets the mail of
 // accounts that are.
 func (s *Server) recheck(old, next *settings) {
-	s.imap.Recheck() // smtp did it in Apply
+	s.imap.Recheck() // smtp and pop did it in Apply
 	for _, a := range old.Directory.Accounts {
 		if _, stays := next.directory.Box(a.Address); !stays {
 			s.store.Forget(a.Address)
-			s.log.Info("server.account_removed", "account", a.Address.String(), "result", "its folder stays under "+next.Data)
+			s.log.Info("server.account_removed", "account", a.Address.String(), "result", "its folder stays for now, see facteur status")
 		}
 	}
+	s.sweepRemoved()
 }
 
 // watch has the files of settings watched, and more.
@@ -146,6 +149,26 @@ func (s *Server) imapOptions(c *settings) imapd.Options {
 			box, _ := c.directory.Box(a)
 			return box.Quota
 		},
+		Roles: func(account address.Address) []imapd.Shared {
+			var all []imapd.Shared
+			for _, r := range c.directory.Shared(account) {
+				all = append(all, imapd.Shared{Address: r.Address, Rights: r.Rights})
+			}
+			return all
+		},
+		Members: func(shared address.Address) []imapd.Grant {
+			var all []imapd.Grant
+			for _, r := range c.directory.Members(shared) {
+				all = append(all, imapd.Grant{Account: r.Account, Rights: r.Rights})
+			}
+			return all
+		},
+	}
+}
+
+func (s *Server) popOptions(c *settings) pop3d.Options {
+	return pop3d.Options{
+		Hostname: string(c.Hostname), Trusted: c.Trusted, TLS: s.certs.Config(), PlaintextLogin: string(c.TLS.PlaintextLogin),
 	}
 }
 
@@ -163,5 +186,7 @@ func wanted(c *settings) []listen.Wanted {
 	add("lmtp", c.Listen.LMTP)
 	add("imap", c.Listen.IMAP)
 	add("imaps", c.Listen.IMAPS)
+	add("pop3", c.Listen.POP3)
+	add("pop3s", c.Listen.POP3S)
 	return all
 }

@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"facteur/server/address"
 	"facteur/server/auth"
 	"facteur/server/buffer"
 	"facteur/server/certs"
@@ -31,6 +32,7 @@ import (
 	"facteur/server/intake"
 	"facteur/server/listen"
 	"facteur/server/mailbox"
+	"facteur/server/pop3d"
 	"facteur/server/safefile"
 	"facteur/server/smtpd"
 	"facteur/server/spool"
@@ -41,7 +43,7 @@ import (
 type ServeOptions struct {
 	Config  string
 	Version string
-	Verbose bool      // log each command of each SMTP session
+	Verbose bool      // log each command of each SMTP and POP3 session
 	Out     io.Writer // where to connect, for people
 	Log     io.Writer
 
@@ -65,6 +67,7 @@ type Server struct {
 	auth    *auth.Authenticator
 	smtp    *smtpd.Server
 	imap    *imapd.Server
+	pop     *pop3d.Server
 	certs   certs.Live
 	sockets *listen.Set
 	control *control.Server
@@ -74,6 +77,11 @@ type Server struct {
 	reloading sync.Mutex // one reload at a time
 	live      atomic.Pointer[settings]
 	last      atomic.Pointer[control.Reload]
+
+	stopping   chan struct{} // closed when the server stops
+	maintained sync.WaitGroup
+	sweeping   sync.Mutex // one sweep of removed accounts at a time
+	removed    atomic.Pointer[[]control.Removed]
 }
 
 // Serve runs a server until ctx ends. It returns early when it can't start.
@@ -104,7 +112,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 
 // start builds the parts, lowest first, and begins to serve.
 func start(o ServeOptions) (_ *Server, err error) {
-	s := &Server{opts: o, started: time.Now(), log: newLog(o), ready: make(chan struct{})}
+	s := &Server{opts: o, started: time.Now(), log: newLog(o), ready: make(chan struct{}), stopping: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			s.release()
@@ -138,6 +146,7 @@ func start(o ServeOptions) (_ *Server, err error) {
 	}
 	close(s.ready)
 	plan.Commit()
+	s.maintained.Go(s.maintain)
 	s.watch(nil, first)
 	go func() {
 		if err := s.control.Serve(); err != nil {
@@ -183,7 +192,13 @@ func (s *Server) openData(first *settings) error {
 	if err != nil {
 		return fmt.Errorf("opening the spool: %w", err)
 	}
-	if s.store, err = mailbox.Open(mailbox.Options{Dir: domains, Tmp: tmp, Log: s.log}); err != nil {
+	if s.store, err = mailbox.Open(mailbox.Options{
+		Dir: domains, Tmp: tmp, Log: s.log,
+		Keep: func(a address.Address) (time.Duration, int64) {
+			live := s.live.Load()
+			return keepDeleted(live.Config, live.directory)(a)
+		},
+	}); err != nil {
 		return fmt.Errorf("opening the mailboxes: %w", err)
 	}
 	return nil
@@ -213,6 +228,7 @@ func (s *Server) build(first *settings) error {
 	s.certs.Use(first.certs)
 	s.smtp = smtpd.New((*backend)(s), pool, s.log, s.smtpOptions(first))
 	s.imap = imapd.New(s.imapOptions(first))
+	s.pop = pop3d.New(maildrops{(*backend)(s)}, s.log, s.popOptions(first))
 	s.sockets = listen.New(listen.Options{Serve: s.serve, Log: s.log})
 	return nil
 }
@@ -228,6 +244,8 @@ func (s *Server) serve(ln net.Listener, service string) {
 	switch service {
 	case "imap", "imaps":
 		err = s.imap.Serve(ln, service)
+	case pop3d.POP3, pop3d.POP3S:
+		err = s.pop.Serve(ln, service)
 	default:
 		err = s.smtp.Serve(ln, service)
 	}
@@ -244,7 +262,7 @@ func (s *Server) stop() error {
 	defer cancel()
 	s.control.Close()
 	s.sockets.Close()
-	err := errors.Join(s.smtp.Shutdown(ctx), s.imap.Shutdown(ctx))
+	err := errors.Join(s.smtp.Shutdown(ctx), s.imap.Shutdown(ctx), s.pop.Shutdown(ctx))
 	if errors.Is(err, context.DeadlineExceeded) { // some were too slow: what they sent was not answered
 		s.log.Warn("server.cut_off", "after", grace)
 		err = nil
@@ -256,6 +274,8 @@ func (s *Server) stop() error {
 
 // release closes what is open, in the reverse order of start.
 func (s *Server) release() {
+	close(s.stopping)
+	s.maintained.Wait()
 	if s.sockets != nil {
 		s.sockets.Close()
 	}

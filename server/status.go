@@ -20,6 +20,7 @@ func (s *Server) Status() control.Status {
 	st := control.Status{
 		Version: s.opts.Version, PID: os.Getpid(), Started: s.started, Config: live.File, LoadedAt: live.loaded,
 		LastReload: s.last.Load(), Accounts: len(live.Directory.Accounts), Memory: mem.Sys - mem.HeapReleased,
+		Removed: s.removedAccounts(),
 	}
 	for _, b := range s.sockets.Bound() {
 		st.Listeners = append(st.Listeners, control.Listener{Service: b.Service, Address: b.Addr.String()})
@@ -70,6 +71,14 @@ func printStatus(w io.Writer, st control.Status) {
 	}
 	tw.Flush()
 	fmt.Fprintf(w, "queue: %s\n", counted(st.Queue, "recipient"))
+	for _, r := range st.Removed {
+		when := "its folder stays"
+		if r.Until != nil {
+			when = "its folder moves to removed/ on " + r.Until.Local().Format(time.DateOnly)
+		}
+		fmt.Fprintf(w, "%s is not in the settings since %s: %s; put it back and its mail is there again\n",
+			r.Account, r.Since.Local().Format(time.DateOnly), when)
+	}
 }
 
 func printQueue(w io.Writer, q []control.Queued) {
@@ -116,4 +125,6 @@ var serviceText = map[string]string{
 	"lmtp":        "mail from a local program",
 	"imap":        "reading mail, STARTTLS",
 	"imaps":       "reading mail, TLS",
+	"pop3":        "fetching mail, STARTTLS",
+	"pop3s":       "fetching mail, TLS",
 }

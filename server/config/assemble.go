@@ -27,6 +27,8 @@ const (
 	defaultQuota       = 5_000_000_000
 	defaultRecipients  = 100
 	defaultSeparator   = "+"
+	defaultDeleted     = 60 * day
+	defaultAccount     = 30 * day
 )
 
 func (a *assembler) assemble() {
@@ -42,6 +44,8 @@ func (a *assembler) assemble() {
 		LMTP:        all[string](root, "listen", "lmtp"),
 		IMAP:        all[string](root, "listen", "imap"),
 		IMAPS:       all[string](root, "listen", "imaps"),
+		POP3:        all[string](root, "listen", "pop3"),
+		POP3S:       all[string](root, "listen", "pop3s"),
 	}
 	c.TLS = TLS{
 		Cert:           or(root, "", "tls", "cert"),
@@ -51,6 +55,12 @@ func (a *assembler) assemble() {
 	c.Limits = Limits{
 		MessageSize: or(root, int64(defaultMessageSize), "limits", "message_size"),
 		Recipients:  or(root, defaultRecipients, "limits", "recipients"),
+	}
+	c.Retention = Retention{
+		Deleted: or(root, time.Duration(defaultDeleted), "retention", "deleted"),
+		Trash:   or(root, Never, "retention", "trash"),
+		Junk:    or(root, Never, "retention", "junk"),
+		Account: or(root, time.Duration(defaultAccount), "retention", "account"),
 	}
 	c.Lua = a.lua()
 	c.Trusted = all[netip.Prefix](root, "trust", "networks")

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -43,6 +44,7 @@ type Config struct {
 	Listen     Listen
 	TLS        TLS
 	Limits     Limits
+	Retention  Retention
 	Lua        Lua
 	Trusted    []netip.Prefix   // never slowed or blocked
 	DNSServers []netip.AddrPort // none: the system's
@@ -66,7 +68,7 @@ type Script struct {
 // Listen is the addresses of each protocol: "127.0.0.1:25", ":25" for all
 // addresses, or "unix:" and a path. A protocol without any is off.
 type Listen struct {
-	SMTP, Submission, Submissions, LMTP, IMAP, IMAPS []string
+	SMTP, Submission, Submissions, LMTP, IMAP, IMAPS, POP3, POP3S []string
 }
 
 // Plaintext tells who may log in without TLS.
@@ -95,6 +97,18 @@ type DomainCert struct {
 type Limits struct {
 	MessageSize int64 // octets
 	Recipients  int   // of one message
+}
+
+// Never is a retention that keeps for ever: nothing ever gets so old.
+const Never = time.Duration(math.MaxInt64)
+
+// Retention is how long what was removed is kept, and what nobody moves out of
+// the way. A duration may be Never.
+type Retention struct {
+	Deleted time.Duration // what was expunged can be brought back this long; 0: it is gone at once
+	Trash   time.Duration // until mail in Trash is expunged
+	Junk    time.Duration // until mail in Junk is expunged
+	Account time.Duration // a removed account's folder stays in its place, and then as long in removed/
 }
 
 // Lua bounds scripts.

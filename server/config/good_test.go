@@ -50,12 +50,15 @@ func TestEverything(t *testing.T) {
 			LMTP:        []string{"unix:" + filepath.Join(dir, "lmtp.sock")},
 			IMAP:        []string{"localhost:143"},
 			IMAPS:       []string{"0.0.0.0:993"},
+			POP3:        []string{"[::1]:110"},
+			POP3S:       []string{":995", ":1995"},
 		},
 		TLS: TLS{
 			Cert: cert, Key: cert, PlaintextLogin: PlaintextNever,
 			Domains: []DomainCert{{"example.org", cert, cert}},
 		},
-		Limits: Limits{MessageSize: 3 << 19, Recipients: 1000},
+		Limits:    Limits{MessageSize: 3 << 19, Recipients: 1000},
+		Retention: Retention{Deleted: 0, Trash: 14 * 24 * time.Hour, Junk: Never, Account: 7 * 24 * time.Hour},
 		Lua: Lua{
 			Instructions: 1_000_000, CPUSMTP: 500 * time.Millisecond, CPUDeliver: time.Minute, Memory: 64 << 20,
 			Actions: 16, Redirects: 0, ScriptSize: 1_000_000,
@@ -131,7 +134,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Data != filepath.Join(dir, "data") || c.Location != time.Local || c.TLS.PlaintextLogin != PlaintextLoopback ||
-		c.Limits != (Limits{25_000_000, 100}) || c.Directory.Quota != 5_000_000_000 || c.Directory.Domains[0].Separator != "+" || !c.Directory.Accounts[0].Keep ||
+		c.Limits != (Limits{25_000_000, 100}) || c.Retention != (Retention{60 * 24 * time.Hour, Never, Never, 30 * 24 * time.Hour}) || c.Directory.Quota != 5_000_000_000 || c.Directory.Domains[0].Separator != "+" || !c.Directory.Accounts[0].Keep ||
 		c.Lua != (Lua{5_000_000, 250 * time.Millisecond, 2 * time.Second, 32_000_000, 32, 4, 256_000}) {
 		t.Errorf("%+v", c)
 	}

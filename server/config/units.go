@@ -22,16 +22,17 @@ var durations = map[string]time.Duration{
 	"s": time.Second, "second": time.Second,
 	"m": time.Minute, "min": time.Minute, "minute": time.Minute,
 	"h": time.Hour, "hour": time.Hour,
-	"d": 24 * time.Hour, "day": 24 * time.Hour,
-	"w": 7 * 24 * time.Hour, "week": 7 * 24 * time.Hour,
-	"year": 365 * 24 * time.Hour,
+	"d": day, "day": day,
+	"w": 7 * day, "week": 7 * day,
+	"year": 365 * day,
 }
 
 const (
 	sizeHint     = `write "25 MB" or "1.5 GiB"`
 	durationHint = `write "90s" or "14 days"`
 	maxSize      = 1e15 // octets
-	maxDuration  = 100 * 365 * 24 * time.Hour
+	maxDuration  = 100 * 365 * day
+	day          = 24 * time.Hour
 )
 
 // ParseSize reads "25 MB" or "1.5 GiB" into octets.
@@ -106,6 +107,28 @@ var durationForm = texts(`a duration in quotes such as "90s" or "14 days"`, func
 	}
 	return d, err
 })
+
+// never is the retention of what is kept for ever.
+const never = "never"
+
+// retentionFrom makes a form of how long something is kept: the least, or more,
+// or for ever.
+func retentionFrom(least time.Duration) *form {
+	return texts(`a duration in quotes such as "30 days", or "never"`, func(s, _ string) (any, error) {
+		if s == never {
+			return Never, nil
+		}
+		const hint = `write "30 days", or "never" to keep it for ever`
+		d, err := ParseDuration(s)
+		switch {
+		case err != nil:
+			return nil, hinted{err.Error(), hint}
+		case d < least:
+			return nil, hinted{"this must be a day at least", hint}
+		}
+		return d, nil
+	})
+}
 
 // formatSize writes a size in the largest unit that gives a whole number.
 func formatSize(n int64) string {

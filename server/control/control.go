@@ -29,6 +29,14 @@ type Status struct {
 	Accounts   int        `json:"accounts"`
 	Queue      int        `json:"queue"` // recipients that wait in the spool
 	Memory     uint64     `json:"memory"`
+	Removed    []Removed  `json:"removed,omitempty"` // accounts that are gone from the settings, whose mail is still there
+}
+
+// Removed is an account that mail.toml does not name any more.
+type Removed struct {
+	Account string     `json:"account"`
+	Since   time.Time  `json:"since"`
+	Until   *time.Time `json:"until,omitempty"` // when its folder moves to removed/; nil: never
 }
 
 // Reload is how the last reload ended. Problems is empty when it succeeded.
@@ -93,6 +101,8 @@ type Backend interface {
 	Status() Status
 	Reload() Reload
 	Queue() []Queued
+	// Upkeep works on mail and tells what it does, a line at a time.
+	Upkeep(ctx context.Context, r UpkeepRequest, say func(line string)) error
 }
 
 // Server answers on the socket.
@@ -124,6 +134,7 @@ func Listen(path string, b Backend) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { answer(w, b.Status()) })
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) { answer(w, b.Reload()) })
+	mux.HandleFunc("POST /upkeep", serveUpkeep(b))
 	mux.HandleFunc("GET /queue", func(w http.ResponseWriter, _ *http.Request) { answer(w, b.Queue()) })
 	s := &Server{ln: ln, http: http.Server{Handler: mux, ReadTimeout: 10 * time.Second}}
 	return s, nil

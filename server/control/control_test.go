@@ -1,6 +1,8 @@
 package control
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +18,14 @@ func (f *fake) Reload() Reload {
 	return Reload{At: time.Unix(1, 0), Problems: []Problem{{File: "mail.toml", Line: 1, Col: 1, Text: "no"}}}
 }
 func (f *fake) Queue() []Queued { return []Queued{{ID: "q1", Sender: "a@example.org"}} }
+
+func (f *fake) Upkeep(_ context.Context, r UpkeepRequest, say func(string)) error {
+	say(r.Verb + " " + strings.Join(r.Accounts, " "))
+	if r.Verb != "verify" {
+		return errors.New("no such work")
+	}
+	return nil
+}
 
 func TestControl(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30)) // more than a socket address holds
@@ -38,6 +48,17 @@ func TestControl(t *testing.T) {
 		t.Errorf("%v %v", info, err)
 	}
 	c := NewClient(path)
+	var lines []string
+	say := func(line string) { lines = append(lines, line) }
+	if err := c.Upkeep(t.Context(), UpkeepRequest{Verb: "verify", Accounts: []string{"a@example.org"}}, say); err != nil || len(lines) != 1 || lines[0] != "verify a@example.org" {
+		t.Errorf("%q %v", lines, err)
+	}
+	if err := c.Upkeep(t.Context(), UpkeepRequest{Verb: "paint"}, say); err == nil || err.Error() != "no such work" || errors.Is(err, ErrNoServer) {
+		t.Error(err)
+	}
+	if err := NewClient(path+".none").Upkeep(t.Context(), UpkeepRequest{}, say); !errors.Is(err, ErrNoServer) {
+		t.Error(err)
+	}
 	if st, err := c.Status(); err != nil || st.PID != 7 || st.Accounts != 2 {
 		t.Errorf("%+v %v", st, err)
 	}

@@ -61,8 +61,9 @@ type Settings struct {
 
 // Deliverer delivers messages. It may be used by several at once.
 type Deliverer struct {
-	opts Options
-	live atomic.Pointer[Settings]
+	opts     Options
+	live     atomic.Pointer[Settings]
+	warnings warnings
 }
 
 // New returns a Deliverer with its first settings.
@@ -70,7 +71,7 @@ func New(opts Options, first Settings) *Deliverer {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	d := &Deliverer{opts: opts}
+	d := &Deliverer{opts: opts, warnings: warnings{warned: make(map[address.Key]bool)}}
 	d.Apply(first)
 	return d
 }
@@ -86,6 +87,10 @@ type Message struct {
 	// Trace holds header fields that were added here, Received last: they come
 	// above the message.
 	Trace []byte
+	// SentAs is the shared mailbox in whose name our own user sends: its folder
+	// Sent gets a copy, so that all of its members see what was answered. Zero:
+	// none.
+	SentAs address.Address
 }
 
 // Target is one destination of a message.
@@ -129,6 +134,8 @@ func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []
 	for _, b := range t.boxes {
 		b.release()
 	}
+	t.fileSent()
+	t.warnFull()
 	return t.errs
 }
 

@@ -17,22 +17,27 @@ import (
 // one for all mailboxes, since only scripts and a single recipient make forms
 // differ.
 type draft struct {
-	prefix []byte // what stands above the body
-	file   *safefile.Draft
-	err    error // it could not be written
+	prefix  []byte // what stands above the body
+	file    *safefile.Draft
+	summary message.Summary // for the indexes of all mailboxes
+	err     error           // it could not be written
 }
 
 // draft returns the form with that prefix.
-func (t *transaction) draft(prefix []byte) (*safefile.Draft, error) {
+func (t *transaction) draft(prefix []byte) (*draft, error) {
 	for _, d := range t.drafts {
 		if bytes.Equal(d.prefix, prefix) {
-			return d.file, d.err
+			return d, d.err
 		}
 	}
 	d := &draft{prefix: prefix}
-	d.file, d.err = t.write(prefix)
+	if d.file, d.err = t.write(prefix); d.err == nil {
+		if d.summary, d.err = message.Summarize(d.file, d.file.Size()); d.err != nil {
+			d.err = unavailable(d.err)
+		}
+	}
 	t.drafts = append(t.drafts, d)
-	return d.file, d.err
+	return d, d.err
 }
 
 func (t *transaction) write(prefix []byte) (*safefile.Draft, error) {
@@ -105,14 +110,14 @@ func (t *transaction) file() {
 		if p.err != nil || len(p.filings) == 0 {
 			continue
 		}
-		file, err := t.draft(t.prefixFor(p))
+		d, err := t.draft(t.prefixFor(p))
 		if err != nil {
 			p.err = err
 			continue
 		}
 		slots <- struct{}{}
 		wg.Go(func() {
-			p.err = t.fill(p, file)
+			p.err = t.fill(p, d)
 			<-slots
 		})
 	}
@@ -130,13 +135,13 @@ func (t *transaction) file() {
 }
 
 // fill carries out the filings of a plan, and returns when they are durable.
-func (t *transaction) fill(p *boxPlan, file *safefile.Draft) error {
+func (t *transaction) fill(p *boxPlan, d *draft) error {
 	into, err := t.openAll(p)
 	if err != nil {
 		return unavailable(err)
 	}
 	for _, f := range into {
-		if f.uid, err = t.add(p, file, f); err != nil {
+		if f.uid, err = t.add(p, d, f); err != nil {
 			return unavailable(err)
 		}
 		p.done = append(p.done, f)
@@ -151,14 +156,14 @@ func (t *transaction) fill(p *boxPlan, file *safefile.Draft) error {
 
 // add links the message into one folder. Flags that can't be are left out: mail
 // is never lost over a flag.
-func (t *transaction) add(p *boxPlan, file *safefile.Draft, f filed) (mailbox.UID, error) {
-	opt := mailbox.AddOptions{Flags: f.flags, Unique: t.targets[p.targets[0]].Unique}
-	uid, err := f.box.Add(file, opt)
+func (t *transaction) add(p *boxPlan, d *draft, f filed) (mailbox.UID, error) {
+	opt := mailbox.AddOptions{Flags: f.flags, Unique: t.targets[p.targets[0]].Unique, Summary: &d.summary}
+	uid, err := f.box.Add(d.file, opt)
 	if fault.Is(err, fault.NotPossible) && len(f.flags) > 0 {
 		t.opts.Log.Warn("deliver.flags", "id", t.msg.Envelope.ID, "box", p.address.String(), "flags", f.flags,
 			"error", err, "result", "kept without them")
 		opt.Flags = nil
-		uid, err = f.box.Add(file, opt)
+		uid, err = f.box.Add(d.file, opt)
 	}
 	return uid, err
 }

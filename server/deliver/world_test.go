@@ -254,13 +254,12 @@ func (w *world) box(where string) []found {
 	if err != nil {
 		w.Fatal(err)
 	}
-	v, err := mb.Examine()
+	snap, err := mb.Snapshot()
 	if err != nil {
 		w.Fatal(err)
 	}
-	defer v.Close()
 	var out []found
-	for _, msg := range v.Messages() {
+	for _, msg := range snap.Range(0, snap.Len()) {
 		c, err := mb.Open(msg.UID)
 		if err != nil {
 			w.Fatal(err)
@@ -270,7 +269,7 @@ func (w *world) box(where string) []found {
 		if err != nil {
 			w.Fatal(err)
 		}
-		flags := slices.Sorted(slices.Values(msg.Flags))
+		flags := slices.Sorted(slices.Values(mb.Flags(msg)))
 		out = append(out, found{textOf(envelope.Bytes(raw)), string(raw), strings.Join(flags, " ")})
 	}
 	return out

@@ -179,6 +179,9 @@ func (l *link) login(arg string) error {
 	if err := l.send([]byte("AUTH PLAIN " + plain + "\r\n")); err != nil {
 		return err
 	}
+	if l.pop3() {
+		return l.expect("+OK *", nil)
+	}
 	return l.expect("235 *", nil)
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // link is a raw connection to a service, with the few rules that tell where a
-// reply of SMTP, LMTP or IMAP ends.
+// reply of SMTP, LMTP, IMAP or POP3 ends.
 type link struct {
 	service string
 	conn    net.Conn
@@ -35,7 +35,7 @@ func dial(service, address string, log func(string, ...any)) (*link, error) {
 	}
 	l := &link{service: service, log: log}
 	l.use(conn)
-	if service == "submissions" || service == "imaps" {
+	if service == "submissions" || service == "imaps" || service == "pop3s" {
 		return l, l.startTLS()
 	}
 	return l, nil
@@ -61,6 +61,8 @@ func (l *link) startTLS() error {
 }
 
 func (l *link) imap() bool { return strings.HasPrefix(l.service, "imap") }
+
+func (l *link) pop3() bool { return strings.HasPrefix(l.service, "pop3") }
 
 // send writes raw octets.
 func (l *link) send(p []byte) error {
@@ -112,10 +114,13 @@ func (l *link) reply() (string, error) {
 }
 
 // passing tells whether a line is one that may come before the awaited one: a
-// continued reply of SMTP, an untagged one of IMAP.
+// continued reply of SMTP, an untagged one of IMAP. In POP3 there is none.
 func (l *link) passing(line string) bool {
-	if l.imap() {
+	switch {
+	case l.imap():
 		return strings.HasPrefix(line, "* ")
+	case l.pop3():
+		return false
 	}
 	return len(line) > 3 && line[3] == '-'
 }

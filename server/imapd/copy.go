@@ -1,100 +1,139 @@
 package imapd
 
 import (
-	"io"
-	"time"
-
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
+	"strconv"
 
 	"facteur/server/fault"
+	"facteur/server/imapwire"
 	"facteur/server/mailbox"
-	"facteur/server/safefile"
 )
 
-// Copy is COPY and UID COPY (RFC 9051 6.4.7).
-func (s *session) Copy(set imap.NumSet, name string) (*imap.CopyData, error) {
-	s.lock()
-	defer s.mu.Unlock()
-	places, err := s.resolve(set)
-	if err != nil {
-		return nil, err
-	}
-	to, err := s.home.Mailbox(name)
-	if err != nil {
-		return nil, s.tryCreate("copy", err)
-	}
-	size := int64(0)
-	for _, i := range places {
-		size += s.selected.messages[i].Size
-	}
-	if err := s.room(size); err != nil {
-		return nil, s.failure("copy", err)
-	}
-	if len(places) == 0 {
-		return nil, nil
-	}
-	pairs, err := s.selected.box.Copy(s.selected.view, s.selected.uids(places), to)
-	if err != nil {
-		return nil, s.tryCreate("copy", err)
-	}
-	return copyData(pairs, to), nil
-}
-
-// Move is MOVE and UID MOVE (RFC 9051 6.4.8). It takes no quota: the mailboxes
-// are of one home.
-func (s *session) Move(w *imapserver.MoveWriter, set imap.NumSet, name string) error {
-	s.lock()
-	defer s.mu.Unlock()
-	sel := s.selected
-	if sel.readOnly {
-		return errReadOnly
-	}
-	places, err := s.resolve(set)
+// cmdCopy is COPY and UID COPY (RFC 9051 6.4.7).
+func (s *session) cmdCopy(c *call) error {
+	t, err := s.parseTransfer(c)
 	if err != nil {
 		return err
 	}
-	to, err := s.home.Mailbox(name)
+	if err := s.room(t.to, t.size); err != nil {
+		return err
+	}
+	if len(t.uids) == 0 {
+		return t.ended()
+	}
+	pairs, err := s.sel.box.Copy(t.uids, t.to)
 	if err != nil {
-		return s.tryCreate("move", err)
+		return tryCreate(err)
 	}
-	if len(places) == 0 {
-		return nil
+	if len(pairs) == 0 {
+		return t.ended()
 	}
-	pairs, err := sel.box.Move(sel.view, sel.uids(places), to)
+	s.done(c, copyUID(pairs, t.to), "")
+	return nil
+}
+
+// cmdMove is MOVE and UID MOVE (RFC 9051 6.4.8, RFC 6851).
+func (s *session) cmdMove(c *call) error {
+	t, err := s.parseTransfer(c)
 	if err != nil {
-		return s.tryCreate("move", err)
+		return err
 	}
-	sel.take()
-	if data := copyData(pairs, to); data != nil {
-		if err := w.WriteCopyData(data); err != nil {
+	if s.sel.readOnly {
+		return errReadOnly
+	}
+	if !s.can(s.sel.box, rightExpunge) || !s.can(s.sel.box, rightMark) {
+		return errNoRight
+	}
+	if t.to.Home() != s.sel.box.Home() { // else the quota stays as it is
+		if err := s.room(t.to, t.size); err != nil {
 			return err
 		}
 	}
-	return sel.flushGone(w.WriteExpunge)
+	if len(t.uids) == 0 {
+		return t.ended()
+	}
+	pairs, err := s.sel.box.Move(t.uids, t.to)
+	if len(pairs) > 0 { // RFC 6851 4.3: before the EXPUNGEs
+		s.enc.Raw("* OK [").Raw(copyUID(pairs, t.to)).Raw("] Moved\r\n")
+	}
+	if err != nil {
+		return tryCreate(err)
+	}
+	return s.doneChanged(c, len(pairs) > 0)
 }
 
-// copyData returns the content of COPYUID (RFC 9051 7.1), nil when nothing was
-// copied.
-func copyData(pairs []mailbox.Pair, to *mailbox.Mailbox) *imap.CopyData {
-	if len(pairs) == 0 {
-		return nil
+// transfer is what a COPY or MOVE is to do.
+type transfer struct {
+	to      *mailbox.Mailbox
+	uids    []mailbox.UID
+	size    int64 // octets
+	missing bool  // some messages are gone
+}
+
+func (s *session) parseTransfer(c *call) (t transfer, err error) {
+	d := s.dec
+	d.SP()
+	set := d.NumSet()
+	d.SP()
+	name := d.Mailbox()
+	if err := c.end(); err != nil {
+		return t, err
 	}
-	data := &imap.CopyData{UIDValidity: uint32(to.UIDValidity())}
+	if err := s.sel.refresh(); err != nil {
+		return t, err
+	}
+	places, err := s.places(set, c.uid)
+	if err != nil {
+		return t, err
+	}
+	if t.to, err = s.destination(name); err != nil {
+		return t, err
+	}
+	t.uids, t.missing = s.sel.uids(places)
+	t.missing = t.missing && !c.uid // RFC 9051 6.4.9: UIDs of which there are no messages are no error
+	for i := range places.all() {
+		if r := s.sel.current(i); r != nil {
+			t.size += r.Size()
+		}
+	}
+	return t, nil
+}
+
+// ended ends a transfer of nothing.
+func (t transfer) ended() error {
+	if t.missing { // RFC 5530 3
+		return no("EXPUNGEISSUED", "The messages are gone")
+	}
+	return nil
+}
+
+// destination returns the mailbox that messages are to be put into.
+func (s *session) destination(name string) (*mailbox.Mailbox, error) {
+	to, err := s.mailbox(name, rightInsert)
+	return to, tryCreate(err)
+}
+
+// copyUID is the response code COPYUID (RFC 9051 7.1, RFC 4315 3).
+func copyUID(pairs []mailbox.Pair, to *mailbox.Mailbox) string {
+	var src, dst imapwire.NumSet
 	for _, p := range pairs { // both ascend
-		data.SourceUIDs.AddNum(imap.UID(p.Src))
-		data.DestUIDs.AddNum(imap.UID(p.Dst))
+		src, dst = src.Add(uint32(p.Src)), dst.Add(uint32(p.Dst))
 	}
-	return data
+	b := append([]byte("COPYUID "), strconv.FormatUint(uint64(to.UIDValidity()), 10)...)
+	b = src.Append(append(b, ' '))
+	return string(dst.Append(append(b, ' ')))
 }
 
-// room tells whether so many octets more fit into the quota.
-func (s *session) room(size int64) error {
-	quota := s.srv.opt.Load().QuotaOf(s.account)
+// room tells whether so many octets more fit into the quota of a mailbox.
+func (s *session) room(to *mailbox.Mailbox, size int64) error {
+	owner := s.account
+	if to.Home() != s.home {
+		owner = s.shared[to.Home()]
+	}
+	quota := s.options().QuotaOf(owner)
 	if quota <= 0 {
 		return nil
 	}
-	used, err := s.home.Usage()
+	used, err := to.Home().Usage()
 	if err != nil {
 		return err
 	}
@@ -102,68 +141,4 @@ func (s *session) room(size int64) error {
 		return fault.New(fault.OverQuota, "The quota would be exceeded")
 	}
 	return nil
-}
-
-// Append is APPEND (RFC 9051 6.3.12).
-func (s *session) Append(name string, r imap.LiteralReader, options *imap.AppendOptions) (*imap.AppendData, error) {
-	s.lock()
-	defer s.mu.Unlock()
-	s.link.allowance.Add(2 * r.Size()) // imapserver holds the literal to AppendLimit
-	flags, err := storable(options.Flags)
-	if err != nil {
-		return nil, err
-	}
-	box, err := s.home.Mailbox(name)
-	if err != nil {
-		return nil, s.tryCreate("append", err)
-	}
-	if err := s.room(r.Size()); err != nil {
-		return nil, s.failure("append", err)
-	}
-	draft, err := s.opt.Store.Draft()
-	if err != nil {
-		return nil, s.failure("append", err)
-	}
-	defer draft.Discard()
-	if err := s.fill(draft, r, options.Time); err != nil {
-		return nil, s.failure("append", fault.Wrap(fault.Unavailable, "", err))
-	}
-	uid, err := box.Add(draft, mailbox.AddOptions{Flags: flags, Last: true})
-	if err != nil {
-		return nil, s.tryCreate("append", err)
-	}
-	if err := box.Sync(); err != nil {
-		return nil, s.failure("append", err)
-	}
-	return &imap.AppendData{UID: imap.UID(uid), UIDValidity: uint32(box.UIDValidity())}, nil
-}
-
-// fill writes a literal to a draft. The draft is durable then.
-func (s *session) fill(draft *safefile.Draft, r imap.LiteralReader, date time.Time) error {
-	if _, err := draft.ReadFrom(steady{r, s.link}); err != nil {
-		return err
-	}
-	if draft.Size() != r.Size() {
-		return io.ErrUnexpectedEOF // the client went away
-	}
-	if !date.IsZero() {
-		if err := draft.SetTime(date); err != nil {
-			return err
-		}
-	}
-	return draft.Sync()
-}
-
-// steady reads a literal for as long as its octets flow.
-type steady struct {
-	r    io.Reader
-	link *link
-}
-
-// Read is that of io.Reader.
-func (s steady) Read(p []byte) (int, error) {
-	if err := s.link.SetReadDeadline(time.Now().Add(literalTimeout)); err != nil {
-		return 0, err
-	}
-	return s.r.Read(p)
 }

@@ -1,241 +1,199 @@
 package imapd
 
 import (
-	"errors"
-	"io"
-	"math"
 	"slices"
-	"time"
-
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
 
 	"facteur/server/fault"
+	"facteur/server/imapsearch"
+	"facteur/server/imapwire"
 	"facteur/server/mailbox"
+	"facteur/server/maildir"
 )
 
-// fetched is what a FETCH response is made of.
-type fetched struct {
-	message   openMessage
-	flags     bool
-	date      time.Time
-	envelope  *imap.Envelope
-	structure imap.BodyStructure
-	sections  []section
-	binaries  []section
-	sizes     []uint32
+// fetchModifiers are those of FETCH (RFC 4466 2.4).
+type fetchModifiers struct {
+	changed  bool                // CHANGEDSINCE (RFC 7162 3.1.4.1)
+	since    mailbox.ModSeq      // of CHANGEDSINCE
+	vanished bool                // RFC 7162 3.2.6
+	partial  *imapsearch.Partial // RFC 9394 3.3
 }
 
-// prepare reads what options ask for, up to the content of literals.
-func (f *fetched) prepare(box *mailbox.Mailbox, uid mailbox.UID, options *imap.FetchOptions) (err error) {
-	if options.InternalDate {
-		if f.date, err = box.InternalDate(uid); err != nil {
-			return err
-		}
+func parseFetchModifiers(d *imapwire.Decoder, items *fetchItems) fetchModifiers {
+	var m fetchModifiers
+	for d.TrySP() {
+		d.List(func() {
+			switch word := d.Keyword(); word {
+			case "CHANGEDSINCE":
+				d.SP()
+				m.changed, m.since = true, mailbox.ModSeq(d.Number64())
+			case "VANISHED":
+				m.vanished = true
+			case "PARTIAL":
+				d.SP()
+				m.partial = imapsearch.ParsePartial(d)
+			case "LAZY": // "FETCH 1 PREVIEW (LAZY)"
+				if !items.preview {
+					d.Fail("LAZY is for PREVIEW")
+				}
+			default:
+				d.Fail("%s is no modifier of FETCH", word)
+			}
+		})
 	}
-	literals := len(options.BodySection) + len(options.BinarySection) + len(options.BinarySectionSize)
-	if !options.Envelope && options.BodyStructure == nil && literals == 0 {
-		return nil
-	}
-	if err = f.message.openOnce(box, uid); err != nil {
+	return m
+}
+
+// cmdFetch is FETCH and UID FETCH (RFC 9051 6.4.5).
+func (s *session) cmdFetch(c *call) error {
+	d := s.dec
+	d.SP()
+	set := d.NumSet()
+	d.SP()
+	items := parseFetchItems(d)
+	mod := parseFetchModifiers(d, items)
+	if err := c.end(); err != nil {
 		return err
 	}
-	if options.BodyStructure != nil {
-		root, err := f.message.parts()
-		if err != nil {
-			return err
-		}
-		f.structure = structureOf(root)
-	}
-	if options.Envelope {
-		top, err := f.message.top()
-		if err != nil {
-			return err
-		}
-		f.envelope = envelopeOf(top.header)
-	}
-	return f.prepareLiterals(options)
-}
-
-func (f *fetched) prepareLiterals(options *imap.FetchOptions) error {
-	held := int64(0)
-	for _, item := range options.BodySection {
-		sec, err := f.message.bodySection(item)
-		if err != nil {
-			return err
-		}
-		if held += sec.held; held > maxHeld {
-			return errFetchesTooMuch
-		}
-		f.sections = append(f.sections, sec)
-	}
-	for _, item := range options.BinarySection {
-		sec, err := f.message.binarySection(item.Part, item.Partial)
-		if err != nil {
-			return err
-		}
-		f.binaries = append(f.binaries, sec)
-	}
-	for _, item := range options.BinarySectionSize {
-		sec, err := f.message.binarySection(item.Part, nil)
-		if err != nil {
-			return err
-		}
-		f.sizes = append(f.sizes, uint32(sec.size))
-	}
-	return nil
-}
-
-// Fetch is FETCH and UID FETCH (RFC 9051 6.4.5).
-func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, options *imap.FetchOptions) error {
-	s.lock()
-	defer s.mu.Unlock()
-	if err := checkFetch(options); err != nil {
+	if err := s.checkModifiers(c, mod); err != nil {
 		return err
 	}
-	s.selected.take()
-	places, err := s.resolve(set)
+	if mod.changed || items.modseq {
+		s.enableCondstore()
+	}
+	if c.uid {
+		items.uid = items.uid || !s.has(uidOnly) // RFC 9586 3.3
+		if s.tell(true); s.over {                // so that seen is the newest
+			return errLater
+		}
+	} else if err := s.sel.refresh(); err != nil {
+		return err
+	}
+	places, err := s.places(set, c.uid)
 	if err != nil {
 		return err
 	}
-	seen, err := s.markSeen(places, options)
-	if err != nil {
-		return s.failure("fetch", err)
+	if mod.vanished {
+		s.writeEarlier(s.vanishedIn(mod.since, s.uidsOf(set)))
 	}
-	for _, i := range places {
-		if s.ctx.Err() != nil {
-			return s.ctx.Err()
-		}
-		err := s.fetch(w, i, options, seen[i])
-		switch {
-		case fault.Is(err, fault.NotFound): // gone: an EXPUNGE will tell (RFC 2180 4.1.3)
-		case err != nil:
-			return s.fetchFailed(err)
-		}
+	items.modseq = items.modseq || mod.changed // RFC 7162 3.1.4.1
+	if mod.changed {
+		places = s.sel.changedIn(mod.since, places)
+	}
+	if mod.partial != nil {
+		places = places.part(mod.partial.Places(places.len()))
+	}
+	s.markSeen(places, items)
+	return s.fetchAll(c, places, items)
+}
+
+func (s *session) checkModifiers(c *call, mod fetchModifiers) error {
+	switch {
+	case mod.vanished && !s.has(qresync):
+		return bad("", "VANISHED needs ENABLE QRESYNC before")
+	case mod.vanished && !(c.uid && mod.changed):
+		return bad("", "VANISHED is for UID FETCH with CHANGEDSINCE")
+	case mod.partial != nil && !c.uid:
+		return bad("", "PARTIAL is for UID FETCH")
 	}
 	return nil
 }
 
-func (s *session) fetchFailed(err error) error {
-	var reply *imap.Error
-	if errors.As(err, &reply) {
-		return reply
-	}
-	return s.failure("fetch", err)
-}
-
-// What one FETCH may ask of each message: each of these items reads the message
-// again, and selected header fields are held until they are written.
-const (
-	maxLiterals = 100
-	maxHeld     = 4 << 20 // octets
-)
-
-var errFetchesTooMuch = no(imap.ResponseCodeLimit, "This asks for too much at once: fetch it in several commands")
-
-// checkFetch refuses what imapserver lets pass.
-func checkFetch(options *imap.FetchOptions) error {
-	if len(options.BodySection)+len(options.BinarySection)+len(options.BinarySectionSize) > maxLiterals {
-		return errFetchesTooMuch
-	}
-	var partials []*imap.SectionPartial
-	for _, b := range options.BodySection {
-		if b.Specifier == imap.PartSpecifierMIME && len(b.Part) == 0 {
-			return bad("MIME needs the number of a part") // RFC 9051 9, section-spec
+// changedIn returns those of places whose MODSEQ is above since.
+func (sel *selected) changedIn(since mailbox.ModSeq, places spans) spans {
+	var out spans
+	add := func(i int) {
+		if n := len(out); n > 0 && out[n-1].to == i {
+			out[n-1].to++
+			return
 		}
-		partials = append(partials, b.Partial)
+		out = append(out, span{i, i + 1})
 	}
-	for _, b := range options.BinarySection {
-		partials = append(partials, b.Partial)
-	}
-	for _, p := range partials {
-		if p != nil && (p.Size <= 0 || p.Size > math.MaxUint32 || p.Offset > math.MaxUint32) {
-			return bad("This range can't be fetched") // RFC 9051 9, partial
+	for _, sp := range places {
+		if sel.now == sel.seen {
+			for i := range sel.seen.Changed(since, sp.from, sp.to) {
+				add(i)
+			}
+			continue
+		}
+		for i := sp.from; i < sp.to; i++ {
+			if r := sel.current(i); r != nil && r.ModSeq > since {
+				add(i)
+			}
 		}
 	}
-	return nil
+	return out
 }
 
-// markSeen sets \Seen where options ask for what a person reads (RFC 9051 6.4.5)
-// and returns the places where it was not set before.
-func (s *session) markSeen(places []int, options *imap.FetchOptions) (map[int]bool, error) {
-	reads := slices.ContainsFunc(options.BodySection, func(b *imap.FetchItemBodySection) bool { return !b.Peek }) ||
-		slices.ContainsFunc(options.BinarySection, func(b *imap.FetchItemBinarySection) bool { return !b.Peek })
-	sel := s.selected
-	if !reads || sel.readOnly {
-		return nil, nil
+// markSeen sets \Seen where items ask for what a person reads (RFC 9051 6.4.5).
+// When that can't be done the message is shown nevertheless.
+func (s *session) markSeen(places spans, items *fetchItems) {
+	sel := s.sel
+	if items.reads == 0 || sel.readOnly || !s.can(sel.box, rightSeen) {
+		return
 	}
-	seen := make(map[int]bool)
 	var uids []mailbox.UID
-	for _, i := range places {
-		if m := sel.messages[i]; !slices.Contains(m.Flags, flagSeen) {
-			seen[i] = true
-			uids = append(uids, m.UID)
+	for i := range places.all() {
+		if r := sel.current(i); r != nil && r.Flags&maildir.Seen == 0 {
+			uids = append(uids, r.UID)
 		}
 	}
 	if len(uids) == 0 {
-		return nil, nil
+		return
 	}
-	if _, err := sel.box.SetFlags(sel.view, uids, mailbox.AddFlags, []string{flagSeen}); err != nil {
-		return nil, err
+	_, err := sel.box.SetFlags(mailbox.StoreOptions{UIDs: uids, Op: mailbox.AddFlags, Flags: []string{flagSeen}})
+	if err == nil {
+		err = sel.refresh()
 	}
-	sel.take()
-	return seen, nil
-}
-
-// fetch writes one FETCH response. All that may fail comes before it is begun.
-func (s *session) fetch(w *imapserver.FetchWriter, place int, options *imap.FetchOptions, seen bool) error {
-	m := s.selected.messages[place]
-	f := fetched{flags: options.Flags || seen}
-	defer f.message.close()
-	if err := f.prepare(s.selected.box, m.UID, options); err != nil {
-		return err
-	}
-	r := w.CreateMessage(uint32(place + 1))
-	if options.UID {
-		r.WriteUID(imap.UID(m.UID))
-	}
-	if f.flags {
-		r.WriteFlags(s.flagsOf(m))
-		delete(s.selected.changed, m.UID)
-	}
-	if options.InternalDate {
-		r.WriteInternalDate(f.date)
-	}
-	if options.RFC822Size {
-		r.WriteRFC822Size(m.Size)
-	}
-	if options.Envelope {
-		r.WriteEnvelope(f.envelope)
-	}
-	if options.BodyStructure != nil {
-		r.WriteBodyStructure(f.structure)
-	}
-	for i, item := range options.BinarySectionSize {
-		r.WriteBinarySectionSize(item, f.sizes[i])
-	}
-	err := f.writeLiterals(r, options)
 	if err != nil {
-		s.link.Close() // the literal is cut: there is no other way out
+		s.log.Warn("imapd.failed", "command", "fetch", "text", `\Seen can't be set`, "error", err)
 	}
-	return errors.Join(err, r.Close())
 }
 
-func (f *fetched) writeLiterals(r *imapserver.FetchResponseWriter, options *imap.FetchOptions) error {
-	for i, item := range options.BodySection {
-		if err := writeLiteral(r.WriteBodySection(item, f.sections[i].size), f.sections[i]); err != nil {
+// fetchAll writes a FETCH response for each of the messages.
+func (s *session) fetchAll(c *call, places spans, items *fetchItems) error {
+	f := newFetcher(s, items)
+	defer f.close()
+	var refused error
+	missing := false
+	for i := range places.all() {
+		r := s.sel.current(i)
+		if r == nil {
+			missing = true
+			continue
+		}
+		switch err := f.fetch(i, r); {
+		case err == nil:
+		case fault.Is(err, fault.NotFound): // an EXPUNGE will tell (RFC 2180 4.1.3)
+			missing = true
+		case err == errUnknownCTE:
+			refused = err
+		default:
 			return err
+		}
+		if err := s.enc.Err(); err != nil { // the client is gone, or a literal is cut: there is no way on
+			s.log.Debug("imapd.broken", "error", err)
+			s.over = true
+			return errLater
 		}
 	}
-	for i, item := range options.BinarySection {
-		if err := writeLiteral(r.WriteBinarySection(item, f.binaries[i].size), f.binaries[i]); err != nil {
-			return err
-		}
+	switch {
+	case refused != nil:
+		return refused
+	case missing:
+		s.done(c, "EXPUNGEISSUED", "Some messages are gone") // RFC 5530 3
 	}
 	return nil
 }
 
-func writeLiteral(w io.WriteCloser, s section) error {
-	_, err := io.CopyN(w, s, s.size)
-	return errors.Join(err, w.Close())
+// uidsOf returns the UIDs that a set names, whether there are messages or not;
+// "*" is the last there is.
+func (s *session) uidsOf(set imapwire.NumSet) imapwire.NumSet {
+	if set.Saved() {
+		return s.saved
+	}
+	last := uint32(0)
+	if n := s.sel.seen.Len(); n > 0 {
+		last = uint32(s.sel.seen.At(n - 1).UID)
+	}
+	return slices.Clone(set).Resolve(last)
 }

@@ -1,199 +1,386 @@
 package imapd
 
 import (
-	"slices"
+	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/emersion/go-imap/v2"
-
-	"facteur/server/mailbox"
+	"facteur/server/address"
 )
 
-func TestMatch(t *testing.T) {
-	for _, c := range []struct {
-		pattern, name string
-		want          bool
-	}{
-		{"*", "", true}, {"*", "a/b", true}, {"%", "a", true}, {"%", "a/b", false}, {"%/%", "a/b", true},
-		{"a*c", "abc", true}, {"a*c", "ab/c", true}, {"a%c", "ab/c", false}, {"a*", "b", false}, {"", "a", false},
-		{"inbox", "INBOX", true}, {"InBox/*", "INBOX/a", true}, {"inb%", "INBOX", false}, {"sent", "Sent", false},
-		{"a", "ab", false}, {"ab", "a", false}, {"*b*", "abc", true}, {"é%", "été", true},
-	} {
-		if got := match(c.pattern, c.name); got != c.want {
-			t.Errorf("match(%q, %q) = %v", c.pattern, c.name, got)
-		}
-	}
-}
+var (
+	bob    = address.MustParse("bob@example.org")
+	office = address.MustParse("office@example.org")
+)
 
-func TestMatchCost(t *testing.T) {
-	if match(strings.Repeat("*a", 1000)+"b", strings.Repeat("a", 255)) {
-		t.Error("matched")
-	}
-}
-
-// list returns the names and attributes of LIST responses.
-func (c *client) list(pattern string, options *imap.ListOptions) map[string][]imap.MailboxAttr {
-	c.t.Helper()
-	data, err := c.List("", pattern, options).Collect()
-	c.must(err)
-	names := make(map[string][]imap.MailboxAttr)
-	for _, d := range data {
-		if d.Delim != separator {
-			c.t.Errorf("separator %q", d.Delim)
+// sharedOffice makes office@ a mailbox that alice owns and bob reads.
+func sharedOffice(o *Options) {
+	o.Roles = func(who address.Address) []Shared {
+		switch who {
+		case alice:
+			return []Shared{{office, "lrswipkxtea"}}
+		case bob:
+			return []Shared{{office, "lr"}}
 		}
-		names[d.Mailbox] = d.Attrs
+		return nil
 	}
-	return names
+	o.Members = func(address.Address) []Grant {
+		return []Grant{{alice, "lrswipkxtea"}, {bob, "lr"}}
+	}
 }
 
 func TestFolders(t *testing.T) {
 	w := newWorld(t, nil)
-	c := w.login("")
-	start := c.list("*", nil)
-	for name, use := range map[string]imap.MailboxAttr{
-		"INBOX": imap.MailboxAttrHasNoChildren, "Sent": imap.MailboxAttrSent, "Drafts": imap.MailboxAttrDrafts,
-		"Trash": imap.MailboxAttrTrash, "Junk": imap.MailboxAttrJunk, "Archive": imap.MailboxAttrArchive,
-	} {
-		if !slices.Contains(start[name], use) || !slices.Contains(start[name], imap.MailboxAttrSubscribed) {
-			t.Errorf("%s: %v", name, start[name])
-		}
-	}
-	c.must(c.Create("Lists/Gö/", nil).Wait())
-	c.must(c.Create("Receipts & more", &imap.CreateOptions{SpecialUse: []imap.MailboxAttr{imap.MailboxAttrArchive}}).Wait())
-	c.refused(c.Create("x", &imap.CreateOptions{SpecialUse: []imap.MailboxAttr{imap.MailboxAttrFlagged}}).Wait(), imap.StatusResponseTypeNo, useAttr)
-	c.refused(c.Create("Sent", nil).Wait(), imap.StatusResponseTypeNo, imap.ResponseCodeAlreadyExists)
-	c.refused(c.Create("a.b", nil).Wait(), imap.StatusResponseTypeNo, imap.ResponseCodeCannot)
-	c.refused(c.Delete("absent").Wait(), imap.StatusResponseTypeNo, imap.ResponseCodeNonExistent)
-	c.refused(c.Delete("INBOX").Wait(), imap.StatusResponseTypeNo, imap.ResponseCodeCannot)
-	all := c.list("*", nil)
-	if a := all["Receipts & more"]; !slices.Contains(a, imap.MailboxAttrArchive) {
-		t.Errorf("Receipts & more: %v", a)
-	}
-	if a, ok := all["Lists/Gö"]; !ok || !slices.Contains(a, imap.MailboxAttrHasNoChildren) {
-		t.Errorf("%v", all)
-	}
-	if a := all["Lists"]; !slices.Contains(a, imap.MailboxAttrHasChildren) {
-		t.Errorf("Lists: %v", a)
-	}
-	if top := c.list("%", nil); len(top) != len(all)-1 {
-		t.Errorf("%%: %v", top)
-	}
-	c.must(c.Rename("Lists/Gö", "Lists/Old/Go", nil).Wait())
-	if _, ok := c.list("Lists/*", nil)["Lists/Old/Go"]; !ok {
-		t.Error("not renamed")
-	}
-	c.must(c.Delete("Lists/Old/Go").Wait())
-	if got := c.list("Lists/Old/*", nil); len(got) != 0 {
-		t.Errorf("after DELETE: %v", got)
-	}
-	ns, err := c.Namespace().Wait()
-	c.must(err)
-	if len(ns.Personal) != 1 || ns.Personal[0].Delim != '/' || ns.Other != nil {
-		t.Errorf("%+v", ns)
-	}
-}
-
-func TestSubscriptions(t *testing.T) {
-	w := newWorld(t, nil)
-	c := w.login("")
-	c.must(c.Unsubscribe("Junk").Wait())
-	c.must(c.Create("A/B", nil).Wait())
-	c.must(c.Subscribe("A/B").Wait())
-	subscribed := c.list("*", &imap.ListOptions{SelectSubscribed: true})
-	if _, ok := subscribed["Junk"]; ok || subscribed["A/B"] == nil {
-		t.Errorf("%v", subscribed)
-	}
-	data, err := c.List("", "%", &imap.ListOptions{SelectSubscribed: true, SelectRecursiveMatch: true}).Collect()
-	c.must(err)
-	i := slices.IndexFunc(data, func(d *imap.ListData) bool { return d.Mailbox == "A" })
-	if i < 0 || data[i].ChildInfo == nil || !data[i].ChildInfo.Subscribed {
-		t.Errorf("RECURSIVEMATCH: %+v", data)
-	}
-	if special := c.list("*", &imap.ListOptions{SelectSpecialUse: true}); len(special) != 5 {
-		t.Errorf("special use: %v", special)
-	}
-	r := w.raw()
-	r.do("LOGIN alice@example.org demo", "OK")
-	if s := r.do(`LSUB "" "*"`, "OK"); !strings.Contains(s, `"A/B"`) || strings.Contains(s, "Junk") {
-		t.Error(s)
-	}
-	if s := r.do(`LIST "" ""`, "OK"); !strings.Contains(s, `* LIST (\Noselect) "/" ""`) {
-		t.Error(s)
-	}
-	if s := r.do(`LIST "A/" "%"`, "OK"); !strings.Contains(s, `"A/B"`) {
-		t.Error(s)
-	}
-	r.do(`LIST "" `+strings.Repeat("*", 3000), "NO [LIMIT]")
-	r.do(`CREATE x (USE (\Sent \Junk))`, "NO [USEATTR]")
+	w.login("").talk(`
+		C: a CREATE Lists/Go/
+		S: a OK [MAILBOXID (...)] CREATE completed
+		C: b CREATE lists/go
+		S: b OK ...
+		C: c CREATE Lists/Go
+		S: c NO [ALREADYEXISTS] ...
+		C: d CREATE a.b
+		S: d NO [CANNOT] ...
+		C: e CREATE Alles (USE (\All))
+		S: e NO [USEATTR] ...
+		C: f CREATE Alt (USE (\archive))
+		S: f OK ...
+		C: g CREATE Beide (USE (\Sent \Trash))
+		S: g NO [USEATTR] ...
+		C: h CREATE &AOk-t&AOk-
+		S: h OK ...
+		C: i LIST "" "&AOk-*"
+		S: * LIST (\HasNoChildren) "/" &AOk-t&AOk-
+		S: i OK ...
+		C: j LIST "" ("A%" "L%" "L%/%")
+		S: * LIST (\HasNoChildren \Archive) "/" Alt
+		S: * LIST (\HasNoChildren \Archive) "/" Archive
+		S: * LIST (\HasChildren \Noselect) "/" Lists
+		S: * LIST (\HasNoChildren) "/" Lists/Go
+		S: j OK ...
+		C: k RENAME Lists/Go Lists/Rust
+		S: k OK ...
+		C: l RENAME Lists/Go x
+		S: l NO [NONEXISTENT] ...
+		C: m DELETE Lists/Rust
+		S: m OK ...
+		C: n DELETE INBOX
+		S: n NO [CANNOT] ...
+		C: o DELETE nowhere
+		S: o NO [NONEXISTENT] ...
+		C: p LIST "" ""
+		S: * LIST (\Noselect) "/" ""
+		S: p OK ...
+		C: q CREATE Shared/x
+		S: q NO [CANNOT] ...
+		C: r CREATE Shared
+		S: r NO [CANNOT] ...
+		C: s CREATE {3+}
+		C: a&b
+		S: s BAD ...
+		C: t STATUS INBOX (MESSAGES UIDNEXT UNSEEN SIZE RECENT MESSAGES)
+		S: * STATUS INBOX (MESSAGES 0 UIDNEXT 1 UNSEEN 0 SIZE 0 RECENT 0)
+		S: t OK ...
+		C: u STATUS nowhere (MESSAGES)
+		S: u NO [NONEXISTENT] ...
+		C: v STATUS INBOX (NONSENSE)
+		S: v BAD ...
+		C: w STATUS INBOX (APPENDLIMIT)
+		S: * STATUS INBOX (APPENDLIMIT 26214400)
+		S: w OK ...
+	`)
 }
 
 func TestStatus(t *testing.T) {
 	w := newWorld(t, nil)
-	box := w.box("INBOX")
-	w.add(box, "Subject: 1\n\n", `\Seen`, `\Deleted`)
-	w.add(box, "Subject: 22\n\n")
-	c := w.login("")
-	options := &imap.StatusOptions{NumMessages: true, UIDNext: true, UIDValidity: true, NumUnseen: true, NumDeleted: true, Size: true}
-	st, err := c.Status("INBOX", options).Wait()
-	c.must(err)
-	if *st.NumMessages != 2 || *st.NumUnseen != 1 || *st.NumDeleted != 1 || *st.Size != 14+15 || st.UIDNext != 3 || st.UIDValidity == 0 {
-		t.Errorf("%+v", st)
+	w.add(w.box("INBOX"), "Subject: x\n\n", `\Deleted`)
+	w.add(w.box("INBOX"), "Subject: abc\n\nx\n", `\Seen`)
+	r := w.login("")
+	r.talk(`
+		C: a STATUS INBOX (DELETED DELETED-STORAGE SIZE UNSEEN)
+		S: * STATUS INBOX (DELETED 1 DELETED-STORAGE 14 SIZE 33 UNSEEN 1)
+		S: a OK ...
+		C: b STATUS Sent (DELETED DELETED-STORAGE)
+		S: * STATUS Sent (DELETED 0 DELETED-STORAGE 0)
+		S: b OK ...
+	`)
+	modseq, id := uint64(0), ""
+	r.send("c STATUS INBOX (HIGHESTMODSEQ MAILBOXID)\r\n")
+	line := r.expect("* STATUS INBOX (HIGHESTMODSEQ ")
+	if _, err := fmt.Sscanf(line, "* STATUS INBOX (HIGHESTMODSEQ %d MAILBOXID (%s", &modseq, &id); err != nil || modseq == 0 || len(id) < 5 {
+		t.Errorf("%q, %v", line, err)
 	}
-	_, err = c.Status("absent", options).Wait()
-	c.refused(err, imap.StatusResponseTypeNo, imap.ResponseCodeNonExistent)
-	data, err := c.List("", "*", &imap.ListOptions{ReturnStatus: options}).Collect()
-	c.must(err)
-	for _, d := range data {
-		if d.Status == nil || d.Mailbox == "INBOX" && *d.Status.NumMessages != 2 {
-			t.Errorf("%+v", d)
+}
+
+// Names go out as they can be read: in modified UTF-7, unless the client has
+// enabled UTF-8 (RFC 6855 3, RFC 9051 5.1).
+func TestUTF8Names(t *testing.T) {
+	w := newWorld(t, nil)
+	w.login("").talk(`
+		C: a CREATE "Entwürfe"
+		S: a OK ...
+		C: b LIST "" E%
+		S: * LIST (\HasNoChildren) "/" Entw&APw-rfe
+		S: b OK ...
+		C: c ENABLE UTF8=ACCEPT
+		S: * ENABLED UTF8=ACCEPT
+		S: c OK ...
+		C: d LIST "" E%
+		S: * LIST (\HasNoChildren) "/" "Entwürfe"
+		S: d OK ...
+		C: e CREATE R&D
+		S: e OK ...
+		C: f LIST "" R%
+		S: * LIST (\HasNoChildren) "/" R&D
+		S: f OK ...
+	`)
+}
+
+// The examples of RFC 5258 5, with the mailboxes that they have.
+func TestListExtended(t *testing.T) {
+	w := newWorld(t, nil)
+	r := w.login("")
+	for _, name := range []string{"Fruit", "Fruit/Apple", "Fruit/Banana", "Tofu", "Vegetable", "Vegetable/Broccoli", "Vegetable/Corn"} {
+		r.do("CREATE "+name, "OK")
+	}
+	for _, name := range []string{"Archive", "Drafts", "Junk", "Sent", "Trash"} {
+		r.do("UNSUBSCRIBE "+name, "OK")
+		r.do("DELETE "+name, "OK")
+	}
+	for _, name := range []string{"INBOX", "Fruit/Banana", "Fruit/Peach", "Vegetable", "Vegetable/Broccoli"} {
+		r.do("SUBSCRIBE "+name, "OK")
+	}
+	r.talk(`
+		C: A01 LIST "" "*"
+		S: * LIST (\HasNoChildren) "/" INBOX
+		S: * LIST (\HasChildren) "/" Fruit
+		S: * LIST (\HasNoChildren) "/" Fruit/Apple
+		S: * LIST (\HasNoChildren) "/" Fruit/Banana
+		S: * LIST (\HasNoChildren) "/" Tofu
+		S: * LIST (\HasChildren) "/" Vegetable
+		S: * LIST (\HasNoChildren) "/" Vegetable/Broccoli
+		S: * LIST (\HasNoChildren) "/" Vegetable/Corn
+		S: A01 OK ...
+		C: A02 LIST (SUBSCRIBED) "" "*"
+		S: * LIST (\HasNoChildren \Subscribed) "/" INBOX
+		S: * LIST (\HasNoChildren \Subscribed) "/" Fruit/Banana
+		S: * LIST (\HasNoChildren \NonExistent \Noselect \Subscribed) "/" Fruit/Peach
+		S: * LIST (\HasChildren \Subscribed) "/" Vegetable
+		S: * LIST (\HasNoChildren \Subscribed) "/" Vegetable/Broccoli
+		S: A02 OK ...
+		C: A03 LIST () "" "%" RETURN (CHILDREN)
+		S: * LIST (\HasNoChildren) "/" INBOX
+		S: * LIST (\HasChildren) "/" Fruit
+		S: * LIST (\HasNoChildren) "/" Tofu
+		S: * LIST (\HasChildren) "/" Vegetable
+		S: A03 OK ...
+		C: A04 LIST (REMOTE) "" "V%" RETURN (SUBSCRIBED CHILDREN)
+		S: * LIST (\HasChildren \Subscribed) "/" Vegetable
+		S: A04 OK ...
+		C: BBB LIST "" ("INBOX" "Tofu" "Fruit/%")
+		S: * LIST (\HasNoChildren) "/" INBOX
+		S: * LIST (\HasNoChildren) "/" Fruit/Apple
+		S: * LIST (\HasNoChildren) "/" Fruit/Banana
+		S: * LIST (\HasNoChildren) "/" Tofu
+		S: BBB OK ...
+		C: C01 LIST (SUBSCRIBED RECURSIVEMATCH) "" "%"
+		S: * LIST (\HasNoChildren \Subscribed) "/" INBOX
+		S: * LIST (\HasChildren) "/" Fruit ("CHILDINFO" ("SUBSCRIBED"))
+		S: * LIST (\HasChildren \Subscribed) "/" Vegetable ("CHILDINFO" ("SUBSCRIBED"))
+		S: C01 OK ...
+		C: C02 LIST (SUBSCRIBED RECURSIVEMATCH) "" "Fruit"
+		S: * LIST (\HasChildren) "/" Fruit ("CHILDINFO" ("SUBSCRIBED"))
+		S: C02 OK ...
+		C: C03 LIST (SUBSCRIBED RECURSIVEMATCH) "" "F*"
+		S: * LIST (\HasNoChildren \Subscribed) "/" Fruit/Banana
+		S: * LIST (\HasNoChildren \NonExistent \Noselect \Subscribed) "/" Fruit/Peach
+		S: C03 OK ...
+		C: C04 LIST (RECURSIVEMATCH) "" "*"
+		S: C04 BAD ...
+		C: C05 LIST (X) "" "*"
+		S: C05 BAD ...
+		C: D01 LIST "" "T%" RETURN (STATUS (MESSAGES UNSEEN) MYRIGHTS)
+		S: * LIST (\HasNoChildren) "/" Tofu
+		S: * MYRIGHTS Tofu lrswipkxtea
+		S: * STATUS Tofu (MESSAGES 0 UNSEEN 0)
+		S: D01 OK ...
+		C: E01 LSUB "" "*"
+		S: * LSUB () "/" INBOX
+		S: * LSUB () "/" Fruit/Banana
+		S: * LSUB () "/" Fruit/Peach
+		S: * LSUB () "/" Vegetable
+		S: * LSUB () "/" Vegetable/Broccoli
+		S: E01 OK ...
+		C: E02 LSUB "" "%"
+		S: * LSUB () "/" INBOX
+		S: * LSUB (\Noselect) "/" Fruit
+		S: * LSUB () "/" Vegetable
+		S: E02 OK ...
+		C: E03 LSUB "Fruit/" "%"
+		S: * LSUB () "/" Fruit/Banana
+		S: * LSUB () "/" Fruit/Peach
+		S: E03 OK ...
+	`)
+}
+
+func TestShared(t *testing.T) {
+	w := newWorld(t, sharedOffice)
+	a, b, other := w.login(""), w.loginAs("bob@example.org", ""), w.loginAs("carol@example.org", "")
+	a.talk(`
+		C: 0 NAMESPACE
+		S: * NAMESPACE (("" "/")) NIL (("Shared/" "/"))
+		S: 0 OK ...
+		C: a CREATE Shared/office@example.org/Bills
+		S: a OK ...
+		C: b SUBSCRIBE Shared/office@example.org/Bills
+		S: b OK ...
+		C: c LIST "" "Shared*"
+		S: * LIST (\HasChildren \Noselect) "/" Shared
+		S: * LIST (\HasChildren) "/" Shared/office@example.org
+		S: * LIST (\HasNoChildren) "/" Shared/office@example.org/Archive
+		S: * LIST (\HasNoChildren) "/" Shared/office@example.org/Bills
+		S: * LIST (\HasNoChildren) "/" Shared/office@example.org/Drafts
+		S: * LIST (\HasNoChildren) "/" Shared/office@example.org/Junk
+		S: * LIST (\HasNoChildren) "/" Shared/office@example.org/Sent
+		S: * LIST (\HasNoChildren) "/" Shared/office@example.org/Trash
+		S: c OK ...
+		C: d LSUB "" "Shared/*"
+		S: * LSUB () "/" Shared/office@example.org/Bills
+		S: d OK ...
+		C: e LIST (SUBSCRIBED) "" "Shared/*"
+		S: * LIST (\HasNoChildren \Subscribed) "/" Shared/office@example.org/Bills
+		S: e OK ...
+		C: f RENAME Shared/office@example.org/Bills Bills
+		S: f NO [CANNOT] ...
+		C: g RENAME Shared/office@example.org/Bills Shared/office@example.org/Paid
+		S: g OK ...
+		C: h DELETE Shared/office@example.org
+		S: h NO [CANNOT] ...
+		C: i STATUS Shared/OFFICE@example.org/Paid (MESSAGES)
+		S: * STATUS Shared/office@example.org/Paid (MESSAGES 0)
+		S: i OK ...
+	`)
+	b.talk(`
+		C: a LIST "Shared/" "%"
+		S: * LIST (\HasChildren) "/" Shared/office@example.org
+		S: a OK ...
+		C: b CREATE Shared/office@example.org/x
+		S: b NO [NOPERM] ...
+		C: c DELETE Shared/office@example.org/Paid
+		S: c NO [NOPERM] ...
+		C: d RENAME Shared/office@example.org/Paid Shared/office@example.org/x
+		S: d NO [NOPERM] ...
+		C: e STATUS Shared/office@example.org (MESSAGES)
+		S: * STATUS Shared/office@example.org (MESSAGES 0)
+		S: e OK ...
+	`)
+	other.talk(`
+		C: a LIST "" "Shared*"
+		S: a OK ...
+		C: b STATUS Shared/office@example.org (MESSAGES)
+		S: b NO [NONEXISTENT] ...
+		C: c MYRIGHTS Shared/office@example.org
+		S: c NO [NONEXISTENT] ...
+	`)
+}
+
+func TestACL(t *testing.T) {
+	w := newWorld(t, sharedOffice)
+	a, b := w.login(""), w.loginAs("bob@example.org", "")
+	a.talk(`
+		C: A001 MYRIGHTS INBOX
+		S: * MYRIGHTS INBOX lrswipkxtea
+		S: A001 OK ...
+		C: A002 GETACL Shared/office@example.org
+		S: * ACL Shared/office@example.org alice@example.org lrswipkxtea bob@example.org lr
+		S: A002 OK ...
+		C: A003 GETACL INBOX
+		S: * ACL INBOX alice@example.org lrswipkxtea
+		S: A003 OK ...
+		C: A004 LISTRIGHTS Shared/office@example.org bob@example.org
+		S: * LISTRIGHTS Shared/office@example.org bob@example.org "lr"
+		S: A004 OK ...
+		C: A005 LISTRIGHTS Shared/office@example.org anyone
+		S: * LISTRIGHTS Shared/office@example.org anyone ""
+		S: A005 OK ...
+		C: A006 SETACL Shared/office@example.org bob@example.org +w
+		S: A006 NO [NOPERM] ...mail.toml...
+		C: A007 SETACL INBOX bob@example.org q
+		S: A007 BAD ...
+		C: A008 DELETEACL Shared/office@example.org bob@example.org
+		S: A008 NO [NOPERM] ...mail.toml...
+		C: A009 GETACL nowhere
+		S: A009 NO [NONEXISTENT] ...
+	`)
+	b.talk(`
+		C: A001 MYRIGHTS Shared/office@example.org
+		S: * MYRIGHTS Shared/office@example.org lr
+		S: A001 OK ...
+		C: A002 GETACL Shared/office@example.org
+		S: A002 NO [NOPERM] ...
+		C: A003 LISTRIGHTS Shared/office@example.org bob@example.org
+		S: A003 NO [NOPERM] ...
+	`)
+}
+
+func TestQuota(t *testing.T) {
+	w := newWorld(t, func(o *Options) {
+		sharedOffice(o)
+		o.QuotaOf = func(who address.Address) int64 {
+			return map[address.Address]int64{alice: 512 << 10, office: 1 << 20}[who]
 		}
+	})
+	w.add(w.box("INBOX"), "Subject: x\n\n"+strings.Repeat("x", 1500)+"\n")
+	w.login("").talk(`
+		C: A001 GETQUOTAROOT INBOX
+		S: * QUOTAROOT INBOX ""
+		S: * QUOTA "" (STORAGE 2 512 MESSAGE 1 4294967295)
+		S: A001 OK ...
+		C: A002 GETQUOTA ""
+		S: * QUOTA "" (STORAGE 2 512 MESSAGE 1 4294967295)
+		S: A002 OK ...
+		C: A003 GETQUOTAROOT Shared/office@example.org/Sent
+		S: * QUOTAROOT Shared/office@example.org/Sent "Shared/office@example.org"
+		S: * QUOTA "Shared/office@example.org" (STORAGE 0 1024 MESSAGE 0 4294967295)
+		S: A003 OK ...
+		C: A004 GETQUOTA Shared/office@example.org
+		S: * QUOTA "Shared/office@example.org" (STORAGE 0 1024 MESSAGE 0 4294967295)
+		S: A004 OK ...
+		C: A005 SETQUOTA "" (STORAGE 512)
+		S: A005 NO [NOPERM] ...mail.toml...
+		C: A006 GETQUOTA nothing
+		S: A006 NO [NONEXISTENT] ...
+		C: A007 GETQUOTAROOT nowhere
+		S: A007 NO [NONEXISTENT] ...
+	`)
+	w.loginAs("bob@example.org", "").talk(`
+		C: a GETQUOTA ""
+		S: * QUOTA "" (MESSAGE 0 4294967295)
+		S: a OK ...
+	`)
+}
+
+// slowMatch is match, written as the RFC says it.
+func slowMatch(pattern, name string) bool {
+	if pattern == "" {
+		return name == ""
 	}
-	r := w.raw()
-	r.do("LOGIN alice@example.org demo", "OK")
-	if s := r.do("STATUS INBOX (RECENT APPENDLIMIT DELETED-STORAGE)", "OK"); !strings.Contains(s, "APPENDLIMIT 26214400 DELETED-STORAGE 14") || !strings.Contains(s, "RECENT 1") {
-		t.Error(s)
+	switch c := pattern[0]; c {
+	case '*', '%':
+		return slowMatch(pattern[1:], name) || name != "" && (c == '*' || name[0] != '/') && slowMatch(pattern, name[1:])
+	default:
+		return name != "" && name[0] == c && slowMatch(pattern[1:], name[1:])
 	}
 }
 
-func TestSelect(t *testing.T) {
-	w := newWorld(t, nil)
-	box := w.box("INBOX")
-	w.add(box, "Subject: 1\n\n", `\Seen`)
-	w.add(box, "Subject: 2\n\n", "Work")
-	c := w.login("")
-	data := c.selectBox("inbox")
-	if data.NumMessages != 2 || data.UIDNext != 3 || data.UIDValidity == 0 || !slices.Contains(data.Flags, "Work") ||
-		!slices.Contains(data.PermanentFlags, imap.FlagWildcard) {
-		t.Errorf("%+v", data)
-	}
-	_, err := c.Select("absent", nil).Wait()
-	c.refused(err, imap.StatusResponseTypeNo, imap.ResponseCodeNonExistent)
-}
-
-func TestReadOnly(t *testing.T) {
-	w := newWorld(t, nil)
-	uid := w.add(w.box("INBOX"), "Subject: 1\n\n")
-	w.add(w.box("INBOX"), "Subject: 2\n\n", `\Deleted`)
-	c := w.login("")
-	data, err := c.Select("INBOX", &imap.SelectOptions{ReadOnly: true}).Wait()
-	c.must(err)
-	if len(data.PermanentFlags) != 0 {
-		t.Errorf("PERMANENTFLAGS %v", data.PermanentFlags)
-	}
-	one := imap.UIDSetNum(uid)
-	_, err = c.Fetch(one, &imap.FetchOptions{BodySection: []*imap.FetchItemBodySection{{}}}).Collect()
-	c.must(err)
-	_, err = c.Store(one, &imap.StoreFlags{Op: imap.StoreFlagsAdd, Flags: []imap.Flag{imap.FlagSeen}}, nil).Collect()
-	c.refused(err, imap.StatusResponseTypeNo, imap.ResponseCodeNoPerm)
-	_, err = c.Expunge().Collect()
-	c.refused(err, imap.StatusResponseTypeNo, imap.ResponseCodeNoPerm)
-	_, err = c.Move(one, "Trash").Wait()
-	c.refused(err, imap.StatusResponseTypeNo, imap.ResponseCodeNoPerm)
-	_, err = c.Copy(one, "Archive").Wait()
-	c.must(err)
-	c.must(c.UnselectAndExpunge().Wait())
-	if st, err := w.box("INBOX").Status(); err != nil || st != (mailbox.Status{Messages: 2, Unseen: 2, Recent: 1, UIDNext: 3, UIDValidity: st.UIDValidity, Size: 28}) {
-		t.Errorf("%+v, %v", st, err)
-	}
+func FuzzMatch(f *testing.F) {
+	f.Add("a%/*b", "ax/y/b")
+	f.Add("*%a/%%b*", "a/ab/xab/c")
+	f.Fuzz(func(t *testing.T, pattern, name string) {
+		if len(pattern) > 10 || len(name) > 12 || strings.HasPrefix(strings.ToUpper(pattern), "INBOX") {
+			return
+		}
+		if got, want := match(pattern, name), slowMatch(pattern, name); got != want {
+			t.Errorf("%q, %q: %v", pattern, name, got)
+		}
+	})
 }

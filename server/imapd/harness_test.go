@@ -9,16 +9,16 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"facteur/server/address"
@@ -68,6 +68,14 @@ type world struct {
 
 func newWorld(t testing.TB, change func(*Options)) *world {
 	t.Helper()
+	w := newBareWorld(t, change)
+	w.addr = w.serve("imap")
+	return w
+}
+
+// newBareWorld is newWorld without a listener.
+func newBareWorld(t testing.TB, change func(*Options)) *world {
+	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), logins: new(logins)}
 	tmp := filepath.Join(w.dir, "tmp")
 	if err := safefile.MkdirAll(safefile.OS, tmp); err != nil {
@@ -77,12 +85,11 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	if w.store, err = mailbox.Open(mailbox.Options{Dir: filepath.Join(w.dir, "domains"), Tmp: tmp}); err != nil {
 		t.Fatal(err)
 	}
-	opt := Options{Store: w.store, Auth: w.logins, PlaintextLogin: true}
+	opt := Options{Store: w.store, Auth: w.logins, PlaintextLogin: true, Log: slog.New(panics{t, slog.DiscardHandler})}
 	if change != nil {
 		change(&opt)
 	}
 	w.server = New(opt)
-	w.addr = w.serve("imap")
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -96,6 +103,31 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 	})
 	return w
 }
+
+// panics is a log in which a panic of a session fails the test.
+type panics struct {
+	t testing.TB
+	slog.Handler
+}
+
+// Enabled is that of slog.Handler.
+func (panics) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+
+// Handle is that of slog.Handler.
+func (p panics) Handle(_ context.Context, r slog.Record) error {
+	p.t.Errorf("logged: %s", r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		p.t.Log(a)
+		return true
+	})
+	return nil
+}
+
+// WithAttrs is that of slog.Handler.
+func (p panics) WithAttrs([]slog.Attr) slog.Handler { return p }
+
+// WithGroup is that of slog.Handler.
+func (p panics) WithGroup(string) slog.Handler { return p }
 
 // check holds what is in memory against what lies on disk.
 func (w *world) check() {
@@ -139,8 +171,11 @@ func (w *world) box(name string) *mailbox.Mailbox {
 	return box
 }
 
+// crlf returns text with the line ends of the wire.
+func crlf(text string) []byte { return []byte(strings.ReplaceAll(text, "\n", "\r\n")) }
+
 // add delivers a message and returns its UID.
-func (w *world) add(box *mailbox.Mailbox, text string, flags ...string) imap.UID {
+func (w *world) add(box *mailbox.Mailbox, text string, flags ...string) mailbox.UID {
 	w.t.Helper()
 	d, err := w.store.Draft()
 	if err != nil {
@@ -160,142 +195,19 @@ func (w *world) add(box *mailbox.Mailbox, text string, flags ...string) imap.UID
 	if err := box.Sync(); err != nil {
 		w.t.Fatal(err)
 	}
-	return imap.UID(uid)
+	return uid
 }
 
-// client is an imapclient that notes what the server tells unasked.
-type client struct {
-	*imapclient.Client
-	t      testing.TB
-	events chan string
-}
-
-func (w *world) connect() *client {
+// connect returns a client of go-imap: the second implementation.
+func (w *world) connect() *imapclient.Client {
 	w.t.Helper()
-	c, err := net.Dial("tcp", w.addr)
+	conn, err := net.Dial("tcp", w.addr)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return w.client(c)
-}
-
-func (w *world) client(conn net.Conn) *client {
-	c := &client{t: w.t, events: make(chan string, 1000)}
-	c.Client = imapclient.New(conn, &imapclient.Options{UnilateralDataHandler: &imapclient.UnilateralDataHandler{
-		Expunge: func(n uint32) { c.events <- fmt.Sprintf("expunge %d", n) },
-		Mailbox: func(m *imapclient.UnilateralDataMailbox) {
-			if m.NumMessages != nil {
-				c.events <- fmt.Sprintf("exists %d", *m.NumMessages)
-			}
-			if m.Flags != nil {
-				c.events <- "flags"
-			}
-		},
-		Fetch: func(m *imapclient.FetchMessageData) {
-			data, err := m.Collect()
-			if err != nil {
-				c.events <- err.Error()
-				return
-			}
-			c.events <- fmt.Sprintf("fetch %d %s", data.SeqNum, flagString(data.Flags))
-		},
-	}})
+	c := imapclient.New(conn, nil)
 	w.t.Cleanup(func() { c.Close() })
 	return c
-}
-
-func flagString(flags []imap.Flag) string {
-	var list []string
-	for _, f := range flags {
-		if f != flagRecent {
-			list = append(list, string(f))
-		}
-	}
-	slices.Sort(list)
-	return strings.Join(list, " ")
-}
-
-// login connects as alice; a mailbox name selects it.
-func (w *world) login(box string) *client {
-	w.t.Helper()
-	c := w.connect()
-	c.must(c.Login("alice@example.org", "demo").Wait())
-	if box != "" {
-		c.selectBox(box)
-	}
-	return c
-}
-
-func (c *client) must(err error) {
-	c.t.Helper()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-func (c *client) selectBox(name string) *imap.SelectData {
-	c.t.Helper()
-	data, err := c.Select(name, nil).Wait()
-	c.must(err)
-	return data
-}
-
-// refused checks that err is a NO or BAD with that code.
-func (c *client) refused(err error, typ imap.StatusResponseType, code imap.ResponseCode) {
-	c.t.Helper()
-	e, ok := err.(*imap.Error)
-	if !ok || e.Type != typ || e.Code != code {
-		c.t.Errorf("%v, want %s [%s]", err, typ, code)
-	}
-}
-
-// told checks what the server told unasked since it was last called; NOOP makes
-// sure that it told all.
-func (c *client) told(want ...string) {
-	c.t.Helper()
-	c.must(c.Noop().Wait())
-	for _, e := range want {
-		if got := c.next(); got != e {
-			c.t.Errorf("told %q, want %q", got, e)
-		}
-	}
-	select {
-	case e := <-c.events:
-		c.t.Errorf("told %q too", e)
-	default:
-	}
-}
-
-// next waits for the next thing that the server tells unasked.
-func (c *client) next() string {
-	c.t.Helper()
-	select {
-	case e := <-c.events:
-		return e
-	case <-time.After(10 * time.Second):
-		c.t.Fatal("nothing was told")
-		return ""
-	}
-}
-
-func (c *client) append(box, text string, options *imap.AppendOptions) (*imap.AppendData, error) {
-	b := crlf(text)
-	cmd := c.Append(box, int64(len(b)), options)
-	if _, err := cmd.Write(b); err != nil {
-		return nil, err
-	}
-	if err := cmd.Close(); err != nil {
-		return nil, err
-	}
-	return cmd.Wait()
-}
-
-// uids lists the UIDs of the selected mailbox by sequence number.
-func (c *client) uids() []imap.UID {
-	c.t.Helper()
-	data, err := c.UIDSearch(&imap.SearchCriteria{}, nil).Wait()
-	c.must(err)
-	return data.AllUIDs()
 }
 
 // rawConn speaks IMAP by hand.
@@ -371,6 +283,68 @@ func (r *rawConn) do(command, want string) string {
 	return answer
 }
 
+// login connects as alice, and selects a mailbox unless it is "".
+func (w *world) login(box string) *rawConn {
+	w.t.Helper()
+	return w.loginAs(alice.String(), box)
+}
+
+func (w *world) loginAs(name, box string) *rawConn {
+	w.t.Helper()
+	r := w.raw()
+	r.do("LOGIN "+name+" demo", "OK")
+	if box != "" {
+		r.do("SELECT "+box, "OK")
+	}
+	return r
+}
+
+// talk follows a dialog: what stands behind "C: " is sent, "S: " expected, where
+// "..." stands for anything within the line.
+func (r *rawConn) talk(dialog string) {
+	r.t.Helper()
+	for line := range strings.SplitSeq(strings.Trim(dialog, "\n\t"), "\n") {
+		line = strings.TrimLeft(line, "\t ")
+		if text, ok := strings.CutPrefix(line, "C: "); ok {
+			r.send("%s\r\n", text)
+			continue
+		}
+		want, ok := strings.CutPrefix(line, "S: ")
+		if !ok {
+			r.t.Fatalf("%q is no line of a dialog", line)
+		}
+		got, err := r.r.ReadString('\n')
+		if err != nil || !like(strings.TrimSuffix(got, "\r\n"), want) {
+			r.t.Fatalf("%q, %v, want %q", got, err, want)
+		}
+	}
+}
+
+// like tells whether a line is as wanted, with "..." for anything.
+func like(line, want string) bool {
+	parts := strings.Split(want, "...")
+	rest, ok := strings.CutPrefix(line, parts[0])
+	if !ok || len(parts) == 1 {
+		return ok && rest == ""
+	}
+	for _, part := range parts[1 : len(parts)-1] {
+		i := strings.Index(rest, part)
+		if i < 0 {
+			return false
+		}
+		rest = rest[i+len(part):]
+	}
+	return strings.HasSuffix(rest, parts[len(parts)-1])
+}
+
+// closed checks that the server has closed the connection.
+func (r *rawConn) closed() {
+	r.t.Helper()
+	if b, err := r.r.ReadByte(); err != io.EOF {
+		r.t.Errorf("%q, %v, want the end", b, err)
+	}
+}
+
 // selfSigned makes a TLS configuration for a server, and one for its clients.
 func selfSigned(t testing.TB) (server, client *tls.Config) {
 	t.Helper()
@@ -395,3 +369,23 @@ func selfSigned(t testing.TB) (server, client *tls.Config) {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
 		&tls.Config{RootCAs: roots, ServerName: "mail.example.org"}
 }
+
+// zipConn is a connection under compression.
+type zipConn struct {
+	net.Conn
+	z *compression
+}
+
+// Read is that of net.Conn.
+func (c zipConn) Read(p []byte) (int, error) { return c.z.Read(p) }
+
+// Write is that of net.Conn; all goes out at once.
+func (c zipConn) Write(p []byte) (int, error) {
+	n, err := c.z.Write(p)
+	if err == nil {
+		err = c.z.rest()
+	}
+	return n, err
+}
+
+func newLineReader(r io.Reader) *bufio.Reader { return bufio.NewReader(r) }

@@ -1,63 +1,138 @@
 package imapd
 
 import (
-	"slices"
+	"bufio"
+	"fmt"
+	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-func TestIdle(t *testing.T) {
-	w := newWorld(t, nil)
-	box := w.box("INBOX")
-	w.add(box, "Subject: 1\n\n")
-	a, b := w.login("INBOX"), w.login("INBOX")
-	idle, err := a.Idle()
-	a.must(err)
-	w.add(box, "Subject: 2\n\n")
-	if e := a.next(); e != "exists 2" {
-		t.Error(e)
-	}
-	_, err = b.Store(seqOne, deleted, nil).Collect()
-	b.must(err)
-	if e := a.next(); e != `fetch 1 \Deleted` {
-		t.Error(e)
-	}
-	_, err = b.Expunge().Collect()
-	b.must(err)
-	if e := a.next(); e != "expunge 1" {
-		t.Error(e)
-	}
-	a.must(idle.Close())
-	a.must(idle.Wait())
-	a.told()
-	// Idle with nothing selected waits for its end only.
-	a.must(a.Unselect().Wait())
-	idle, err = a.Idle()
-	a.must(err)
-	a.must(idle.Close())
-	a.must(idle.Wait())
+// near is a pipe that seems to come from loopback.
+type near struct{ net.Conn }
+
+func (near) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4000} }
+
+// pipe connects without the network.
+func (w *world) pipe() *rawConn {
+	w.t.Helper()
+	client, server := net.Pipe()
+	w.t.Cleanup(func() { client.Close() })
+	w.server.admit(near{server}, "imap")
+	r := &rawConn{client, w.t, bufio.NewReader(client)}
+	r.expect("* OK")
+	return r
 }
 
-// TestIdleLatency shows how long after Mailbox.Add an idling client has EXISTS.
-func TestIdleLatency(t *testing.T) {
-	w := newWorld(t, nil)
-	box := w.box("INBOX")
-	c := w.login("INBOX")
-	idle, err := c.Idle()
-	c.must(err)
-	var took []time.Duration
-	for range 100 {
+func TestIdleTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newBareWorld(t, nil)
+		r := w.pipe()
+		r.do("LOGIN alice@example.org demo", "OK")
+		r.talk(`
+			C: a IDLE
+			S: + idling
+		`)
 		start := time.Now()
-		added := make(chan struct{})
-		go func() {
-			defer close(added)
-			w.add(box, "Subject: x\n\n")
-		}()
-		c.next()
-		took = append(took, time.Since(start))
-		<-added
+		for i := 1; i < 15; i++ {
+			r.expect("* OK Still here")
+			if since := time.Since(start); since != time.Duration(i)*2*time.Minute {
+				t.Fatalf("sign of life %d after %v", i, since)
+			}
+		}
+		r.expect("* BYE")
+		r.closed()
+		if since := time.Since(start); since != 30*time.Minute {
+			t.Errorf("BYE after %v", since)
+		}
+	})
+}
+
+// A client that says nothing is left after 30 minutes (RFC 9051 5.4), one that
+// stops in the middle of a command sooner.
+func TestAutologout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newBareWorld(t, nil)
+		r := w.pipe()
+		r.do("LOGIN alice@example.org demo", "OK")
+		start := time.Now()
+		time.Sleep(29 * time.Minute)
+		r.do("NOOP", "OK")
+		r.expect("* BYE")
+		r.closed()
+		if since := time.Since(start); since != 59*time.Minute {
+			t.Errorf("BYE after %v", since)
+		}
+		r = w.pipe()
+		start = time.Now()
+		r.expect("* BYE")
+		if since := time.Since(start); since != time.Minute {
+			t.Errorf("BYE without a login after %v", since)
+		}
+		r = w.pipe()
+		r.do("LOGIN alice@example.org demo", "OK")
+		start = time.Now()
+		r.send("a CREATE {100}\r\n")
+		r.expect("+")
+		r.send("x")
+		r.expect("* BYE")
+		if since := time.Since(start); since != commandTimeout {
+			t.Errorf("BYE in a command after %v", since)
+		}
+	})
+}
+
+// A client that does not read is given up, however little it is sent.
+func TestWriteTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newBareWorld(t, nil)
+		r := w.pipe()
+		r.do("LOGIN alice@example.org demo", "OK")
+		start := time.Now()
+		r.send("a NOOP\r\n")
+		w.server.running.Wait()
+		if since := time.Since(start); since < writeTimeout || since > 2*writeTimeout {
+			t.Errorf("given up after %v", since)
+		}
+	})
+}
+
+func TestIdleEnds(t *testing.T) {
+	w := newWorld(t, nil)
+	r := w.login("")
+	r.talk(`
+		C: a IDLE
+		S: + idling
+		C: done
+		S: a OK IDLE completed
+		C: b IDLE
+		S: + idling
+		C: c NOOP
+		S: b BAD ...
+		C: d NOOP
+		S: d OK ...
+		C: e IDLE now
+		S: e BAD ...
+	`)
+	r.send("f IDLE\r\nDONE\r\ng NOOP\r\n") // at once
+	for _, want := range []string{"+ idling", "f OK", "g OK"} {
+		r.expect(want)
 	}
-	slices.Sort(took)
-	t.Logf("from before the file is written to EXISTS: median %v, 90%% %v, most %v", took[50], took[90], took[99])
-	c.must(idle.Close())
+}
+
+// What a client sends at once is answered at once, in one piece.
+func TestPipelining(t *testing.T) {
+	w := newWorld(t, nil)
+	r := w.login("")
+	for range 3 {
+		all := ""
+		for i := range 500 {
+			all += fmt.Sprintf("a%d NOOP\r\n", i)
+		}
+		go r.send("%s", all)
+		for i := range 500 {
+			r.expect(fmt.Sprintf("a%d OK", i))
+		}
+	}
 }

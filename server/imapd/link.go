@@ -1,54 +1,83 @@
 package imapd
 
 import (
-	"context"
-	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 const (
-	writeTimeout   = time.Minute // for one write to make progress
-	literalTimeout = time.Minute // for the next octets of a literal
+	writeTimeout   = time.Minute     // for one write to make progress
+	commandTimeout = 2 * time.Minute // for the next octets of a command that has begun
 	byeTimeout     = 500 * time.Millisecond
-
-	// What a connection may send before login, and between two commands that
-	// reach the session: a bound on what imapserver buffers. Both leave room
-	// for TLS and for refused commands.
-	preAuthAllowance = 64 << 10
-	commandAllowance = 1 << 20
+	sendPiece      = 1 << 20 // what one sendfile may take writeTimeout for
 )
 
-var errAllowance = errors.New("the client sent too much without a valid command")
-
-// link is a network connection that imapserver reads and writes, under TLS if
-// there is any. Write timeouts are its own, so that a large message may take as
-// long as its octets flow.
+// link is the network connection below TLS and compression. It keeps the
+// deadlines: a large message may take as long as its octets flow.
 type link struct {
 	net.Conn
-	allowance atomic.Int64 // octets that may still be read
-	closeOnce sync.Once
-	closed    chan struct{}
+
+	mu    sync.Mutex
+	woken bool      // reading ends at once, until heard
+	by    time.Time // reading ends then; zero: each read has commandTimeout
+	limit time.Time // reading ends then at the latest; zero: none
 }
 
-func newLink(c net.Conn) *link {
-	l := &link{Conn: c, closed: make(chan struct{})}
-	l.allowance.Store(preAuthAllowance)
-	return l
+func newLink(c net.Conn) *link { return &link{Conn: c} }
+
+// wake ends the read that is under way, or the next, with a timeout. For any
+// goroutine.
+func (l *link) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.woken = true
+	_ = l.Conn.SetReadDeadline(time.Unix(1, 0)) // of a closed connection: nobody waits
 }
 
-// Read is that of net.Conn, within the allowance.
+// heard tells whether there was a wake since the last call.
+func (l *link) heard() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	woken := l.woken
+	l.woken = false
+	return woken
+}
+
+// waitUntil sets when reading ends. Zero: each read has commandTimeout anew.
+func (l *link) waitUntil(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.by = t
+}
+
+// setLimit sets when reading ends at the latest, whatever waitUntil says.
+func (l *link) setLimit(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limit = t
+}
+
+// Read is that of net.Conn, with the deadline that goes for it.
 func (l *link) Read(p []byte) (int, error) {
-	n, err := l.Conn.Read(p)
-	if l.allowance.Add(-int64(n)) < 0 {
-		return 0, errAllowance
+	l.mu.Lock()
+	if !l.woken {
+		by := l.by
+		if by.IsZero() {
+			by = time.Now().Add(commandTimeout)
+		}
+		if !l.limit.IsZero() && l.limit.Before(by) {
+			by = l.limit
+		}
+		if err := l.Conn.SetReadDeadline(by); err != nil {
+			l.mu.Unlock()
+			return 0, err
+		}
 	}
-	return n, err
+	l.mu.Unlock()
+	return l.Conn.Read(p)
 }
 
 // Write is that of net.Conn; each call has the timeout anew.
@@ -59,20 +88,47 @@ func (l *link) Write(p []byte) (int, error) {
 	return l.Conn.Write(p)
 }
 
-// SetWriteDeadline does nothing: see Write.
-func (l *link) SetWriteDeadline(time.Time) error { return nil }
+// ReadFrom writes r, with sendfile where the system can.
+func (l *link) ReadFrom(r io.Reader) (int64, error) {
+	to, ok := l.Conn.(io.ReaderFrom)
+	if !ok {
+		return io.Copy(struct{ io.Writer }{l}, r)
+	}
+	left := int64(1<<63 - 1)
+	if limited, ok := r.(*io.LimitedReader); ok { // net looks through one only
+		r, left = limited.R, limited.N
+	}
+	total := int64(0)
+	for total < left {
+		if err := l.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+			return total, err
+		}
+		piece := min(sendPiece, left-total)
+		n, err := to.ReadFrom(&io.LimitedReader{R: r, N: piece})
+		total += n
+		if err != nil || n < piece {
+			return total, err
+		}
+	}
+	return total, nil
+}
 
-// SetDeadline sets the read deadline only.
-func (l *link) SetDeadline(t time.Time) error { return l.SetReadDeadline(t) }
+// What is read of a client that goes on sending after the last reply.
+const (
+	lingerTime = 2 * time.Second
+	lingerSize = 4 << 20
+)
 
-// Close closes the connection. It may be called more than once.
-func (l *link) Close() error {
-	var err error
-	l.closeOnce.Do(func() {
-		err = l.Conn.Close()
-		close(l.closed)
-	})
-	return err
+// linger ends what is written, and reads on for a while. Closing a connection on
+// which something unread waits would reset it, and the client might never see
+// the last reply.
+func (l *link) linger() {
+	half, ok := l.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	l.waitUntil(time.Now().Add(lingerTime))
+	_, _ = io.CopyN(io.Discard, struct{ io.Reader }{l}, lingerSize) // whatever comes
 }
 
 // refuse ends a connection that gets no session. Where TLS is first, nothing can
@@ -84,39 +140,6 @@ func (l *link) refuse(plain bool) {
 	}
 	l.Close()
 }
-
-// startTLS makes the handshake of service "imaps" (RFC 8314 3.2).
-func (l *link) startTLS(ctx context.Context, config *tls.Config, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	c := tls.Server(l, config)
-	if err := c.HandshakeContext(ctx); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// once is a listener of one connection: each has an imapserver of its own, with
-// the settings of the time when it came.
-type once struct {
-	net.Conn
-	taken bool
-}
-
-// Accept returns the connection, and net.ErrClosed from then on.
-func (o *once) Accept() (net.Conn, error) {
-	if o.taken {
-		return nil, net.ErrClosed
-	}
-	o.taken = true
-	return o.Conn, nil
-}
-
-// Addr is that of net.Listener.
-func (o *once) Addr() net.Addr { return o.LocalAddr() }
-
-// Close is that of net.Listener; the connection is imapserver's.
-func (o *once) Close() error { return nil }
 
 // remoteOf returns the client's address, and what it is counted under.
 func remoteOf(c net.Conn) (netip.Addr, netip.Prefix) {

@@ -1,337 +1,183 @@
 package imapd
 
 import (
-	"bytes"
 	"errors"
-	"io"
-	"slices"
-	"sort"
 	"strings"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
-	"github.com/emersion/go-message/charset"
-	"golang.org/x/text/cases"
-	"golang.org/x/text/transform"
-	"golang.org/x/text/unicode/norm"
-
 	"facteur/server/fault"
+	"facteur/server/imapsearch"
+	"facteur/server/imapwire"
 	"facteur/server/mailbox"
-	"facteur/server/message"
 )
 
-// Search is SEARCH and UID SEARCH (RFC 9051 6.4.4), with SAVE (RFC 5182).
-func (s *session) Search(kind imapserver.NumKind, criteria *imap.SearchCriteria, options *imap.SearchOptions) (*imap.SearchData, error) {
-	s.lock()
-	defer s.mu.Unlock()
-	s.selected.take()
-	places, err := s.search(criteria)
+func (s *session) cmdSearch(c *call) error { return s.search(c, imapsearch.Search) }
+func (s *session) cmdSort(c *call) error   { return s.search(c, imapsearch.Sort) }
+func (s *session) cmdThread(c *call) error { return s.search(c, imapsearch.Thread) }
+
+// parseSearch reads the arguments of a searching command.
+func (s *session) parseSearch(c *call, verb imapsearch.Verb) (*imapsearch.Command, error) {
+	cmd, err := imapsearch.Parse(c.dec, verb, imapsearch.Options{UTF8: s.has(utf8Accept), UIDOnly: s.has(uidOnly)})
+	var charset *imapsearch.CharsetError
+	if errors.As(err, &charset) {
+		return nil, no(charset.Code(), charset.Error())
+	}
+	if err == nil && cmd.Program.ModSeq() {
+		s.enableCondstore()
+	}
+	return cmd, err
+}
+
+// search is SEARCH, SORT and THREAD, and their forms with UID (RFC 9051 6.4.4,
+// RFC 5256 3).
+func (s *session) search(c *call, verb imapsearch.Verb) error {
+	cmd, err := s.parseSearch(c, verb)
 	if err != nil {
-		if options.ReturnSave { // RFC 5182 2.1
-			s.saved = nil
-		}
-		return nil, s.fetchFailed(err)
+		return err
 	}
-	if options.ReturnSave {
-		s.saved = s.selected.uids(saves(places, options))
+	if s.has(uidOnly) && !c.uid {
+		return errUIDRequired
 	}
-	data := &imap.SearchData{Count: uint32(len(places))}
-	num := func(place int) uint32 {
-		if kind == imapserver.NumKindUID {
-			return uint32(s.selected.messages[place].UID)
-		}
-		return uint32(place + 1)
+	if s.tell(c.uid); s.over { // so that the newest flags are searched
+		return errLater
 	}
-	if n := len(places); n > 0 {
-		data.Min, data.Max = num(places[0]), num(places[n-1])
-	}
-	var seqs imap.SeqSet
-	var uids imap.UIDSet
-	for _, p := range places {
-		if kind == imapserver.NumKindUID {
-			uids.AddNum(imap.UID(num(p)))
-		} else {
-			seqs.AddNum(num(p))
-		}
-	}
-	if data.All = seqs; kind == imapserver.NumKindUID {
-		data.All = uids
-	}
-	return data, nil
-}
-
-// saves returns what SAVE keeps (RFC 5182 2.4): all, or only MIN and MAX when
-// nothing else is asked for.
-func saves(places []int, options *imap.SearchOptions) []int {
-	if options.ReturnAll || options.ReturnCount || len(places) == 0 {
-		return places
-	}
-	var keep []int
-	if options.ReturnMin {
-		keep = append(keep, places[0])
-	}
-	if options.ReturnMax {
-		keep = append(keep, places[len(places)-1])
-	}
-	return keep
-}
-
-func (s *session) search(criteria *imap.SearchCriteria) ([]int, error) {
-	texts := 0
-	matches, err := s.compile(criteria, &texts)
+	answer, err := cmd.Run(s.ctx, s.searchEnv(c, s.sel.box, s.sel.seen))
 	if err != nil {
-		return nil, err
-	}
-	var found []int
-	for i, m := range s.selected.messages[:s.selected.told] {
-		if s.ctx.Err() != nil {
-			return nil, s.ctx.Err()
+		if cmd.Return.Save {
+			s.saved = nil // RFC 5182 2.1
 		}
-		c := candidate{box: s.selected.box, place: i, Message: m}
-		ok, err := matches(&c)
-		c.close()
-		switch {
-		case fault.Is(err, fault.NotFound): // gone
-		case err != nil:
-			return nil, err
-		case ok:
-			found = append(found, i)
-		}
+		return err
 	}
-	return found, nil
+	if saved, ok := answer.Saved(); ok {
+		s.saved = saved
+	}
+	answer.Write(s.enc, imapsearch.Form{Tag: c.tag, UID: c.uid, Extended: s.has(rev2)})
+	return nil
 }
 
-// test tells whether a message matches.
-type test func(*candidate) (bool, error)
-
-// all passes what passes each test; they are made in the order of what they cost.
-func all(tests []test) test {
-	return func(c *candidate) (bool, error) {
-		for _, t := range tests {
-			if ok, err := t(c); !ok || err != nil {
-				return false, err
-			}
-		}
-		return true, nil
+// searchEnv is what a search of a mailbox is run on.
+func (s *session) searchEnv(c *call, box *mailbox.Mailbox, in *mailbox.Snapshot) imapsearch.Env {
+	env := imapsearch.Env{
+		Box: box, Snapshot: in, Now: time.Now(),
+		Progress: func(done, total int) { s.tellProgress(c, done, total) },
 	}
+	if s.sel != nil && s.sel.box == box {
+		env.Saved, env.Recent = s.saved, imapwire.NumSet(s.sel.recent)
+		if s.sel.now != in {
+			env.Newest = s.sel.now
+		}
+	}
+	return env
 }
 
-// maxTexts bounds how many strings one SEARCH looks for.
-const maxTexts = 200
+// tellProgress writes INPROGRESS (RFC 9585 3).
+func (s *session) tellProgress(c *call, done, total int) {
+	s.enc.Raw("* OK [INPROGRESS (").String(c.tag).SP().Number(uint64(done)).SP().Number(uint64(total)).Raw(")] Still searching\r\n")
+	_ = s.enc.Flush() // the next write sees it
+}
 
-// compile makes a test of search keys (RFC 9051 6.4.4).
-func (s *session) compile(keys *imap.SearchCriteria, texts *int) (test, error) {
-	if *texts += len(keys.Header) + len(keys.Body) + len(keys.Text); *texts > maxTexts {
-		return nil, no(imap.ResponseCodeLimit, "The search looks for too many strings")
+// cmdMultiSearch is ESEARCH (RFC 7377): a search in several mailboxes.
+func (s *session) cmdMultiSearch(c *call) error {
+	cmd, err := s.parseSearch(c, imapsearch.MultiSearch)
+	if err != nil {
+		return err
 	}
-	tests := []test{func(c *candidate) (bool, error) { return c.matchesFacts(keys), nil }}
-	sets := make([]imap.NumSet, 0, len(keys.SeqNum)+len(keys.UID))
-	for _, set := range keys.SeqNum {
-		sets = append(sets, set)
+	boxes, err := s.searched(cmd.Sources)
+	if err != nil {
+		return err
 	}
-	for _, set := range keys.UID {
-		sets = append(sets, set)
-	}
-	for _, set := range sets {
-		spans, err := s.spans(set)
+	for _, box := range boxes {
+		in, err := box.Snapshot()
+		if fault.Is(err, fault.NotFound) {
+			continue // deleted meanwhile
+		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		tests = append(tests, func(c *candidate) (bool, error) { return within(spans, c.place), nil })
-	}
-	tests = append(tests, func(c *candidate) (bool, error) { return c.matchesDates(keys) })
-	for i := range keys.Not {
-		t, err := s.compile(&keys.Not[i], texts)
+		answer, err := cmd.Run(s.ctx, s.searchEnv(c, box, in))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		tests = append(tests, func(c *candidate) (bool, error) {
-			ok, err := t(c)
-			return !ok, err
-		})
+		if saved, ok := answer.Saved(); ok {
+			s.saved = saved
+		}
+		answer.Write(s.enc, imapsearch.Form{Tag: c.tag, Mailbox: s.wireName(box), UIDValidity: box.UIDValidity()})
 	}
-	for i := range keys.Or {
-		a, errA := s.compile(&keys.Or[i][0], texts)
-		b, errB := s.compile(&keys.Or[i][1], texts)
-		if err := errors.Join(errA, errB); err != nil {
-			return nil, err
+	return nil
+}
+
+// searched returns the mailboxes that the sources name, each once. Those that
+// are not there or may not be read are left out (RFC 7377 2.2).
+func (s *session) searched(sources []imapsearch.Source) ([]*mailbox.Mailbox, error) {
+	var boxes []*mailbox.Mailbox
+	listed := make(map[*mailbox.Mailbox]bool)
+	add := func(box *mailbox.Mailbox) {
+		if !listed[box] {
+			listed[box] = true
+			boxes = append(boxes, box)
 		}
-		tests = append(tests, func(c *candidate) (bool, error) {
-			if ok, err := a(c); ok || err != nil {
-				return ok, err
+	}
+	var folders []mailbox.Folder
+	for _, src := range sources {
+		if src.Kind == imapsearch.Selected {
+			if s.sel == nil {
+				return nil, bad("", "No mailbox is selected")
 			}
-			return b(c)
-		})
-	}
-	return all(append(tests, textTests(keys)...)), nil
-}
-
-// textTests are those that read the message.
-func textTests(keys *imap.SearchCriteria) []test {
-	var tests []test
-	for _, h := range keys.Header {
-		name, want := h.Key, fold(h.Value)
-		tests = append(tests, func(c *candidate) (bool, error) { return c.fieldContains(name, want) })
-	}
-	for i, text := range append(slices.Clone(keys.Body), keys.Text...) {
-		header, want := i >= len(keys.Body), []byte(fold(text))
-		tests = append(tests, func(c *candidate) (bool, error) {
-			root, err := c.parts()
-			if err != nil {
-				return false, err
+			add(s.sel.box)
+			continue
+		}
+		if folders == nil {
+			var err error
+			if folders, err = s.home.Folders(); err != nil {
+				return nil, err
 			}
-			if header && headerContains(root.header, want) {
-				return true, nil
+		}
+		for _, name := range sourceNames(src, folders) {
+			box, err := s.mailbox(name, rightRead)
+			switch {
+			case err == nil:
+				add(box)
+			case !fault.Is(err, fault.NotFound) && !errors.Is(err, errNoRight):
+				return nil, err
 			}
-			return c.bodyContains(root, want)
-		})
-	}
-	return tests
-}
-
-// within tells whether one of the spans, which ascend, holds place.
-func within(spans []span, place int) bool {
-	i := sort.Search(len(spans), func(i int) bool { return spans[i].to > place })
-	return i < len(spans) && spans[i].from <= place
-}
-
-// candidate is a message that is looked at, opened when first needed.
-type candidate struct {
-	mailbox.Message
-	openMessage
-	box   *mailbox.Mailbox
-	place int
-}
-
-func (c *candidate) top() (*part, error) {
-	if err := c.openOnce(c.box, c.UID); err != nil {
-		return nil, err
-	}
-	return c.openMessage.top()
-}
-
-func (c *candidate) parts() (*part, error) {
-	if err := c.openOnce(c.box, c.UID); err != nil {
-		return nil, err
-	}
-	return c.openMessage.parts()
-}
-
-// matchesFacts looks at what is known without opening the message.
-func (c *candidate) matchesFacts(keys *imap.SearchCriteria) bool {
-	if keys.Larger > 0 && c.Size <= keys.Larger || keys.Smaller > 0 && c.Size >= keys.Smaller {
-		return false
-	}
-	return !slices.ContainsFunc(keys.Flag, func(f imap.Flag) bool { return !c.has(f) }) &&
-		!slices.ContainsFunc(keys.NotFlag, c.has)
-}
-
-// has tells whether the message has a flag; flags have no case.
-func (c *candidate) has(f imap.Flag) bool {
-	if f == flagRecent {
-		return c.Recent
-	}
-	return slices.ContainsFunc(c.Flags, func(g string) bool { return strings.EqualFold(g, string(f)) })
-}
-
-func (c *candidate) matchesDates(keys *imap.SearchCriteria) (bool, error) {
-	if !keys.Since.IsZero() || !keys.Before.IsZero() {
-		date, err := c.box.InternalDate(c.UID)
-		if err != nil || !between(date, keys.Since, keys.Before) {
-			return false, err
 		}
 	}
-	if keys.SentSince.IsZero() && keys.SentBefore.IsZero() {
-		return true, nil
-	}
-	top, err := c.top()
-	if err != nil {
-		return false, err
-	}
-	date := top.header.Date()
-	return !date.IsZero() && between(date, keys.SentSince, keys.SentBefore), nil
+	return boxes, nil
 }
 
-// between compares days, without regard to time and time zone (RFC 9051 6.4.4).
-func between(t, since, before time.Time) bool {
-	day := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
-	return (since.IsZero() || !day.Before(since)) && (before.IsZero() || day.Before(before))
-}
-
-// fieldContains looks for folded text in the fields of a name.
-func (c *candidate) fieldContains(name, want string) (bool, error) {
-	top, err := c.top()
-	if err != nil {
-		return false, err
+// sourceNames returns the names of the mailboxes of a source.
+func sourceNames(src imapsearch.Source, folders []mailbox.Folder) []string {
+	var names []string
+	switch src.Kind {
+	case imapsearch.Inboxes:
+		return []string{"INBOX"}
+	case imapsearch.Mailboxes:
+		return src.Mailboxes
+	case imapsearch.Subtree, imapsearch.SubtreeOne:
+		names = append(names, src.Mailboxes...)
 	}
-	values := top.header.Values(name)
-	return slices.ContainsFunc(values, func(v string) bool { return strings.Contains(fold(v), want) }), nil
-}
-
-// bodyContains looks for folded text in the texts of a part, and in the headers
-// of the messages in it.
-func (c *candidate) bodyContains(p *part, want []byte) (bool, error) {
-	if p.encapsulates() && headerContains(p.children[0].header, want) {
-		return true, nil
-	}
-	for _, child := range p.children {
-		if ok, err := c.bodyContains(child, want); ok || err != nil {
-			return ok, err
+	for _, f := range folders {
+		take := f.Exists
+		switch src.Kind {
+		case imapsearch.Subscribed:
+			take = take && f.Subscribed
+		case imapsearch.Subtree, imapsearch.SubtreeOne:
+			take = take && below(f.Name, src.Mailboxes, src.Kind == imapsearch.SubtreeOne)
+		}
+		if take {
+			names = append(names, f.Name)
 		}
 	}
-	if p.kind != "text" {
-		return false, nil
-	}
-	r, _ := decode(&c.openMessage, p) // of an unknown encoding, the octets
-	r, err := charsetReader(p.params["charset"], r)
-	if err != nil {
-		return false, err
-	}
-	return contains(transform.NewReader(r, folding()), want), nil
+	return names
 }
 
-// headerContains looks for folded text in a header.
-func headerContains(h *message.Header, want []byte) bool {
-	unfolded := strings.NewReplacer("\r\n ", " ", "\r\n\t", " ").Replace(string(h.Bytes()))
-	return strings.Contains(fold(message.DecodeText(unfolded)), string(want))
-}
-
-// contains looks for want in what r gives before it ends or fails.
-func contains(r io.Reader, want []byte) bool {
-	buf := make([]byte, 0, 16<<10+len(want))
-	for {
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if bytes.Contains(buf, want) {
+// below tells whether a mailbox is below one of others; one: right below.
+func below(name string, others []string, one bool) bool {
+	for _, o := range others {
+		rest, ok := strings.CutPrefix(name, o+string(separator))
+		if ok && !(one && strings.Contains(rest, string(separator))) {
 			return true
 		}
-		if err != nil {
-			return false
-		}
-		if keep := len(want) - 1; len(buf) > keep {
-			buf = buf[:copy(buf, buf[len(buf)-max(keep, 0):])]
-		}
 	}
-}
-
-// folding makes text comparable without case (RFC 9051 6.4.4).
-func folding() transform.Transformer { return transform.Chain(norm.NFC, cases.Fold()) }
-
-func fold(s string) string {
-	folded, _, err := transform.String(folding(), s)
-	if err != nil {
-		return strings.ToLower(s)
-	}
-	return folded
-}
-
-// charsetReader converts to UTF-8; what is in an unknown charset is passed on, so
-// that its ASCII can be read.
-func charsetReader(name string, r io.Reader) (io.Reader, error) {
-	converted, err := charset.Reader(name, r)
-	if err != nil {
-		return r, nil
-	}
-	return converted, nil
+	return false
 }

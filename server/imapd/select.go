@@ -3,175 +3,250 @@ package imapd
 import (
 	"slices"
 
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
-
+	"facteur/server/imapwire"
 	"facteur/server/mailbox"
+	"facteur/server/maildir"
 )
 
-// Select is SELECT and EXAMINE (RFC 9051 6.3.2, 6.3.3).
-func (s *session) Select(name string, options *imap.SelectOptions) (*imap.SelectData, error) {
-	s.lock()
-	defer s.mu.Unlock()
-	s.unselect()
-	box, err := s.home.Mailbox(name)
+// selectArgs is what a SELECT asks for.
+type selectArgs struct {
+	name      string
+	condstore bool // RFC 7162 3.1.8
+	qresync   *resync
+}
+
+// resync is the QRESYNC parameter (RFC 7162 3.2.5): what the client had when it
+// was here last.
+type resync struct {
+	validity uint32
+	modSeq   mailbox.ModSeq
+	known    imapwire.NumSet // UIDs; nil: all
+	// Sequence numbers with the UIDs that the client had for them, ascending.
+	seqs, uids imapwire.NumSet
+}
+
+func (s *session) parseSelect() selectArgs {
+	d := s.dec
+	d.SP()
+	a := selectArgs{name: d.Mailbox()}
+	if d.TrySP() {
+		d.List(func() {
+			switch word := d.Keyword(); word {
+			case "CONDSTORE":
+				a.condstore = true
+			case "QRESYNC":
+				d.SP()
+				a.qresync = parseResync(d)
+			default:
+				d.Fail("%s is no parameter of SELECT", word)
+			}
+		})
+	}
+	d.CRLF()
+	return a
+}
+
+func parseResync(d *imapwire.Decoder) *resync {
+	d.Expect('(')
+	r := &resync{validity: d.NzNumber()}
+	d.SP()
+	r.modSeq = mailbox.ModSeq(d.Number64())
+	more := d.TrySP()
+	if more && d.Peek() != '(' {
+		r.known = knownSet(d)
+		more = d.TrySP()
+	}
+	if more {
+		d.Expect('(')
+		r.seqs = knownSet(d)
+		d.SP()
+		r.uids = knownSet(d)
+		d.Expect(')')
+	}
+	d.Expect(')')
+	return r
+}
+
+// knownSet reads a set without "*" and "$" (RFC 7162 7, known-uids).
+func knownSet(d *imapwire.Decoder) imapwire.NumSet {
+	set := d.NumSet()
+	star := func(r imapwire.Range) bool { return r.Start == 0 || r.Stop == 0 }
+	if set.Saved() || slices.ContainsFunc(set, star) {
+		d.Fail("This set must hold numbers only")
+		return nil
+	}
+	return set
+}
+
+// cmdSelect is SELECT and EXAMINE (RFC 9051 6.3.2, 6.3.3).
+func (s *session) cmdSelect(c *call) error {
+	a := s.parseSelect()
+	if err := s.dec.Err(); err != nil {
+		return err
+	}
+	if a.qresync != nil && !s.has(qresync) {
+		return bad("", "QRESYNC needs ENABLE QRESYNC before") // RFC 7162 3.2.5
+	}
+	if a.qresync != nil && a.qresync.seqs != nil && s.has(uidOnly) {
+		return errUIDRequired // RFC 9586 3
+	}
+	if s.sel != nil {
+		s.unselect()
+		if s.has(qresync) || s.has(rev2) { // RFC 7162 3.2.11, RFC 9051 7.1
+			s.enc.Raw("* OK [CLOSED] The mailbox before is closed\r\n")
+		}
+	}
+	box, err := s.mailbox(a.name, rightRead)
 	if err != nil {
-		return nil, s.failure("select", err)
+		return err
+	}
+	if a.condstore {
+		s.enableCondstore()
+	}
+	sel, err := s.open(box, c.name == "EXAMINE")
+	if err != nil {
+		return err
+	}
+	s.sel, s.state = sel, inMailbox
+	s.writeSelected()
+	if r := a.qresync; r != nil && r.validity == uint32(sel.box.UIDValidity()) {
+		s.resync(r)
+	}
+	if sel.readOnly {
+		s.done(c, "READ-ONLY", "")
+	} else {
+		s.done(c, "READ-WRITE", "")
+	}
+	return nil
+}
+
+// open opens a mailbox for the session.
+func (s *session) open(box *mailbox.Mailbox, examine bool) (*selected, error) {
+	watch, err := box.Watch()
+	if err != nil {
+		return nil, err
 	}
 	box.Poll()
-	status, err := box.Status()
-	if err != nil {
-		return nil, s.failure("select", err)
-	}
-	view, err := openView(box, options.ReadOnly)
-	if err != nil {
-		return nil, s.failure("select", err)
-	}
-	sel := newSelected(box, view, options.ReadOnly)
-	s.selected = sel
-	data := &imap.SelectData{
-		Flags:             sel.flags(),
-		NumMessages:       uint32(sel.told),
-		NumRecent:         sel.recent(),
-		FirstUnseenSeqNum: sel.firstUnseen(),
-		UIDNext:           imap.UID(status.UIDNext),
-		UIDValidity:       uint32(status.UIDValidity),
-	}
-	if n := len(sel.messages); n > 0 { // some may have come since Status
-		data.UIDNext = max(data.UIDNext, imap.UID(sel.messages[n-1].UID)+1)
-	}
-	if !options.ReadOnly {
-		data.PermanentFlags = append(slices.Clone(data.Flags), imap.FlagWildcard)
-	}
-	if s.conn.Load().EnabledCaps().Has(imap.CapIMAP4rev2) { // RFC 9051 6.3.2
-		data.List = &imap.ListData{Mailbox: box.Name(), Delim: separator}
-	}
-	return data, nil
-}
-
-func openView(box *mailbox.Mailbox, readOnly bool) (*mailbox.View, error) {
-	if readOnly {
-		return box.Examine()
-	}
-	return box.View()
-}
-
-func (sel *selected) firstUnseen() uint32 {
-	i := slices.IndexFunc(sel.messages, func(m mailbox.Message) bool { return !slices.Contains(m.Flags, flagSeen) })
-	return uint32(i + 1)
-}
-
-// Unselect is UNSELECT (RFC 9051 6.4.2), and the end of CLOSE.
-func (s *session) Unselect() error {
-	s.lock()
-	defer s.mu.Unlock()
-	s.unselect()
-	return nil
-}
-
-func (s *session) unselect() {
-	if s.selected != nil {
-		s.selected.view.Close()
-	}
-	s.selected, s.saved = nil, nil
-}
-
-// Expunge is EXPUNGE and UID EXPUNGE (RFC 9051 6.4.3, 6.4.9), and the first half
-// of CLOSE, which says nothing.
-func (s *session) Expunge(w *imapserver.ExpungeWriter, uids *imap.UIDSet) error {
-	s.lock()
-	defer s.mu.Unlock()
-	sel := s.selected
+	sel := &selected{box: box, watch: watch, readOnly: examine || !s.mayChange(box)}
+	var first mailbox.UID
 	if sel.readOnly {
-		if *w == (imapserver.ExpungeWriter{}) { // CLOSE (RFC 9051 6.4.1)
-			return nil
-		}
-		return errReadOnly
-	}
-	sel.take()
-	var among []int
-	var err error
-	if uids != nil {
-		among, err = s.resolve(*uids)
+		first = box.Recent()
 	} else {
-		among, err = s.resolve(imap.UIDSet{{Start: 1, Stop: 0}})
+		first = box.ClaimRecent()
 	}
-	if err != nil {
-		return err
+	if sel.seen, err = box.Snapshot(); err != nil {
+		watch.Close()
+		return nil, err
 	}
-	var deleted []mailbox.UID
-	for _, i := range among {
-		if slices.Contains(sel.messages[i].Flags, flagDeleted) {
-			deleted = append(deleted, sel.messages[i].UID)
-		}
-	}
-	if err := s.expunge(deleted); err != nil {
-		return err
-	}
-	return sel.flushGone(w.WriteExpunge)
+	sel.now = sel.seen
+	sel.recent = sel.recent.add(first, sel.seen.UIDNext()-1)
+	sel.keywords = box.KeywordsVersion()
+	return sel, nil
 }
 
-func (s *session) expunge(uids []mailbox.UID) error {
-	if len(uids) == 0 {
+// mayChange tells whether the client has a right that needs SELECT, not EXAMINE
+// (RFC 4314 5.2).
+func (s *session) mayChange(box *mailbox.Mailbox) bool {
+	for _, right := range []byte{rightInsert, rightExpunge, rightSeen, rightMark, rightWrite} {
+		if s.can(box, right) {
+			return true
+		}
+	}
+	return false
+}
+
+// unselect closes the selected mailbox, if there is one.
+func (s *session) unselect() {
+	s.settle() // at the end of the connection some may wait
+	if s.sel == nil {
+		return
+	}
+	s.sel.watch.Close()
+	s.sel, s.saved = nil, nil
+	s.state = authenticated
+}
+
+// leaveDeleted closes the selected mailbox when the client has just deleted it:
+// then it is no surprise, and no reason to end the session.
+func (s *session) leaveDeleted() {
+	if s.sel != nil && s.sel.watch.Gone() {
+		s.unselect()
+		s.enc.Raw("* OK [CLOSED] The selected mailbox is deleted\r\n")
+	}
+}
+
+// writeSelected writes the responses to SELECT (RFC 9051 6.3.2, RFC 3501 6.3.1).
+func (s *session) writeSelected() {
+	sel, enc := s.sel, s.enc
+	s.writeFlagSet()
+	enc.Raw("* ").Number(uint64(sel.seen.Len())).Raw(" EXISTS\r\n")
+	if !s.has(rev2) {
+		enc.Raw("* ").Number(uint64(sel.recent.count(sel.seen))).Raw(" RECENT\r\n")
+		if first := sel.firstUnseen(); first > 0 && !s.has(uidOnly) {
+			enc.Raw("* OK [UNSEEN ").Number(uint64(first)).Raw("] The first unseen message\r\n")
+		}
+	}
+	enc.Raw("* OK [UIDVALIDITY ").Number(uint64(sel.box.UIDValidity())).Raw("] UIDs are valid\r\n")
+	enc.Raw("* OK [UIDNEXT ").Number(uint64(sel.seen.UIDNext())).Raw("] Predicted next UID\r\n")
+	s.writeHighest()
+	enc.Raw("* OK [MAILBOXID (").Raw(sel.box.ID()).Raw(")] The mailbox's id\r\n") // RFC 8474 4.2
+	if s.has(rev2) {
+		enc.Raw("* LIST () \"/\" ").Mailbox(s.wireName(sel.box)).CRLF()
+	}
+}
+
+func (s *session) writeHighest() {
+	s.enc.Raw("* OK [HIGHESTMODSEQ ").Number(uint64(s.sel.seen.HighestModSeq())).Raw("] Highest\r\n")
+}
+
+// firstUnseen returns the sequence number of the first message without \Seen, 0
+// when there is none.
+func (sel *selected) firstUnseen() int {
+	if sel.seen.Unseen() == 0 {
+		return 0
+	}
+	for i, r := range sel.seen.Range(0, sel.seen.Len()) {
+		if r.Flags&maildir.Seen == 0 {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// permanent returns the flags that the client can change for good.
+func (s *session) permanent(names []string) []string {
+	if s.sel.readOnly {
 		return nil
 	}
-	if _, err := s.selected.box.Expunge(s.selected.view, uids); err != nil {
-		return s.failure("expunge", err)
+	kept, _ := s.mayStore(s.sel.box, names)
+	if s.can(s.sel.box, rightWrite) {
+		kept = append(slices.Clone(kept), `\*`)
 	}
-	s.selected.take()
-	return nil
+	return kept
 }
 
-// Store is STORE and UID STORE (RFC 9051 6.4.6).
-func (s *session) Store(w *imapserver.FetchWriter, set imap.NumSet, change *imap.StoreFlags, _ *imap.StoreOptions) error {
-	s.lock()
-	defer s.mu.Unlock()
-	sel := s.selected
-	if sel.readOnly {
-		return errReadOnly
+// enableCondstore makes FETCH responses hold MODSEQ from now on (RFC 7162 3.1).
+func (s *session) enableCondstore() {
+	if s.has(condstore) {
+		return
 	}
-	flags, err := storable(change.Flags)
-	if err != nil {
-		return err
+	s.enable(condstore)
+	if s.sel != nil {
+		s.writeHighest() // RFC 7162 3.1.2.1
 	}
-	places, err := s.resolve(set)
-	if err != nil || len(places) == 0 {
-		return err
-	}
-	op := map[imap.StoreFlagsOp]mailbox.FlagOp{
-		imap.StoreFlagsSet: mailbox.Set, imap.StoreFlagsAdd: mailbox.AddFlags, imap.StoreFlagsDel: mailbox.RemoveFlags,
-	}[change.Op]
-	if _, err := sel.box.SetFlags(sel.view, sel.uids(places), op, flags); err != nil {
-		return s.failure("store", err)
-	}
-	sel.take()
-	if change.Silent {
-		return nil
-	}
-	_, byUID := set.(imap.UIDSet)
-	for _, i := range places {
-		m := sel.messages[i]
-		if _, gone := sel.gone[m.UID]; gone {
-			continue
-		}
-		r := w.CreateMessage(uint32(i + 1))
-		if byUID {
-			r.WriteUID(imap.UID(m.UID))
-		}
-		r.WriteFlags(s.flagsOf(m))
-		if err := r.Close(); err != nil {
-			return err
-		}
-		delete(sel.changed, m.UID)
-	}
-	return nil
 }
 
-// flagsOf returns the FLAGS of a message; \Recent is not in IMAP4rev2.
-func (s *session) flagsOf(m mailbox.Message) []imap.Flag {
-	flags := wireFlags(m.Flags)
-	if m.Recent && !s.conn.Load().EnabledCaps().Has(imap.CapIMAP4rev2) {
-		flags = append(flags, flagRecent)
+var errUIDRequired = bad("UIDREQUIRED", "Message numbers are not used with UIDONLY")
+
+// places returns the places that a set of sequence numbers or UIDs names.
+func (s *session) places(set imapwire.NumSet, uid bool) (spans, error) {
+	switch {
+	case set.Saved(): // RFC 5182 2.1
+		return uidSpans(s.saved, s.sel.seen), nil
+	case uid:
+		return uidSpans(set, s.sel.seen), nil
+	case s.has(uidOnly): // RFC 9586 3
+		return nil, errUIDRequired
 	}
-	return flags
+	return seqSpans(set, s.sel.seen.Len())
 }

@@ -1,19 +1,15 @@
 // Package imapd serves mailboxes over IMAP4rev2 (RFC 9051) and IMAP4rev1
-// (RFC 3501), with IDLE, NAMESPACE, UIDPLUS, MOVE, ESEARCH, SEARCHRES, BINARY,
-// ENABLE, UNSELECT, LITERAL-, SASL-IR, UTF8=ACCEPT, APPENDLIMIT (RFC 7889),
-// LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819), STATUS=SIZE (RFC 8438),
-// SPECIAL-USE and CREATE-SPECIAL-USE (RFC 6154).
+// (RFC 3501). The extensions are those of the tables of capabilities in
+// capability.go and selection.go.
 //
-// The wire belongs to imapserver of go-imap; what is kept belongs to mailbox.
-// This package has what lies between: the connections and their limits, who may
-// log in, the message numbers of a session, and FETCH and SEARCH over the parts
-// of a message. A session's state is guarded by its mutex, for IDLE writes from a
-// goroutine of its own; the connections by that of the Server. No lock is held
-// while another is taken.
+// The tokens of the wire belong to imapwire, what is kept to mailbox, what a
+// search means to imapsearch. This package has the connections and their limits,
+// who may log in, what a session knows of its mailbox, and the commands.
 //
-// imapserver takes a lone LF as a line end. A refused non-synchronizing literal
-// is read as commands: that many octets soon use up what a connection may send
-// without a valid command, and it is closed.
+// A session is one goroutine, also in IDLE; it owns all of its state. Other
+// goroutines only wake it, through its link and with end. While it waits for a
+// command it holds no buffers. The table of sessions is guarded by the mutex of
+// the Server; no lock is held while another is taken.
 package imapd
 
 import (
@@ -31,6 +27,7 @@ import (
 	"facteur/server/address"
 	"facteur/server/auth"
 	"facteur/server/fault"
+	"facteur/server/imapwire"
 	"facteur/server/mailbox"
 )
 
@@ -41,7 +38,20 @@ type Authenticator interface {
 	Valid(auth.Credential) bool
 }
 
-// Options are the settings of a Server.
+// Shared is a shared mailbox that an account may see.
+type Shared struct {
+	Address address.Address
+	Rights  string // RFC 4314 2.1, as "lrs"
+}
+
+// Grant is what an account may do with a mailbox.
+type Grant struct {
+	Account address.Address
+	Rights  string // RFC 4314 2.1
+}
+
+// Options are the settings of a Server. The functions are asked at each command,
+// from many goroutines.
 type Options struct {
 	Store *mailbox.Store
 	Auth  Authenticator
@@ -53,12 +63,26 @@ type Options struct {
 	// AppendLimit is the size of the largest message that APPEND takes, in
 	// octets. 0: 25 MiB.
 	AppendLimit int64
-	// QuotaOf returns the quota of an account in octets, 0 for none. nil: none.
+	// QuotaOf returns the quota of an account or shared mailbox in octets, 0 for
+	// none. nil: none.
 	QuotaOf func(address.Address) int64
+	// Roles returns the shared mailboxes that an account may see. nil: none.
+	Roles func(account address.Address) []Shared
+	// Members returns who may see a shared mailbox. nil: nobody.
+	Members func(shared address.Address) []Grant
 
-	MaxConnections int           // in all; 0: 1000
+	MaxConnections int // in all; 0: 1000
+	// ReservedLocal of MaxConnections are for clients on loopback: web mail and
+	// monitoring get in when all others are taken. 0: one in twenty.
+	ReservedLocal  int
 	MaxPerClient   int           // of one address, or one /64 of IPv6; 0: 100
 	PreAuthTimeout time.Duration // from accept to login; 0: 1 minute
+	// IdleTimeout is how long a client may be silent after its login
+	// (RFC 9051 5.4). 0: 30 minutes, the least that is allowed.
+	IdleTimeout time.Duration
+	// KeepAlive is the time between two signs of life in IDLE, for the NATs on
+	// the way. 0: 2 minutes.
+	KeepAlive time.Duration
 }
 
 func (o Options) withDefaults() *Options {
@@ -71,23 +95,42 @@ func (o Options) withDefaults() *Options {
 	if o.QuotaOf == nil {
 		o.QuotaOf = func(address.Address) int64 { return 0 }
 	}
+	if o.Roles == nil {
+		o.Roles = func(address.Address) []Shared { return nil }
+	}
+	if o.Members == nil {
+		o.Members = func(address.Address) []Grant { return nil }
+	}
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = 1000
+	}
+	if o.ReservedLocal <= 0 {
+		o.ReservedLocal = o.MaxConnections / 20
 	}
 	if o.MaxPerClient <= 0 {
 		o.MaxPerClient = 100
 	}
-	if o.PreAuthTimeout <= 0 {
-		o.PreAuthTimeout = time.Minute
-	}
+	o.PreAuthTimeout = orElse(o.PreAuthTimeout, time.Minute)
+	o.IdleTimeout = orElse(o.IdleTimeout, 30*time.Minute)
+	o.KeepAlive = orElse(o.KeepAlive, 2*time.Minute)
 	return &o
+}
+
+func orElse(d, other time.Duration) time.Duration {
+	if d <= 0 {
+		return other
+	}
+	return d
 }
 
 // Server is an IMAP server.
 type Server struct {
-	opt    atomic.Pointer[Options]
-	ctx    context.Context // ends with Shutdown
-	cancel context.CancelFunc
+	opt      atomic.Pointer[Options]
+	ctx      context.Context // ends with Shutdown
+	cancel   context.CancelFunc
+	buffers  *imapwire.Buffers
+	deflate  deflaters
+	commands map[string]command
 
 	mu        sync.Mutex
 	closed    bool
@@ -100,6 +143,8 @@ type Server struct {
 // New returns a server; Serve starts it.
 func New(opt Options) *Server {
 	s := &Server{
+		buffers:   imapwire.NewBuffers(),
+		commands:  commands(),
 		listeners: make(map[net.Listener]struct{}),
 		sessions:  make(map[*session]struct{}),
 		clients:   make(map[netip.Prefix]int),
@@ -167,8 +212,12 @@ func (s *Server) forgetListener(ln net.Listener) {
 func (s *Server) admit(c net.Conn, service string) {
 	opt := s.opt.Load()
 	sess := newSession(s, opt, c)
+	most := opt.MaxConnections
+	if !sess.remote.IsLoopback() {
+		most -= opt.ReservedLocal
+	}
 	s.mu.Lock()
-	limit := s.clients[sess.client] >= opt.MaxPerClient || len(s.sessions) >= opt.MaxConnections
+	limit := s.clients[sess.client] >= opt.MaxPerClient || len(s.sessions) >= most
 	refused := s.closed || limit
 	if !refused {
 		s.sessions[sess] = struct{}{}
@@ -178,6 +227,7 @@ func (s *Server) admit(c net.Conn, service string) {
 	s.mu.Unlock()
 	if refused {
 		opt.Log.Info("imapd.refused", "remote", sess.remote.String(), "text", "too many connections")
+		sess.cancel()
 		sess.link.refuse(service == "imap")
 		return
 	}
@@ -211,8 +261,8 @@ func (s *Server) open() []*session {
 // not wait for them.
 func (s *Server) Recheck() {
 	for _, sess := range s.open() {
-		if cred := sess.cred.Load(); cred != nil && !sess.opt.Auth.Valid(*cred) {
-			go sess.bye("This login is not valid any more")
+		if cred := sess.cred.Load(); cred != nil && !s.opt.Load().Auth.Valid(*cred) {
+			sess.end("This login is not valid any more")
 		}
 	}
 }
@@ -226,10 +276,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		ln.Close()
 	}
 	s.mu.Unlock()
-	s.cancel()
 	for _, sess := range s.open() {
-		go sess.bye("The server is going down")
+		sess.end("The server is going down")
 	}
+	s.cancel()
 	ended := make(chan struct{})
 	go func() {
 		s.running.Wait()

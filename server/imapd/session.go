@@ -2,238 +2,239 @@ package imapd
 
 import (
 	"context"
-	"fmt"
+	"crypto/tls"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
+	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
-
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
-	"github.com/emersion/go-sasl"
 
 	"facteur/server/address"
 	"facteur/server/auth"
 	"facteur/server/envelope"
+	"facteur/server/imapwire"
 	"facteur/server/mailbox"
 )
 
-// session is one connection. imapserver calls its methods from one goroutine,
-// and Idle from another that may outlive the command for a moment.
+// state is where a session stands (RFC 9051 3). The values are bits, for
+// commands that are allowed in several.
+type state uint8
+
+const (
+	notAuthenticated state = 1 << iota
+	authenticated
+	inMailbox // the selected state
+
+	loggedIn = authenticated | inMailbox
+	anyState = notAuthenticated | loggedIn
+)
+
+// What a client may do without a valid command in between.
+const (
+	maxMistakes        = 50
+	maxMistakesPreAuth = 20
+)
+
+// The bounds of commands before and after the login, in octets.
+const (
+	preAuthLine    = 8 << 10
+	preAuthLiteral = 8 << 10
+	preAuthSkip    = 64 << 10
+	maxLine        = 64 << 10
+	maxLiteral     = 256 << 10
+)
+
+// session is one connection.
 type session struct {
 	srv    *Server
-	opt    *Options // of the time when the connection came
 	id     string
 	log    *slog.Logger
 	link   *link
 	remote netip.Addr
 	client netip.Prefix
-	ctx    context.Context // ends with the connection
+	ctx    context.Context // ends when the session is to end
 	cancel context.CancelFunc
-	ended  chan struct{} // closed when imapserver is done with the session
-	conn   atomic.Pointer[imapserver.Conn]
-	cred   atomic.Pointer[auth.Credential]
 
-	mu       sync.Mutex
-	account  address.Address
-	home     *mailbox.Home
-	selected *selected
-	saved    []mailbox.UID // what "$" stands for (RFC 5182)
+	conn  *Options // settings of the time when the connection came
+	tls   *tls.Conn
+	zip   *compression // nil: none
+	dec   *imapwire.Decoder
+	enc   *imapwire.Encoder
+	state state
+
+	cred    atomic.Pointer[auth.Credential] // nil: not logged in
+	account address.Address
+	home    *mailbox.Home
+	shared  map[*mailbox.Home]address.Address // homes of others that were opened
+	enabled extension
+
+	selection // what belongs to the selected mailbox
+
+	mistakes int
+	over     bool // all is said
+	more     bool // the client may still be sending
+	why      atomic.Pointer[string]
 }
 
-var (
-	_ imapserver.SessionIMAP4rev2   = (*session)(nil)
-	_ imapserver.SessionSASL        = (*session)(nil)
-	_ imapserver.SessionAppendLimit = (*session)(nil)
-)
-
 func newSession(srv *Server, opt *Options, c net.Conn) *session {
-	s := &session{srv: srv, opt: opt, id: envelope.NewID(), link: newLink(c), ended: make(chan struct{})}
+	s := &session{srv: srv, conn: opt, id: envelope.NewID(), link: newLink(c), state: notAuthenticated}
 	s.remote, s.client = remoteOf(c)
 	s.log = opt.Log.With("id", s.id, "remote", s.remote.String())
 	s.ctx, s.cancel = context.WithCancel(srv.ctx)
 	return s
 }
 
-func capabilities() imap.CapSet {
-	return imap.CapSet{
-		imap.CapIMAP4rev1: {}, imap.CapIMAP4rev2: {}, imap.CapNamespace: {}, imap.CapUIDPlus: {},
-		imap.CapESearch: {}, imap.CapSearchRes: {}, imap.CapListExtended: {}, imap.CapListStatus: {},
-		imap.CapMove: {}, imap.CapStatusSize: {}, imap.CapBinary: {}, imap.CapChildren: {},
-		imap.CapSpecialUse: {}, imap.CapCreateSpecialUse: {},
+// options are the newest settings.
+func (s *session) options() *Options { return s.srv.opt.Load() }
+
+// end makes the session end, with a BYE that says why if the client reads. It
+// does not wait. For any goroutine.
+func (s *session) end(why string) {
+	if !s.why.CompareAndSwap(nil, &why) {
+		return
 	}
+	s.cancel()
+	s.link.wake()
+	time.AfterFunc(byeTimeout, func() { s.link.Close() })
 }
 
 // run serves the connection to its end.
 func (s *session) run(service string) {
-	defer s.cancel()
-	defer s.link.Close()
-	var c net.Conn = s.link
-	options := &imapserver.Options{
-		NewSession:   s.begin,
-		Caps:         capabilities(),
-		Logger:       libraryLog{s.log},
-		InsecureAuth: s.opt.PlaintextLogin && s.remote.IsLoopback(),
-	}
-	if service == "imaps" {
-		if s.opt.TLS == nil {
-			return
-		}
-		tlsConn, err := s.link.startTLS(s.ctx, s.opt.TLS, s.opt.PreAuthTimeout)
-		if err != nil {
-			s.log.Info("imapd.handshake", "error", err)
-			return
-		}
-		c = tlsConn
-	} else {
-		options.TLSConfig = s.opt.TLS
-	}
-	expire := time.AfterFunc(s.opt.PreAuthTimeout, func() {
-		if s.cred.Load() == nil {
-			s.bye("Login took too long")
-		}
+	defer s.close()
+	s.link.setLimit(time.Now().Add(s.conn.PreAuthTimeout))
+	s.enc = imapwire.NewEncoder(s.link, s.srv.buffers)
+	s.dec = imapwire.NewDecoder(s.link, imapwire.Options{
+		Continue: s.goOn, MaxLine: preAuthLine, MaxLiteral: preAuthLiteral, MaxSkip: preAuthSkip, Buffers: s.srv.buffers,
 	})
-	defer expire.Stop()
-	if err := imapserver.New(options).Serve(&once{Conn: c}); err != nil { // returns at once
+	if service == "imaps" && !s.startTLS() {
 		return
 	}
-	<-s.ended
-	<-s.link.closed
-}
-
-// begin is called by imapserver before the greeting.
-func (s *session) begin(c *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-	s.conn.Store(c)
-	return s, nil, nil
-}
-
-// libraryLog takes what imapserver has to say: mostly clients that went away.
-type libraryLog struct{ log *slog.Logger }
-
-// Printf is that of imapserver.Logger.
-func (l libraryLog) Printf(format string, args ...any) {
-	l.log.Debug("imapd.wire", "text", fmt.Sprintf(format, args...))
-}
-
-// bye says why the connection is closed, if the client reads, and closes it.
-func (s *session) bye(text string) {
-	said := make(chan struct{})
-	go func() {
-		defer close(said)
-		if c := s.conn.Load(); c != nil {
-			_ = c.Bye(text) // the connection is closed in any case
+	s.enc.Raw("* OK [CAPABILITY").Append(s.appendCapabilities).Raw("] facteur is ready\r\n")
+	for !s.over {
+		if !s.dec.Buffered() && !s.await() {
+			break
 		}
-	}()
-	select {
-	case <-said:
-	case <-time.After(byeTimeout):
+		s.command()
+	}
+	s.farewell()
+}
+
+// close ends what the session has.
+func (s *session) close() {
+	if p := recover(); p != nil {
+		s.log.Error("imapd.panic", "panic", p, "stack", string(debug.Stack()))
+	}
+	s.cancel()
+	s.unselect()
+	if s.enc != nil {
+		_ = s.flush() // of a connection that ends
+	}
+	if s.more {
+		s.link.linger()
+	}
+	if s.tls != nil {
+		_ = s.tls.Close()
 	}
 	s.link.Close()
+	s.log.Debug("imapd.closed")
 }
 
-// Close ends the session: the connection is gone.
-func (s *session) Close() error {
-	s.cancel()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unselect()
-	close(s.ended)
-	return nil
-}
-
-// lock begins a command. Its octets were valid, so the next may have as many.
-func (s *session) lock() {
-	s.mu.Lock()
-	s.link.allowance.Store(commandAllowance)
-}
-
-// Login is LOGIN (RFC 9051 6.2.3), and the end of AUTHENTICATE.
-func (s *session) Login(name, password string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	cred, err := s.opt.Auth.Login(s.ctx, auth.Attempt{Name: name, Password: password, Remote: s.remote, Protocol: "imap"})
-	if err != nil {
-		return s.failure("login", err)
+// await waits for the next command, without any buffer. false: the session is to
+// end.
+func (s *session) await() bool {
+	s.settle()
+	if s.flush() != nil {
+		return false
 	}
-	home, err := s.opt.Store.Home(cred.Account)
-	if err != nil {
-		return s.failure("login", err)
-	}
-	s.cred.Store(&cred)
-	// A reload may have come between the two; Recheck sees it from here on.
-	if !s.opt.Auth.Valid(cred) {
-		s.cred.Store(nil)
-		return imapserver.ErrAuthFailed
-	}
-	s.account, s.home = cred.Account, home
-	s.log = s.log.With("account", cred.Account.String())
-	s.log.Debug("imapd.login") // auth tells the operator
-	s.link.allowance.Store(commandAllowance)
-	return nil
-}
-
-// AuthenticateMechanisms is for AUTHENTICATE (RFC 9051 6.2.2).
-func (s *session) AuthenticateMechanisms() []string { return []string{sasl.Plain, sasl.Login} }
-
-// Authenticate is AUTHENTICATE.
-func (s *session) Authenticate(mechanism string) (sasl.Server, error) {
-	switch mechanism {
-	case sasl.Plain:
-		return &plainServer{login: s.Login}, nil
-	case sasl.Login:
-		return &loginServer{login: s.Login}, nil
-	}
-	return nil, no(imap.ResponseCodeCannot, "This mechanism is not supported")
-}
-
-// AppendLimit is the size of the largest message that APPEND takes (RFC 7889).
-func (s *session) AppendLimit() uint32 { return uint32(s.srv.opt.Load().AppendLimit) }
-
-// Namespace is NAMESPACE (RFC 2342): all folders are one's own.
-func (s *session) Namespace() (*imap.NamespaceData, error) {
-	return &imap.NamespaceData{Personal: []imap.NamespaceDescriptor{{Delim: separator}}}, nil
-}
-
-// Poll writes what changed in the selected mailbox; it ends each command.
-func (s *session) Poll(w *imapserver.UpdateWriter, allowExpunge bool) error {
-	s.lock()
-	defer s.mu.Unlock()
-	if s.selected == nil {
-		return nil
-	}
-	s.selected.box.Poll()
-	return s.selected.flush(w, allowExpunge)
-}
-
-// Idle writes changes as they come (RFC 2177).
-func (s *session) Idle(w *imapserver.UpdateWriter, stop <-chan struct{}) error {
+	s.link.waitUntil(time.Now().Add(s.options().IdleTimeout))
+	defer s.link.waitUntil(time.Time{})
 	for {
-		wake, err := s.idleOnce(w, stop)
-		if err != nil {
-			return err
+		err := s.dec.Wait()
+		if err == nil {
+			return true
 		}
-		select {
-		case <-stop:
-			return nil
-		case <-s.ctx.Done():
-			return nil
-		case <-wake:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return false
 		}
+		woken := s.link.heard()
+		if s.why.Load() != nil {
+			return false
+		}
+		if woken {
+			continue
+		}
+		s.timeout()
+		return false
 	}
 }
 
-func (s *session) idleOnce(w *imapserver.UpdateWriter, stop <-chan struct{}) (wake <-chan struct{}, err error) {
-	s.lock()
-	defer s.mu.Unlock()
-	select {
-	case <-stop: // the next command may have begun
-		return nil, nil
+// timeout says why a silent client is left.
+func (s *session) timeout() {
+	if s.state == notAuthenticated {
+		s.bye("", "Login took too long")
+		return
+	}
+	s.bye("", "Disconnected for inactivity")
+}
+
+// flush writes what is buffered, and gives the buffers back.
+func (s *session) flush() error {
+	err := s.enc.Release()
+	if s.zip != nil {
+		err = errors.Join(err, s.zip.rest())
+	}
+	return err
+}
+
+// farewell says BYE when the server ends the session.
+func (s *session) farewell() {
+	if why := s.why.Load(); why != nil {
+		s.bye("", *why)
+	}
+}
+
+// bye says why the session ends, once.
+func (s *session) bye(code, text string) {
+	if s.over {
+		return
+	}
+	s.over = true
+	s.enc.Raw("* BYE ")
+	s.reason(code, text)
+	_ = s.flush() // best effort
+}
+
+// broken ends the session after an error of the connection.
+func (s *session) broken(err error) {
+	switch {
+	case s.why.Load() != nil: // farewell has a better word
+		return
+	case errors.Is(err, imapwire.ErrEndless):
+		s.bye("TOOBIG", "The command is too long")
+		s.more = true
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.bye("", "The command took too long")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 	default:
+		s.log.Debug("imapd.broken", "error", err)
 	}
-	if s.selected == nil {
-		return nil, nil
+	s.over = true
+}
+
+// goOn writes a command continuation request (RFC 9051 7.6).
+func (s *session) goOn(text string) error {
+	s.enc.Raw("+ ").Raw(text).CRLF()
+	return s.flush()
+}
+
+// reason writes what stands behind OK, NO, BAD and BYE (RFC 9051 7.1).
+func (s *session) reason(code, text string) {
+	if code != "" {
+		s.enc.Raw("[").Raw(code).Raw("] ")
 	}
-	return s.selected.view.C, s.selected.flush(w, true)
+	s.enc.Raw(text).CRLF()
 }

@@ -4,57 +4,97 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
-	"errors"
+	"io"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 	"github.com/emersion/go-sasl"
 )
+
+func plain(parts ...string) string {
+	return base64.StdEncoding.EncodeToString([]byte(strings.Join(parts, "\x00")))
+}
 
 func TestLogin(t *testing.T) {
 	w := newWorld(t, nil)
 	r := w.raw()
 	caps := r.do("CAPABILITY", "OK")
-	for _, c := range []string{"IMAP4rev2", "IMAP4rev1", "AUTH=PLAIN", "AUTH=LOGIN", "SASL-IR"} {
+	for _, c := range []string{"IMAP4rev2", "IMAP4rev1", "AUTH=PLAIN", "AUTH=LOGIN", "SASL-IR", "LITERAL+"} {
 		if !strings.Contains(caps, c) {
 			t.Errorf("no %s in %s", c, caps)
 		}
 	}
-	if strings.Contains(caps, "STARTTLS") {
-		t.Error("STARTTLS without a certificate")
-	}
-	r.do("SELECT INBOX", "BAD")
-	r.do("LOGIN alice@example.org wrong", "NO [AUTHENTICATIONFAILED]")
-	r.do("AUTHENTICATE CRAM-MD5", "NO [CANNOT]")
-	r.do("AUTHENTICATE PLAIN "+base64.StdEncoding.EncodeToString([]byte("bob@example.org\x00alice@example.org\x00demo")), "NO [AUTHORIZATIONFAILED]")
-	r.do("AUTHENTICATE PLAIN "+base64.StdEncoding.EncodeToString([]byte("demo")), "BAD")
-	r.send("t AUTHENTICATE PLAIN\r\n")
-	if line := r.expect("+"); line != "+ \r\n" {
-		t.Errorf("%q, want an empty challenge", line)
-	}
-	r.send("*\r\n")
-	r.expect("t BAD")
-	r.send("t LOGIN {17}\r\n")
-	r.expect("+ ")
-	r.send("alice@example.org demo\r\n")
-	line := r.expect("t OK")
-	for _, c := range []string{"APPENDLIMIT=26214400", "SPECIAL-USE", "CREATE-SPECIAL-USE", "MOVE", "UIDPLUS"} {
-		if !strings.Contains(line, c) {
-			t.Errorf("no %s in %s", c, line)
+	for _, c := range []string{"STARTTLS", "LOGINDISABLED", "NAMESPACE"} {
+		if strings.Contains(caps, c) {
+			t.Errorf("%s in %s", c, caps)
 		}
 	}
+	r.do("NAMESPACE", "BAD [CLIENTBUG]")
+	r.do("LOGIN alice@example.org wrong", "NO [AUTHENTICATIONFAILED]")
+	r.do("LOGIN alice@example.org", "BAD")
+	r.do("AUTHENTICATE CRAM-MD5", "NO [CANNOT]")
+	r.do("AUTHENTICATE PLAIN "+plain("bob@example.org", "alice@example.org", "demo"), "NO [AUTHORIZATIONFAILED]")
+	r.do("AUTHENTICATE PLAIN "+plain("demo"), "BAD")
+	r.do("AUTHENTICATE PLAIN ****", "BAD")
+	r.do("AUTHENTICATE PLAIN =", "BAD")
+	r.talk(`
+		C: t AUTHENTICATE PLAIN
+		S: + 
+		C: *
+		S: t BAD ...
+		C: t LOGIN {17}
+		S: + ...
+		C: alice@example.org {4+}
+		C: demo
+		S: t OK [CAPABILITY IMAP4rev1 ...NAMESPACE...] Logged in
+		C: t LOGIN alice@example.org demo
+		S: t BAD ...
+	`)
 	for _, m := range []sasl.Client{
 		sasl.NewPlainClient("", "alice@example.org", "demo"),
 		sasl.NewPlainClient("alice@example.org", "alice@example.org", "demo"),
 		sasl.NewLoginClient("alice@example.org", "demo"),
 	} {
 		c := w.connect()
-		c.must(c.Authenticate(m))
-		c.selectBox("INBOX")
+		if err := c.Authenticate(m); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.Namespace().Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The exchanges of the mechanisms, with and without initial responses.
+func TestAuthenticate(t *testing.T) {
+	w := newWorld(t, nil)
+	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	for _, dialog := range []string{`
+		C: a AUTHENTICATE PLAIN
+		S: + 
+		C: ` + plain("", "alice@example.org", "demo") + `
+		S: a OK [CAPABILITY ...`, `
+		C: a AUTHENTICATE plain ` + plain("", "alice@example.org", "demo") + `
+		S: a OK ...`, `
+		C: a AUTHENTICATE LOGIN
+		S: + VXNlcm5hbWU6
+		C: ` + b64("alice@example.org") + `
+		S: + UGFzc3dvcmQ6
+		C: ` + b64("demo") + `
+		S: a OK ...`, `
+		C: a AUTHENTICATE LOGIN ` + b64("alice@example.org") + `
+		S: + UGFzc3dvcmQ6
+		C: *
+		S: a BAD ...`, `
+		C: a AUTHENTICATE LOGIN =
+		S: + UGFzc3dvcmQ6
+		C: ` + b64("demo") + `
+		S: a NO [AUTHENTICATIONFAILED] ...`,
+	} {
+		w.raw().talk(dialog)
 	}
 }
 
@@ -85,16 +125,23 @@ func TestTLS(t *testing.T) {
 	if caps := rs.do("CAPABILITY", "OK"); strings.Contains(caps, "STARTTLS") || !strings.Contains(caps, "AUTH=PLAIN") {
 		t.Error(caps)
 	}
+	rs.do("STARTTLS", "BAD")
 	rs.do("LOGIN alice@example.org demo", "OK")
 }
 
-// What came in the clear behind STARTTLS must not be taken as said under TLS.
+// What came in the clear behind STARTTLS must not be taken as said under TLS:
+// neither in the same packet, nor after it.
 func TestSTARTTLSInjection(t *testing.T) {
 	serverTLS, clientTLS := selfSigned(t)
 	w := newWorld(t, func(o *Options) { o.TLS = serverTLS })
 	r := w.raw()
 	r.send("a STARTTLS\r\nb NOOP\r\n")
 	r.expect("a OK")
+	r.closed()
+	r = w.raw()
+	r.send("a STARTTLS\r\n")
+	r.expect("a OK")
+	r.send("b NOOP\r\n")
 	if err := tls.Client(r.Conn, clientTLS).Handshake(); err == nil {
 		t.Error("the handshake succeeds with a command before it")
 	}
@@ -120,9 +167,8 @@ func TestServeWithoutTLS(t *testing.T) {
 
 func TestRecheck(t *testing.T) {
 	w := newWorld(t, nil)
-	in, out := w.raw(), w.raw()
+	in, out, silent := w.raw(), w.raw(), w.login("")
 	in.do("LOGIN alice@example.org demo", "OK")
-	in.do("SELECT INBOX", "OK")
 	in.send("t IDLE\r\n")
 	in.expect("+")
 	w.server.Recheck()
@@ -130,103 +176,169 @@ func TestRecheck(t *testing.T) {
 	w.logins.revoke()
 	w.server.Recheck()
 	in.expect("* BYE")
-	if _, err := in.r.ReadByte(); err == nil {
-		t.Error("open after BYE")
-	}
+	in.closed()
+	silent.expect("* BYE")
+	silent.closed()
 	out.do("LOGIN alice@example.org demo", "NO") // the login ran into the reload
 }
 
 func TestShutdown(t *testing.T) {
 	w := newWorld(t, nil)
-	r := w.raw()
-	r.do("LOGIN alice@example.org demo", "OK")
+	r := w.login("")
+	literal := w.login("")
+	literal.send("t CREATE {10}\r\n")
+	literal.expect("+")
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := w.server.Shutdown(ctx); err != nil {
 		t.Fatal(err)
 	}
 	r.expect("* BYE")
+	r.closed()
+	literal.expect("* BYE")
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	if err := w.server.Serve(ln, "imap"); !errors.Is(err, ErrClosed) {
-		t.Error(err)
+	if err := w.server.Serve(ln, "imap"); err != ErrClosed {
+		t.Errorf("Serve after Shutdown: %v", err)
 	}
+	ln.Close()
 }
 
 func TestConnectionLimits(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.MaxPerClient = 2 })
 	w.raw()
 	second := w.raw()
-	conn, err := net.Dial("tcp", w.addr)
-	if err != nil {
-		t.Fatal(err)
+	refused := func() {
+		t.Helper()
+		c, err := net.Dial("tcp", w.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		b, err := io.ReadAll(c)
+		if err != nil || !strings.HasPrefix(string(b), "* BYE [LIMIT]") {
+			t.Errorf("%q, %v", b, err)
+		}
 	}
-	defer conn.Close()
-	buf := make([]byte, 100)
-	if n, _ := conn.Read(buf); !strings.HasPrefix(string(buf[:n]), "* BYE [LIMIT]") {
-		t.Errorf("%q", buf[:n])
-	}
+	refused()
 	second.do("LOGOUT", "OK")
-	if _, err := second.r.ReadByte(); err == nil {
-		t.Error("open after LOGOUT")
+	second.closed()
+	w.settled(1)
+	w.raw()
+	w.server.Apply(Options{MaxConnections: 2, PlaintextLogin: true})
+	refused()
+}
+
+// settled waits until the server has n sessions.
+func (w *world) settled(n int) {
+	w.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); len(w.server.open()) != n; {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%d sessions, want %d", len(w.server.open()), n)
+		}
+		<-time.After(time.Millisecond)
 	}
-	w.server.Apply(Options{MaxPerClient: 3, PlaintextLogin: true})
+}
+
+// far is a connection that seems to come from elsewhere.
+type far struct{ net.Conn }
+
+func (far) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4000} }
+
+// Some connections are kept for clients on this machine.
+func TestReservedForLoopback(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.MaxConnections, o.ReservedLocal = 2, 1 })
+	greeting := func(wrap func(net.Conn) net.Conn) string {
+		client, server := net.Pipe()
+		t.Cleanup(func() { client.Close() })
+		go w.server.admit(wrap(server), "imap")
+		b := make([]byte, 6)
+		if _, err := io.ReadFull(client, b); err != nil {
+			t.Fatal(err)
+		}
+		go io.Copy(io.Discard, client)
+		return string(b)
+	}
+	distant := func(c net.Conn) net.Conn { return far{c} }
+	if s := greeting(distant); s != "* OK [" {
+		t.Error(s)
+	}
+	if s := greeting(distant); s != "* BYE " {
+		t.Errorf("%s: the last one is for loopback", s)
+	}
 	w.raw()
 }
 
 func TestPreAuthTimeout(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.PreAuthTimeout = 50 * time.Millisecond })
-	w.raw().until("* BYE")
+	r := w.raw()
+	r.until("* BYE")
+	r.closed()
+	r = w.raw()
+	r.send("a LOGIN {4}\r\n")
+	r.until("* BYE")
+	r.closed()
 }
 
-func TestPreAuthAllowance(t *testing.T) {
+// Before the login nobody makes the server read or hold much.
+func TestPreAuthBounds(t *testing.T) {
 	w := newWorld(t, nil)
 	r := w.raw()
-	r.send("a SEARCH TEXT {4096}\r\n")
-	r.expect("+")
-	for range 100 {
-		if _, err := r.Write(append([]byte(" TEXT {4096+}\r\n"), make([]byte, 4096)...)); err != nil {
-			return
-		}
+	r.do("LOGIN {8193}", "BAD [TOOBIG]")
+	r.do("LOGIN "+strings.Repeat("x", 9000)+" x", "BAD [TOOBIG]")
+	r.send("a LOGIN {100000+}\r\n")
+	r.expect("a BAD [TOOBIG]")
+	r.expect("* BYE [TOOBIG]")
+	r.closed()
+	r = w.raw()
+	for range maxMistakesPreAuth {
+		r.do("NOOP x", "BAD")
 	}
-	for {
-		if _, err := r.r.ReadByte(); err != nil {
-			var timeout net.Error
-			if errors.As(err, &timeout) && timeout.Timeout() {
-				t.Error("the server goes on reading")
-			}
-			return
-		}
-	}
+	r.expect("* BYE")
+	r.closed()
+	r = w.raw()
+	r.do("POST / HTTP/1.1", "BAD")
+	r.expect("* BYE")
+	r.closed()
 }
 
-func TestEnableRev2(t *testing.T) {
+func TestUnauthenticate(t *testing.T) {
 	w := newWorld(t, nil)
-	w.add(w.box("INBOX"), "Subject: x\n\n")
-	r := w.raw()
-	r.do("LOGIN alice@example.org demo", "OK")
-	if s := r.do("SELECT INBOX", "OK"); strings.Contains(s, "* LIST") || !strings.Contains(s, "* 1 RECENT") {
-		t.Error(s)
-	}
-	r.do("ENABLE IMAP4rev2", "OK")
-	if s := r.do("SELECT INBOX", "OK"); !strings.Contains(s, `* LIST () "/" INBOX`) || strings.Contains(s, "RECENT") {
-		t.Error(s)
-	}
-	if s := r.do("SEARCH ALL", "OK"); !strings.Contains(s, "* ESEARCH (TAG \"t\") ALL 1") {
-		t.Error(s)
-	}
-	if s := r.do("FETCH 1 FLAGS", "OK"); strings.Contains(s, "Recent") {
-		t.Error(s)
-	}
-}
-
-func TestAppendLimitIsLive(t *testing.T) {
-	w := newWorld(t, nil)
-	c := w.login("")
-	w.server.Apply(Options{AppendLimit: 10, PlaintextLogin: true})
-	_, err := c.append("INBOX", "Subject: more than ten octets\n\n", nil)
-	c.refused(err, imap.StatusResponseTypeNo, imap.ResponseCodeTooBig)
+	w.login("").talk(`
+		C: a ENABLE UTF8=ACCEPT
+		S: * ENABLED UTF8=ACCEPT
+		S: a OK ENABLE completed
+		C: b UNAUTHENTICATE
+		S: b OK [CAPABILITY ...AUTH=PLAIN...] ...
+		C: c NAMESPACE
+		S: c BAD ...
+		C: d UNAUTHENTICATE
+		S: d BAD ...
+		C: e LOGIN bob@example.org demo
+		S: e OK ...
+		C: f ENABLE utf8=accept IMAP4rev2 X-NONE
+		S: * ENABLED IMAP4rev2 UTF8=ACCEPT
+		S: f OK ...
+		C: g ENABLE IMAP4rev2
+		S: * ENABLED
+		S: g OK ...
+		C: h NAMESPACE
+		S: * NAMESPACE (("" "/")) NIL NIL
+		S: h OK ...
+		C: i ID ("name" "x" "version" NIL)
+		S: * ID ("name" "facteur")
+		S: i OK ...
+		C: j ID NIL
+		S: * ID ("name" "facteur")
+		S: j OK ...
+		C: k NOOP extra
+		S: k BAD ...
+		C: * NOOP
+		S: * BAD ...
+		C: l logout
+		S: * BYE ...
+		S: l OK ...
+	`)
 }

@@ -45,7 +45,9 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (Receipt, e
 		tx.in.opts.Log.Info("intake.discarded", "session", tx.sess.ID, "id", env.ID)
 		return Receipt{ID: env.ID, PerRecipient: make([]error, len(tx.rcpts))}, nil
 	}
-	m := deliver.Message{Envelope: env, Body: body, Header: header, Trace: tx.trace(live, env, res)}
+	m := deliver.Message{
+		Envelope: env, Body: body, Header: header, Trace: tx.trace(live, env, res), SentAs: tx.sentAs(live, header),
+	}
 	errs := tx.in.opts.Deliver.Deliver(ctx, m, tx.targets)
 	return tx.receipt(env.ID, errs)
 }
@@ -77,6 +79,20 @@ func (tx *Transaction) checkHeader(live *Settings, h *message.Header) error {
 		}
 	}
 	return nil
+}
+
+// sentAs returns the shared mailbox in whose name our own user writes, or zero.
+func (tx *Transaction) sentAs(live *Settings, h *message.Header) address.Address {
+	if tx.account.IsZero() {
+		return address.Address{}
+	}
+	from, _ := h.Addresses("From") // checkHeader read it
+	for _, a := range from {
+		if box, ok := live.Directory.SharedOf(a); ok {
+			return box
+		}
+	}
+	return address.Address{}
 }
 
 // dataHooks runs the stage submit for our own users, data for all others. The

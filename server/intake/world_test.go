@@ -194,13 +194,12 @@ func (w *world) inbox(who string) []string {
 	if err != nil {
 		w.Fatal(err)
 	}
-	v, err := mb.Examine()
+	snap, err := mb.Snapshot()
 	if err != nil {
 		w.Fatal(err)
 	}
-	defer v.Close()
 	var out []string
-	for _, msg := range v.Messages() {
+	for _, msg := range snap.Range(0, snap.Len()) {
 		c, err := mb.Open(msg.UID)
 		if err != nil {
 			w.Fatal(err)

@@ -1,115 +1,162 @@
 package mailbox
 
 import (
+	"time"
+
 	"facteur/server/fault"
 	"facteur/server/maildir"
+	"facteur/server/message"
+	"facteur/server/msgindex"
 	"facteur/server/safefile"
 )
 
 // Add gives the message in a draft, which has CRLF line ends, a UID, links it
-// into the mailbox and tells the views. It syncs the draft first when that was
-// not done; the message is durable when a Sync that follows has returned.
+// into the mailbox and publishes it. It syncs the draft first when that was not
+// done; the message is durable when a Sync that follows has returned.
 func (m *Mailbox) Add(d *safefile.Draft, opt AddOptions) (UID, error) {
 	if opt.Unique != "" && !validUnique(opt.Unique) {
 		return 0, fault.Newf(fault.Internal, "%q can't be part of a file name", opt.Unique)
 	}
-	flags, err := m.parseFlags(opt.Flags, true)
+	if len(opt.Flags) > 0 {
+		// Keywords that have no letter are written while nobody else writes some.
+		m.furtherMu.Lock()
+		defer m.furtherMu.Unlock()
+	}
+	set, err := m.parseFlags(opt.Flags, true)
+	if err == nil && len(set.further) > 0 {
+		err = diskFault(m.openFurther())
+	}
 	if err != nil {
 		return 0, err
 	}
-	if !opt.InternalDate.IsZero() {
-		if err := d.SetTime(opt.InternalDate); err != nil {
-			return 0, diskFault(err)
-		}
-	}
-	if err := d.Sync(); err != nil {
+	a := adding{m: m, draft: d, opt: opt, set: set}
+	if err := a.prepare(); err != nil {
 		return 0, diskFault(err)
 	}
-	if opt.Unique == "" {
-		err = m.lockUIDs(1)
-	} else {
-		err = m.lockListUIDs(1)
-	}
-	if err != nil {
-		return 0, err
+	if err := a.lock(); err != nil {
+		return 0, diskFault(err)
 	}
 	defer m.mu.Unlock()
-	return m.add(d, flags, opt)
+	uid, err := a.run()
+	return uid, diskFault(err)
 }
 
-// lockListUIDs is lockUIDs and lockList in one.
-func (m *Mailbox) lockListUIDs(n int) error {
+// adding is an Add that runs.
+type adding struct {
+	m       *Mailbox
+	draft   *safefile.Draft
+	opt     AddOptions
+	set     flagSet
+	summary []byte
+}
+
+// prepare does what needs no lock.
+func (a *adding) prepare() error {
+	if !a.opt.InternalDate.IsZero() {
+		if err := a.draft.SetTime(a.opt.InternalDate); err != nil {
+			return err
+		}
+	}
+	summary := a.opt.Summary
+	if summary == nil {
+		s, err := message.Summarize(a.draft, a.draft.Size())
+		if err != nil {
+			return err
+		}
+		summary = &s
+	}
+	var err error
+	if a.summary, err = summary.AppendBinary(nil); err != nil {
+		return err
+	}
+	return a.draft.Sync()
+}
+
+// lock locks mu with all that run needs.
+func (a *adding) lock() error {
 	for {
-		if err := m.lockList(); err != nil {
+		if err := a.m.lockWrite(1); err != nil {
 			return err
 		}
-		m.mu.Unlock()
-		if err := m.lockUIDs(n); err != nil {
-			return err
-		}
-		if m.complete {
+		if a.opt.Unique == "" || a.m.unique != nil {
 			return nil
 		}
-		m.mu.Unlock() // let go this very moment
+		a.m.mu.Unlock()
+		if err := a.m.readUniques(); err != nil {
+			return err
+		}
 	}
 }
 
-// add is the part of Add with mu held.
-func (m *Mailbox) add(d *safefile.Draft, flags maildir.Flags, opt AddOptions) (UID, error) {
+// run links the message, with mu held.
+func (a *adding) run() (UID, error) {
+	m := a.m
+	c := m.begin()
+	defer c.commit()
 	unique := ""
-	if opt.Unique == "" {
+	if a.opt.Unique == "" {
 		unique = m.store.newUnique()
 	} else {
-		if uid, ok := m.list.added(opt.Unique); ok {
+		uid := m.unique[a.opt.Unique]
+		if _, there := c.snap.Find(uid); there {
 			return uid, nil
 		}
-		unique = maildir.NewUnique(m.store.opt.Now(), uniqueMark+opt.Unique, m.store.host)
+		unique = maildir.NewUnique(m.now(), uniqueMark+a.opt.Unique, m.store.host)
 	}
-	inNew := flags == 0 && !m.selected()
+	uid, size := m.given.next, a.draft.Size()
 	name := maildir.Name{
-		Unique: unique, Size: d.Size(), Served: d.Size(),
-		Validity: m.validity, UID: uint32(m.next), Flags: flags,
+		Unique: unique, Size: size, Served: size,
+		Validity: m.validity, UID: uint32(uid), Flags: a.set.flags,
 	}
-	r := record{uid: m.next, flags: flags, size: d.Size(), inNew: inNew, recent: flags == 0}
-	if r.name = name.Format(sub(inNew)); r.name == "" {
+	inNew := a.set.flags == 0
+	file := name.Format(sub(inNew))
+	if file == "" {
 		return 0, fault.New(fault.Internal, "The file name would be too long")
 	}
-	link := d.Link
-	if opt.Last {
-		link = d.Move
+	r := Record{UID: uid, Flags: a.set.flags, SaveDate: seconds(nameTime(file)), Unique: nameHash(file)}
+	r.SetSize(size)
+	r.SetMarks(fileMarks(inNew))
+	if len(a.set.further) > 0 {
+		if err := m.writeFurther(maildir.AppendMessage(nil, uint32(uid), a.set.further)); err != nil {
+			return 0, err
+		}
+		m.given.next++ // whatever happens now, the line is about this message only
+		r.More = m.further.number(a.set.further)
 	}
-	before := m.stampNow()
-	if err := link(m.path(inNew, r.name)); err != nil {
-		return 0, diskFault(err)
+	link := a.draft.Link
+	if a.opt.Last {
+		link = a.draft.Move
 	}
-	m.stampOwn(before)
-	m.arrived(r, nil)
-	m.wake()
-	return r.uid, nil
+	path := c.at.path(inNew, file)
+	if err := link(path); err != nil {
+		return 0, err
+	}
+	c.soil(inNew)
+	mtime, err := maildir.Mtime(path)
+	if err != nil {
+		mtime = nameTime(file) * int64(time.Second) // renamed by another program by now
+	}
+	r.InternalDate = seconds(mtime / int64(time.Second))
+	r.Entry = m.putEntry(m.index, uid, file, a.summary)
+	c.add(r)
+	if a.opt.Unique != "" {
+		m.unique[a.opt.Unique] = uid
+	}
+	return uid, nil
 }
 
-// arrived takes a new message with the UID m.next into account. With mu held.
-func (m *Mailbox) arrived(r record, by *View) {
-	m.next = r.uid + 1
-	m.soil(r.inNew)
-	m.touch(r.uid)
-	m.count(1, r.size)
-	if m.list == nil {
-		return
+// fileMarks are those of a file whose name is in the cache as it is.
+func fileMarks(inNew bool) msgindex.Marks {
+	if inNew {
+		return msgindex.Exact | msgindex.InNew
 	}
-	var first *View // the session that \Recent is told to (RFC 3501 2.3.2)
-	if r.recent {
-		first = m.firstSelected()
-		r.recent = first == nil
-	}
-	m.list.append(r)
-	m.emit(Added, &r, by, first)
+	return msgindex.Exact
 }
 
 // Remove undoes an Add, whose message could not be delivered everywhere. It is
 // durable when it returns.
 func (m *Mailbox) Remove(uid UID) error {
-	_, err := m.Expunge(nil, []UID{uid})
+	_, err := m.expunge([]UID{uid}, "")
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"facteur/server/maildir"
+	"facteur/server/msgindex"
 )
 
 // settleStrays gives files of other programs a UID, in the order of the times
@@ -52,7 +53,8 @@ func nameTime(file string) int64 {
 
 // adopt gives a file a UID by renaming it.
 func (m *Mailbox) adopt(s stray) error {
-	old := m.path(s.inNew, s.name)
+	at := m.at.Load()
+	old := at.path(s.inNew, s.name)
 	info, err := os.Lstat(old)
 	if err != nil {
 		return err
@@ -69,27 +71,26 @@ func (m *Mailbox) adopt(s stray) error {
 	if s.fresh || name.Unique == "" {
 		name.Unique, name.Other = m.store.newUnique(), ""
 	}
-	if err := m.lockUIDs(1); err != nil {
+	if err := m.lockScan(1); err != nil {
 		return err
 	}
 	defer m.mu.Unlock()
-	inNew := s.inNew && name.Flags == 0 && !m.selected()
-	name.Validity, name.UID = m.validity, uint32(m.next)
+	c := m.begin()
+	defer c.commit()
+	inNew := s.inNew && name.Flags == 0
+	uid := m.given.next
+	name.Validity, name.UID = m.validity, uint32(uid)
 	file := name.Format(sub(inNew))
 	if file == "" { // too long
 		name.Unique, name.Other = m.store.newUnique(), ""
 		file = name.Format(sub(inNew))
 	}
-	before := m.stampNow()
-	if err := m.store.opt.FS.RenameNoReplace(old, m.path(inNew, file)); err != nil {
+	if err := m.store.opt.FS.RenameNoReplace(old, at.path(inNew, file)); err != nil {
 		return err
 	}
-	m.stampOwn(before)
-	m.soil(s.inNew)
-	m.arrived(record{
-		uid: m.next, flags: name.Flags, size: name.Served, name: file, inNew: inNew, recent: s.inNew && name.Flags == 0,
-	}, nil)
-	m.wake()
+	c.soil(s.inNew)
+	c.soil(inNew)
+	c.add(m.newRecord(uid, file, inNew, name.Served, info.ModTime().Unix()))
 	return nil
 }
 
@@ -98,14 +99,19 @@ func (m *Mailbox) adopt(s stray) error {
 // that another program made. When one of them is not there, a rename was seen
 // twice.
 func (m *Mailbox) settleTwin(t twin) ([]stray, error) {
-	other := m.path(t.other.inNew, t.other.name)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.fail != nil || m.list == nil {
-		return nil, m.fail
+	if err := m.lockScan(0); err != nil {
+		return nil, err
 	}
-	i, ok := m.list.find(t.uid)
-	if !ok || m.path(m.list.recs[i].inNew, m.list.recs[i].name) != t.keep {
+	defer m.mu.Unlock()
+	c := m.begin()
+	defer c.commit()
+	other := c.at.path(t.other.inNew, t.other.name)
+	i, ok := c.snap.Find(t.uid)
+	if !ok {
+		return nil, nil
+	}
+	r := c.snap.At(i)
+	if name, ok := c.fileName(r); !ok || c.at.path(r.Has(msgindex.InNew), name) != t.keep {
 		return nil, nil
 	}
 	kept, err := os.Lstat(t.keep)
@@ -119,11 +125,9 @@ func (m *Mailbox) settleTwin(t twin) ([]stray, error) {
 	if !os.SameFile(kept, info) {
 		return []stray{{name: t.other.name, inNew: t.other.inNew, fresh: true}}, nil
 	}
-	before := m.stampNow()
 	if err := m.store.opt.FS.Remove(other); err != nil {
 		return nil, err
 	}
-	m.stampOwn(before)
-	m.soil(t.other.inNew)
+	c.soil(t.other.inNew)
 	return nil, nil
 }

@@ -4,11 +4,23 @@ import (
 	"log/slog"
 	"time"
 
+	"facteur/server/address"
+	"facteur/server/message"
+	"facteur/server/msgindex"
 	"facteur/server/safefile"
 )
 
 // UID is the unique identifier of a message in a mailbox (RFC 9051 2.3.1.1).
-type UID uint32
+type UID = msgindex.UID
+
+// ModSeq is the modification sequence of a message (RFC 7162 3.1).
+type ModSeq = msgindex.ModSeq
+
+// Snapshot is all messages of a mailbox at one moment. It never changes.
+type Snapshot = msgindex.Snapshot
+
+// Record is a message in a Snapshot.
+type Record = msgindex.Record
 
 // UIDValidity goes with the UIDs of a mailbox (RFC 9051 2.3.1.1). A value is
 // never given twice within an account.
@@ -21,6 +33,12 @@ type Options struct {
 	FS  safefile.FS      // nil: safefile.OS
 	Log *slog.Logger     // nil: none
 	Now func() time.Time // nil: time.Now
+	// Keep tells for how long expunged messages of an account can be brought
+	// back, and how many octets of them are kept at most (0: no bound). It is
+	// asked at each expunge. Nil, or a time of 0: they are removed at once.
+	Keep func(address.Address) (retention time.Duration, quota int64)
+	// NoText turns the index of the text off: every text search reads messages.
+	NoText bool
 }
 
 // Folder is a name in the hierarchy of a home.
@@ -42,35 +60,12 @@ type Usage struct {
 // Status is what a mailbox holds.
 type Status struct {
 	Messages, Unseen, Recent int
+	Deleted                  int // with \Deleted (RFC 9051 6.3.11)
 	UIDNext                  UID
 	UIDValidity              UIDValidity
-	Size                     int64 // octets, as served
-}
-
-// Message is what is known of a message without opening it.
-type Message struct {
-	UID    UID
-	Flags  []string // system flags and keywords; shared, not to be changed; without \Recent
-	Size   int64    // octets as served, with CRLF
-	Recent bool     // this view is the first to see it
-}
-
-// EventKind is the kind of an Event.
-type EventKind uint8
-
-// The kinds of events.
-const (
-	Added    EventKind = iota // Message is the new one; UIDs of added messages ascend
-	Expunged                  // UID is gone
-	Flags                     // the flags of UID are now those of Message
-)
-
-// Event is a change of a mailbox.
-type Event struct {
-	Kind    EventKind
-	UID     UID
-	Message Message // zero for Expunged
-	By      *View   // the view whose session did it, nil: another program or a delivery
+	HighestModSeq            ModSeq // never 0
+	Size                     int64  // octets, as served
+	ID                       string // MAILBOXID (RFC 8474 5.1)
 }
 
 // FlagOp says what SetFlags does with the flags that it is given.
@@ -83,6 +78,17 @@ const (
 	RemoveFlags
 )
 
+// StoreOptions are those of Mailbox.SetFlags.
+type StoreOptions struct {
+	UIDs  []UID
+	Op    FlagOp
+	Flags []string
+	// Conditional: a message whose MODSEQ is above UnchangedSince is left as it
+	// is (RFC 7162 3.1.3). UnchangedSince may be 0, which every message is above.
+	Conditional    bool
+	UnchangedSince ModSeq
+}
+
 // AddOptions are those of Mailbox.Add.
 type AddOptions struct {
 	Flags []string
@@ -90,12 +96,20 @@ type AddOptions struct {
 	// anywhere yet. Zero leaves it as it is.
 	InternalDate time.Time
 	// Unique makes a repeated Add a no-op that returns the UID of the first. It
-	// is of letters, digits and "-", and unique over all messages. Every Add with
-	// it needs the list of messages in memory, one without it doesn't.
+	// is of letters, digits and "-", and unique over all messages. The first Add
+	// with it lists the mailbox's files.
 	Unique string
 	// Last: the draft is not needed any more. It is renamed instead of linked.
 	Last bool
+	// Summary is that of the draft. Nil: it is made here, with no lock held.
+	Summary *message.Summary
 }
 
 // Pair is a message before and after a Copy or Move.
 type Pair struct{ Src, Dst UID }
+
+// Progress tells how far a long operation is.
+type Progress struct {
+	Folder      string
+	Done, Total int // messages of the folder
+}

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"facteur/server/address"
 	"facteur/server/safefile"
 )
 
@@ -18,7 +20,7 @@ import (
 func benchStore(b *testing.B, mailboxes int) (*Store, []*Mailbox) {
 	b.Helper()
 	dir := b.TempDir()
-	s, err := Open(Options{Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp")})
+	s, err := Open(Options{Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp"), NoText: true})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -57,7 +59,7 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-var message = bytes.Repeat([]byte("A line of a message, 32 octets.\r\n"), 128) // 4 KiB
+var text4K = bytes.Repeat([]byte("A line of a message, 32 octets.\r\n"), 128) // 4 KiB
 
 func deliver(s *Store, m *Mailbox) error {
 	d, err := s.Draft()
@@ -65,7 +67,7 @@ func deliver(s *Store, m *Mailbox) error {
 		return err
 	}
 	defer d.Discard()
-	d.Write(message)
+	d.Write(text4K)
 	if _, err := m.Add(d, AddOptions{Last: true}); err != nil {
 		return err
 	}
@@ -106,93 +108,148 @@ func BenchmarkAdd(b *testing.B) {
 	}
 }
 
-// BenchmarkAddViewed is the same with a session that has the mailbox selected.
-func BenchmarkAddViewed(b *testing.B) {
-	s, all := benchStore(b, 1)
-	v, err := all[0].View()
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer v.Close()
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			select {
-			case <-v.C:
-				v.Next()
-			case <-stop:
-				return
-			}
-		}
-	})
-	run(b, 8, func(int) error { return deliver(s, all[0]) })
-	close(stop)
-	wg.Wait()
+// letter is a message such as people get, of 2 KiB.
+func letter(i int) []byte {
+	return fmt.Appendf(nil, "Received: from mx.example.net by mail.example.org; Sun, 22 Nov 2026 10:00:00 +0100\r\n"+
+		"From: Sender %[1]d <sender%[1]d@example.net>\r\nTo: Alice <alice@example.org>\r\nSubject: Letter number %[1]d about things\r\n"+
+		"Date: Sun, 22 Nov 2026 10:00:00 +0100\r\nMessage-ID: <%[1]d@example.net>\r\nReferences: <%[2]d@example.net>\r\n"+
+		"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%[3]s", i, i-1, text4K[:1536])
 }
 
-// filled makes a mailbox of n messages, as links of one file.
-func filled(b *testing.B, n int) *Mailbox {
+// fill adds messages to a mailbox, without waiting for the disk.
+func fill(b *testing.B, m *Mailbox, n int) []UID {
 	b.Helper()
-	s, all := benchStore(b, 1)
-	m := all[0]
+	uids := make([]UID, n)
 	for i := range n {
-		d, err := safefile.NewDraft(safefile.Unsynced{FS: safefile.OS}, s.opt.Tmp)
+		d, err := safefile.NewDraft(safefile.Unsynced{FS: safefile.OS}, m.store.opt.Tmp)
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := m.Add(d, AddOptions{Flags: []string{`\Seen`}, Last: true}); err != nil {
+		d.Write(letter(i))
+		if uids[i], err = m.Add(d, AddOptions{Flags: []string{`\Seen`}, Last: true}); err != nil {
 			b.Fatal(i, err)
 		}
 	}
-	return m
+	return uids
 }
 
-// BenchmarkBig measures what one does with a mailbox of 50,000 messages.
-func BenchmarkBig(b *testing.B) {
-	if testing.Short() {
-		b.Skip("makes 50,000 files")
+// sizes are the numbers of messages that are measured. 500,000 files take a
+// while: FACTEUR_BENCH=large.
+func sizes() []int {
+	if os.Getenv("FACTEUR_BENCH") == "large" {
+		return []int{10_000, 50_000, 500_000}
 	}
-	m := filled(b, 50000)
-	b.Run("load", func(b *testing.B) {
-		run(b, 1, func(int) error {
-			m.unload(0)
-			_, err := m.Status()
-			return err
-		})
-	})
+	return []int{10_000, 50_000}
+}
+
+// BenchmarkMailbox measures what one does with a mailbox.
+func BenchmarkMailbox(b *testing.B) {
+	if testing.Short() {
+		b.Skip("makes tens of thousands of files")
+	}
+	for _, n := range sizes() {
+		b.Run(fmt.Sprint("messages=", n), func(b *testing.B) { benchMailbox(b, n) })
+	}
+}
+
+func benchMailbox(b *testing.B, n int) {
+	s, all := benchStore(b, 2)
+	m, other := all[0], all[1]
+	all = nil
+	began := time.Now()
+	uids := fill(b, m, n)
+	b.Logf("append without a sync: %v a message", time.Since(began)/time.Duration(n))
+	if err := m.Sync(); err != nil {
+		b.Fatal(err)
+	}
 	b.Run("memory", func(b *testing.B) {
 		m.unload(0)
 		before := heap()
 		if _, err := m.Status(); err != nil {
 			b.Fatal(err)
 		}
-		b.ReportMetric(float64(heap()-before)/50000, "heap-B/message")
+		b.ReportMetric(float64(heap()-before)/float64(n), "heap-B/message")
 	})
-	b.Run("view", func(b *testing.B) {
+	b.Run("open", func(b *testing.B) {
 		run(b, 1, func(int) error {
-			v, err := m.View()
-			if err == nil {
-				v.Close()
-			}
+			m.unload(0)
+			_, err := m.Snapshot()
 			return err
 		})
+	})
+	b.Run("open after the index was lost", func(b *testing.B) {
+		run(b, 1, func(int) error { return m.openAnew() })
 	})
 	b.Run("rescan", func(b *testing.B) { run(b, 1, func(int) error { return m.rescan() }) })
 	b.Run("poll", func(b *testing.B) { run(b, 1, func(int) error { m.Poll(); return nil }) })
+	b.Run("summarize all", func(b *testing.B) { run(b, 1, func(int) error { return readSummaries(m) }) })
+	b.Run("summaries of all", func(b *testing.B) { run(b, 1, func(int) error { return readSummaries(m) }) })
+	b.Run("add", func(b *testing.B) { run(b, 1, func(i int) error { return deliver(s, m) }) })
 	b.Run("flag one", func(b *testing.B) {
+		run(b, 1, func(i int) error { return flag(m, uids[i%n:i%n+1], FlagOp(1+i/n%2), `\Flagged`) })
+	})
+	b.Run("flag 10000", func(b *testing.B) {
+		run(b, 1, func(i int) error { return flag(m, uids[:10_000], FlagOp(1+i%2), `\Answered`) })
+	})
+	b.Run("copy 1000", func(b *testing.B) {
 		run(b, 1, func(i int) error {
-			_, err := m.SetFlags(nil, []UID{UID(i%50000 + 1)}, FlagOp(1+i%2), []string{`\Flagged`})
+			_, err := m.Copy(uids[:1000], other)
 			return err
 		})
 	})
-	b.Run("open", func(b *testing.B) {
+	b.Run("move 1000", func(b *testing.B) {
+		benchTaking(b, m, func(uids []UID) error { _, err := m.Move(uids, other); return err })
+	})
+	b.Run("expunge 1000", func(b *testing.B) {
+		benchTaking(b, m, func(uids []UID) error { _, err := m.Expunge(uids); return err })
+	})
+	b.Run("expunge 1000 and keep", func(b *testing.B) {
+		s.opt.Keep = func(address.Address) (time.Duration, int64) { return time.Hour, 0 }
+		benchTaking(b, m, func(uids []UID) error { _, err := m.Expunge(uids); return err })
+	})
+	b.Run("open message", func(b *testing.B) {
 		run(b, 1, func(i int) error {
-			c, err := m.Open(UID(i%50000 + 1))
+			c, err := m.Open(uids[i%n])
 			if err == nil {
 				c.Close()
 			}
 			return err
 		})
 	})
+}
+
+func flag(m *Mailbox, uids []UID, op FlagOp, name string) error {
+	_, err := m.SetFlags(StoreOptions{UIDs: uids, Op: op, Flags: []string{name}})
+	return err
+}
+
+// benchTaking measures what takes 1,000 messages out of a mailbox.
+func benchTaking(b *testing.B, m *Mailbox, take func([]UID) error) {
+	b.StopTimer()
+	for range b.N {
+		uids := fill(b, m, 1000)
+		if err := m.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if err := take(uids); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+	}
+}
+
+func readSummaries(m *Mailbox) error {
+	snap, err := m.Snapshot()
+	if err != nil {
+		return err
+	}
+	e := m.Entries()
+	defer e.Close()
+	for _, r := range snap.Range(0, snap.Len()) {
+		if _, err := e.Summary(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }

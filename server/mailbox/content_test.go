@@ -74,7 +74,7 @@ func TestContent(t *testing.T) {
 	c, err := f.inbox.Open(1)
 	f.ok(err)
 	defer c.Close()
-	_, err = f.inbox.Expunge(nil, []UID{1})
+	_, err = f.inbox.Expunge([]UID{1})
 	f.ok(err)
 	p := make([]byte, 3)
 	if _, err := c.ReadAt(p, 2); err != nil || string(p) != "ain" || c.Size() != 7 {
@@ -92,12 +92,12 @@ func TestContent(t *testing.T) {
 	path = f.file(f.inbox, ".3:2,S")
 	name := filepath.Base(path)
 	i, j := strings.Index(name, ",S="), strings.Index(name, ",F=")
-	f.ok(os.Rename(path, filepath.Join(f.inbox.curDir, name[:i]+name[j:])))
+	f.ok(os.Rename(path, filepath.Join(f.inbox.at.Load().curDir, name[:i]+name[j:])))
 	f.want("without a size", f.text(f.inbox, 3), "three\r\n")
 	if msgs := f.messages(f.inbox); msgs[1].Size != 7 {
 		t.Error(msgs)
 	}
-	f.ok(os.Rename(filepath.Join(f.inbox.curDir, name[:i]+name[j:]), path))
+	f.ok(os.Rename(filepath.Join(f.inbox.at.Load().curDir, name[:i]+name[j:]), path))
 	f.later()
 	f.inbox.Poll()
 }

@@ -3,7 +3,6 @@ package mailbox
 import (
 	"cmp"
 	"errors"
-	"io/fs"
 	"slices"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"facteur/server/fault"
 	"facteur/server/maildir"
+	"facteur/server/msgindex"
 	"facteur/server/safefile"
 )
 
@@ -18,8 +18,8 @@ import (
 // internal dates. The files are linked. UIDs that are gone are left out. It is
 // durable when it returns, and on error nothing was copied. Quotas are the
 // caller's business.
-func (m *Mailbox) Copy(by *View, uids []UID, dst *Mailbox) ([]Pair, error) {
-	t := transfer{src: m, dst: dst, by: by}
+func (m *Mailbox) Copy(uids []UID, dst *Mailbox) ([]Pair, error) {
+	t := transfer{src: m, dst: dst}
 	err := t.run(uids)
 	if err != nil {
 		t.undo()
@@ -31,8 +31,8 @@ func (m *Mailbox) Copy(by *View, uids []UID, dst *Mailbox) ([]Pair, error) {
 // Move moves messages to dst, of this or another home, each of them at once.
 // UIDs that are gone are left out. It is durable when it returns; on error the
 // pairs tell which messages were moved nevertheless.
-func (m *Mailbox) Move(by *View, uids []UID, dst *Mailbox) ([]Pair, error) {
-	t := transfer{src: m, dst: dst, by: by, move: true}
+func (m *Mailbox) Move(uids []UID, dst *Mailbox) ([]Pair, error) {
+	t := transfer{src: m, dst: dst, move: true}
 	err := t.run(uids)
 	return t.pairs, err
 }
@@ -40,14 +40,19 @@ func (m *Mailbox) Move(by *View, uids []UID, dst *Mailbox) ([]Pair, error) {
 // transfer is a Copy or Move that runs.
 type transfer struct {
 	src, dst *Mailbox
-	by       *View
 	move     bool
-	flags    map[maildir.Flags]maildir.Flags // of src to those of dst
+	flags    map[flagKey]flagSet // of src to those of dst
 	pairs    []Pair
 }
 
+// flagKey is the flags and keywords of a Record.
+type flagKey struct {
+	flags maildir.Flags
+	more  uint32
+}
+
 func (t *transfer) run(uids []UID) error {
-	uids = slices.Compact(slices.Sorted(slices.Values(uids)))
+	uids = sorted(uids)
 	if err := t.mapFlags(uids); err != nil {
 		return err
 	}
@@ -65,21 +70,25 @@ func (t *transfer) run(uids []UID) error {
 	return err
 }
 
-// mapFlags finds the letters that the keywords of src have in dst. Those for
-// which dst has no letter left are not copied (RFC 9051 6.4.7: SHOULD).
+// mapFlags finds what the keywords of src are in dst. Those for which dst has
+// no room left are not copied (RFC 9051 6.4.7: SHOULD).
 func (t *transfer) mapFlags(uids []UID) error {
-	if err := t.src.lockList(); err != nil {
+	snap, err := t.src.Snapshot()
+	if err != nil {
 		return err
 	}
-	names := make(map[maildir.Flags][]string)
+	names := make(map[flagKey][]string)
 	for _, uid := range uids {
-		if i, ok := t.src.list.find(uid); ok {
-			flags := t.src.list.recs[i].flags
-			names[flags] = t.src.flagNames(flags)
+		if i, ok := snap.Find(uid); ok {
+			r := snap.At(i)
+			if key := (flagKey{r.Flags, r.More}); names[key] == nil {
+				names[key] = t.src.Flags(r)
+			}
 		}
 	}
-	t.src.mu.Unlock()
-	t.flags = make(map[maildir.Flags]maildir.Flags)
+	t.dst.furtherMu.Lock()
+	defer t.dst.furtherMu.Unlock()
+	t.flags = make(map[flagKey]flagSet)
 	for from, words := range names {
 		to, err := t.dst.parseFlags(words, true)
 		if fault.Is(err, fault.NotPossible) {
@@ -91,6 +100,16 @@ func (t *transfer) mapFlags(uids []UID) error {
 		t.flags[from] = to
 	}
 	return nil
+}
+
+// further tells whether a message gets keywords that have no letter.
+func (t *transfer) further() bool {
+	for _, set := range t.flags {
+		if len(set.further) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // transferAll goes through the messages, and again through those whose file
@@ -108,7 +127,7 @@ func (t *transfer) transferAll(uids []UID) error {
 		if len(lost) == 0 {
 			return nil
 		}
-		if err := t.src.rescan(); err != nil {
+		if err := t.src.findNames(lost); err != nil {
 			return diskFault(err)
 		}
 		uids = lost
@@ -117,21 +136,31 @@ func (t *transfer) transferAll(uids []UID) error {
 }
 
 func (t *transfer) transferChunk(uids []UID) (lost []UID, err error) {
+	if t.further() {
+		t.dst.furtherMu.Lock()
+		defer t.dst.furtherMu.Unlock()
+		if err := t.dst.openFurther(); err != nil {
+			return nil, err
+		}
+	}
 	unlock, err := t.lock(len(uids))
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	src, dst := t.src, t.dst
-	before, dstBefore := src.stampNow(), dst.stampNow()
+	src := t.src.begin()
+	dst := src
+	if t.dst != t.src {
+		dst = t.dst.begin()
+	}
 	var moved []int
 	for _, uid := range uids {
-		i, ok := src.list.find(uid)
+		i, ok := src.snap.Find(uid)
 		if !ok {
 			continue
 		}
-		err = t.transferOne(&src.list.recs[i])
-		if errors.Is(err, fs.ErrNotExist) {
+		err = t.transferOne(src, dst, src.snap.At(i))
+		if notThere(err) {
 			lost, err = src.lose(lost, i), nil
 			continue
 		}
@@ -139,32 +168,31 @@ func (t *transfer) transferChunk(uids []UID) (lost []UID, err error) {
 			break
 		}
 		if t.move {
-			src.soil(src.list.recs[i].inNew)
+			src.soil(src.snap.At(i).Has(msgindex.InNew))
 			moved = append(moved, i)
 		}
 	}
-	src.forgetRecords(moved, t.by)
-	src.stampOwn(before)
-	src.wake()
+	// dst first: a message that is moved is never in neither index.
 	if dst != src {
-		dst.stampOwn(dstBefore)
-		dst.wake()
+		dst.commit()
 	}
+	src.remove(moved...)
+	src.commit()
 	return lost, err
 }
 
-// lock locks both mailboxes, src with its list and dst with n UIDs.
+// lock locks both mailboxes, src with its index and dst with n UIDs.
 func (t *transfer) lock(n int) (unlock func(), err error) {
 	if t.src == t.dst {
-		return t.src.mu.Unlock, t.src.lockListUIDs(n)
+		return t.src.mu.Unlock, t.src.lockWrite(n)
 	}
 	for {
 		// What is needed is made sure one by one, and may be gone when both are locked.
-		if err := t.src.lockList(); err != nil {
+		if err := t.src.lockWrite(0); err != nil {
 			return nil, err
 		}
 		t.src.mu.Unlock()
-		if err := t.dst.lockUIDs(n); err != nil {
+		if err := t.dst.lockWrite(n); err != nil {
 			return nil, err
 		}
 		t.dst.mu.Unlock()
@@ -175,38 +203,58 @@ func (t *transfer) lock(n int) (unlock func(), err error) {
 		first.mu.Lock()
 		second.mu.Lock()
 		unlock = func() { second.mu.Unlock(); first.mu.Unlock() }
-		if t.src.fail == nil && t.dst.fail == nil && t.src.complete && t.dst.uidsFree(n) {
+		if t.src.ready(0) && t.dst.ready(n) {
 			return unlock, nil
 		}
 		unlock()
 	}
 }
 
+// ready tells whether all is there that lockWrite makes sure of. With mu held.
+func (m *Mailbox) ready(n int) bool { return m.fail == nil && m.live.Load() != nil && m.free(n) }
+
 // transferOne links or renames one file, with both locked.
-func (t *transfer) transferOne(r *record) error {
-	dst := t.dst
-	name := maildir.ParseName(r.name)
-	flags, ok := t.flags[r.flags]
+func (t *transfer) transferOne(src, dst *change, r *Record) error {
+	file, ok := src.fileName(r)
 	if !ok {
-		flags = r.flags & system // changed since mapFlags
+		return errNoName
 	}
-	name.Unique, name.Other = dst.store.newUnique(), ""
-	name.Validity, name.UID, name.Flags, name.Served = dst.validity, uint32(dst.next), flags, r.size
-	n := record{uid: dst.next, flags: flags, size: r.size, date: r.date, recent: flags == 0}
-	n.inNew = n.recent && !dst.selected()
-	n.name = name.Format(sub(n.inNew))
-	from, to := t.src.path(r.inNew, r.name), dst.path(n.inNew, n.name)
+	m := t.dst
+	name := maildir.ParseName(file)
+	set, ok := t.flags[flagKey{r.Flags, r.More}]
+	if !ok {
+		set = flagSet{flags: r.Flags & system} // changed since mapFlags
+	}
+	uid := m.given.next
+	name.Unique, name.Other = m.store.newUnique(), ""
+	name.Validity, name.UID, name.Flags, name.Served = m.validity, uint32(uid), set.flags, r.Size()
+	inNew := set.flags == 0
+	to := name.Format(sub(inNew))
+	n := Record{UID: uid, Flags: set.flags, InternalDate: r.InternalDate, SaveDate: seconds(nameTime(to)), Unique: nameHash(to)}
+	n.SetSize(r.Size())
+	n.SetMarks(fileMarks(inNew))
+	if len(set.further) > 0 {
+		if err := m.writeFurther(maildir.AppendMessage(nil, uint32(uid), set.further)); err != nil {
+			return err
+		}
+		m.given.next++ // whatever happens now, the line is about this message only
+		n.More = m.further.number(set.further)
+	}
+	fromPath, toPath := src.at.path(r.Has(msgindex.InNew), file), dst.at.path(inNew, to)
 	var err error
 	if t.move {
-		err = dst.store.opt.FS.RenameNoReplace(from, to)
+		err = m.store.opt.FS.RenameNoReplace(fromPath, toPath)
 	} else {
-		err = linkOrCopy(dst.store, from, to)
+		err = linkOrCopy(m.store, fromPath, toPath)
 	}
 	if err != nil {
 		return err
 	}
-	t.pairs = append(t.pairs, Pair{Src: r.uid, Dst: n.uid})
-	dst.arrived(n, t.by)
+	dst.soil(inNew)
+	_, summary, _ := src.entries.Entry(r)
+	n.Entry = m.putEntry(m.index, uid, to, summary)
+	t.pairs = append(t.pairs, Pair{Src: r.UID, Dst: uid})
+	dst.add(n)
 	return nil
 }
 
@@ -255,7 +303,7 @@ func (t *transfer) undo() {
 	if len(made) == 0 {
 		return
 	}
-	if _, err := t.dst.Expunge(nil, made); err != nil {
+	if _, err := t.dst.expunge(made, ""); err != nil {
 		t.dst.store.opt.Log.Warn("mailbox.copy", "folder", t.dst.Name(), "err", err)
 	}
 }

@@ -18,15 +18,15 @@ import (
 	"facteur/server/safefile"
 )
 
-// place is where a message is and what is known of it.
-type place struct {
+// spot is where a message is and what is known of it.
+type spot struct {
 	folder string
 	uid    UID
 	flags  string
 }
 
 // world is the messages of a home by their text.
-type world map[string]place
+type world map[string]spot
 
 // story runs operations on a store and notes after each what was acknowledged.
 type story struct {
@@ -61,13 +61,13 @@ func (s *story) note() {
 func (s *story) deliver(folder, text string, flags ...string) {
 	uid := s.add(s.mailbox(folder), text, flags...)
 	slices.Sort(flags)
-	s.told[text] = place{folder, uid, fmt.Sprint(flags)}
+	s.told[text] = spot{folder, uid, fmt.Sprint(flags)}
 	s.note()
 }
 
 func (s *story) setFlags(text string, flags ...string) {
 	p := s.told[text]
-	_, err := s.mailbox(p.folder).SetFlags(nil, []UID{p.uid}, Set, flags)
+	_, err := s.mailbox(p.folder).SetFlags(StoreOptions{UIDs: []UID{p.uid}, Op: Set, Flags: flags})
 	s.ok(err)
 	slices.Sort(flags)
 	p.flags = fmt.Sprint(flags)
@@ -77,7 +77,7 @@ func (s *story) setFlags(text string, flags ...string) {
 
 func (s *story) expunge(text string) {
 	p := s.told[text]
-	_, err := s.mailbox(p.folder).Expunge(nil, []UID{p.uid})
+	_, err := s.mailbox(p.folder).Expunge([]UID{p.uid})
 	s.ok(err)
 	delete(s.told, text)
 	s.gone[text] = true
@@ -86,9 +86,9 @@ func (s *story) expunge(text string) {
 
 func (s *story) move(text, folder string) {
 	p := s.told[text]
-	pairs, err := s.mailbox(p.folder).Move(nil, []UID{p.uid}, s.mailbox(folder))
+	pairs, err := s.mailbox(p.folder).Move([]UID{p.uid}, s.mailbox(folder))
 	s.ok(err)
-	s.told[text] = place{folder, pairs[0].Dst, p.flags}
+	s.told[text] = spot{folder, pairs[0].Dst, p.flags}
 	s.note()
 }
 
@@ -115,11 +115,11 @@ func observe(t *testing.T, dir string) (world, []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := m.Examine()
+		snap, err := m.Snapshot()
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		for _, msg := range v.Messages() {
+		for _, msg := range list(m, snap, 0) {
 			c, err := m.Open(msg.UID)
 			if err != nil {
 				t.Fatal(err)
@@ -134,9 +134,8 @@ func observe(t *testing.T, dir string) (world, []string) {
 			}
 			flags := slices.Clone(msg.Flags)
 			slices.Sort(flags)
-			found[string(text)] = place{name, msg.UID, fmt.Sprint(flags)}
+			found[string(text)] = spot{name, msg.UID, fmt.Sprint(flags)}
 		}
-		v.Close()
 	}
 	if err := h.Check(); err != nil {
 		t.Error(err)
@@ -184,7 +183,7 @@ func TestCrash(t *testing.T) {
 	s.deliver("INBOX", "one\r\n")
 	s.deliver("INBOX", "two\r\n", `\Seen`)
 	s.deliver("Sent", "three\r\n", "$Work", `\Seen`)
-	v := s.view(s.inbox) // takes one to cur
+	v := s.view(s.inbox)
 	s.deliver("INBOX", "four\r\n")
 	s.setFlags("one\r\n", `\Flagged`)
 	v.Close()
@@ -265,7 +264,7 @@ func TestCrashConcurrent(t *testing.T) {
 	type ack struct {
 		ops  int
 		text string
-		at   place
+		at   spot
 	}
 	var mu sync.Mutex
 	var acks []ack
@@ -292,7 +291,7 @@ func TestCrashConcurrent(t *testing.T) {
 					return
 				}
 				mu.Lock()
-				acks = append(acks, ack{s.rec.Len(), text, place{folder, uid, "[]"}})
+				acks = append(acks, ack{s.rec.Len(), text, spot{folder, uid, "[]"}})
 				mu.Unlock()
 			}
 		})
@@ -348,7 +347,7 @@ func TestCrashUIDs(t *testing.T) {
 func TestCrashAfterCopy(t *testing.T) {
 	s := newStory(t)
 	s.deliver("INBOX", "one\r\n", `\Seen`)
-	_, err := s.inbox.Copy(nil, []UID{1}, s.mailbox("Archive"))
+	_, err := s.inbox.Copy([]UID{1}, s.mailbox("Archive"))
 	s.ok(err)
 	dir := t.TempDir()
 	s.ok(s.rec.Replay(dir, s.rec.Len(), nil))

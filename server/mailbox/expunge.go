@@ -3,52 +3,99 @@ package mailbox
 import (
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"slices"
+
+	"facteur/server/maildir"
+	"facteur/server/msgindex"
 )
 
-// Expunge removes messages and returns the UIDs of those that were there. It
-// is durable when it returns.
-func (m *Mailbox) Expunge(by *View, uids []UID) ([]UID, error) {
-	var gone []UID
-	err := m.eachChunk(uids, func(chunk []UID) (lost []UID, err error) {
-		var indexes []int
-		for _, uid := range chunk {
-			i, ok := m.list.find(uid)
-			if !ok || slices.Contains(indexes, i) {
-				continue
-			}
-			r := &m.list.recs[i]
-			err = m.store.opt.FS.Remove(m.path(r.inNew, r.name))
-			if errors.Is(err, fs.ErrNotExist) {
-				lost, err = m.lose(lost, i), nil
-				continue
-			}
-			if err != nil {
-				break
-			}
-			indexes = append(indexes, i)
-			gone = append(gone, uid)
-			m.soil(r.inNew)
+// Expunge removes messages and returns the UIDs of those that were there,
+// ascending. It is durable when it returns. What Options.Keep says may be
+// brought back by Store.Undelete.
+func (m *Mailbox) Expunge(uids []UID) ([]UID, error) {
+	away, err := m.awayDir()
+	if err != nil {
+		return nil, diskFault(err)
+	}
+	return m.expunge(uids, away)
+}
+
+// expunge moves messages to a directory, or removes them for "".
+func (m *Mailbox) expunge(uids []UID, away string) ([]UID, error) {
+	e := expunging{m: m, away: away}
+	err := m.eachChunk(sorted(uids), e.chunk)
+	if away != "" && len(e.gone) > 0 {
+		// First there: a message must not be in neither.
+		if serr := m.store.syncer.Sync(away); err == nil {
+			err = diskFault(serr)
 		}
-		m.forgetRecords(indexes, by)
-		return lost, err
-	})
+		m.home.kept(e.octets)
+	}
 	if serr := m.Sync(); err == nil {
 		err = serr
 	}
-	slices.Sort(gone)
-	return gone, err
+	slices.Sort(e.gone)
+	return e.gone, err
 }
 
-// forgetRecords takes messages out of the list, in order of their UIDs, and
-// tells the views. With mu held.
-func (m *Mailbox) forgetRecords(indexes []int, by *View) {
-	slices.Sort(indexes)
-	for _, i := range indexes {
-		r := &m.list.recs[i]
-		m.touch(r.uid)
-		m.count(-1, -r.size)
-		m.emit(Expunged, r, by, nil)
+// expunging is an Expunge that runs.
+type expunging struct {
+	m      *Mailbox
+	away   string
+	gone   []UID
+	octets int64
+}
+
+func (e *expunging) chunk(c *change, uids []UID) (lost []UID, err error) {
+	var places []int
+	for _, uid := range uids {
+		i, ok := c.snap.Find(uid)
+		if !ok {
+			continue
+		}
+		err = e.one(c, c.snap.At(i))
+		if notThere(err) {
+			lost, err = c.lose(lost, i), nil
+			continue
+		}
+		if err != nil {
+			break
+		}
+		places = append(places, i)
+		e.gone = append(e.gone, uid)
 	}
-	m.list.remove(indexes)
+	c.remove(places...)
+	return lost, err
+}
+
+// one removes the file of a message.
+func (e *expunging) one(c *change, r *Record) error {
+	name, ok := c.fileName(r)
+	if !ok {
+		return errNoName
+	}
+	inNew := r.Has(msgindex.InNew)
+	path := c.at.path(inNew, name)
+	if e.away == "" {
+		if err := e.m.store.opt.FS.Remove(path); err != nil {
+			return err
+		}
+	} else if err := moveAway(e.m.store, path, e.away, name); err != nil {
+		return err
+	}
+	c.soil(inNew)
+	e.octets += r.Size()
+	return nil
+}
+
+// moveAway renames a file into a directory of deleted messages.
+func moveAway(s *Store, path, away, name string) error {
+	err := s.opt.FS.RenameNoReplace(path, filepath.Join(away, name))
+	if errors.Is(err, fs.ErrExist) { // a copy of another program
+		n := maildir.ParseName(name)
+		n.Unique, n.Other = s.newUnique(), ""
+		err = s.opt.FS.RenameNoReplace(path, filepath.Join(away, n.Format(maildir.Cur)))
+	}
+	return err
 }

@@ -20,49 +20,49 @@ var errBroken = errors.New("broken")
 type trial struct {
 	*fixture
 	faulty *safefile.Faulty
-	works  atomic.Bool        // nothing fails any more
-	may    map[string][]place // by text; a place without folder: nowhere
+	works  atomic.Bool       // nothing fails any more
+	may    map[string][]spot // by text; a spot without folder: nowhere
 	failed int
 }
 
 func newTrial(t *testing.T) *trial {
-	r := &trial{faulty: &safefile.Faulty{FS: safefile.Unsynced{FS: safefile.OS}}, may: make(map[string][]place)}
+	r := &trial{faulty: &safefile.Faulty{FS: safefile.Unsynced{FS: safefile.OS}}, may: make(map[string][]spot)}
 	r.fixture = newFixture(t, func(string) safefile.FS { return r.faulty })
 	return r
 }
 
-// now returns the one place of a message, when that is sure.
-func (r *trial) now(text string) (*Mailbox, place, bool) {
+// now returns the one spot of a message, when that is sure.
+func (r *trial) now(text string) (*Mailbox, spot, bool) {
 	p := r.may[text]
 	if len(p) != 1 || p[0].folder == "" {
-		return nil, place{}, false
+		return nil, spot{}, false
 	}
 	return r.mailbox(p[0].folder), p[0], true
 }
 
 // result notes where a message is after an operation.
-func (r *trial) result(what, text string, before, after place, err error) {
+func (r *trial) result(what, text string, before, after spot, err error) {
 	r.Helper()
 	if err == nil {
-		r.may[text] = []place{after}
+		r.may[text] = []spot{after}
 		return
 	}
 	r.failed++
 	if !errors.Is(err, errBroken) || !fault.Temporary(err) {
 		r.Errorf("%s: the error is %v", what, err)
 	}
-	r.may[text] = []place{before, after}
+	r.may[text] = []spot{before, after}
 }
 
 func (r *trial) deliver(folder, text string, flags ...string) {
 	d, err := r.store.Draft()
 	if err != nil {
-		r.result("draft", text, place{}, place{}, err)
+		r.result("draft", text, spot{}, spot{}, err)
 		return
 	}
 	defer d.Discard()
 	if _, err := d.Write([]byte(text)); err != nil {
-		r.result("write", text, place{}, place{}, err)
+		r.result("write", text, spot{}, spot{}, err)
 		return
 	}
 	m := r.mailbox(folder)
@@ -71,30 +71,30 @@ func (r *trial) deliver(folder, text string, flags ...string) {
 		err = m.Sync()
 	}
 	slices.Sort(flags)
-	r.result("deliver", text, place{}, place{folder, uid, fmt.Sprint(flags)}, err)
+	r.result("deliver", text, spot{}, spot{folder, uid, fmt.Sprint(flags)}, err)
 }
 
 func (r *trial) setFlags(text string, flags ...string) {
 	if m, p, ok := r.now(text); ok {
-		_, err := m.SetFlags(nil, []UID{p.uid}, Set, flags)
+		_, err := m.SetFlags(StoreOptions{UIDs: []UID{p.uid}, Op: Set, Flags: flags})
 		slices.Sort(flags)
-		r.result("flags", text, p, place{p.folder, p.uid, fmt.Sprint(flags)}, err)
+		r.result("flags", text, p, spot{p.folder, p.uid, fmt.Sprint(flags)}, err)
 	}
 }
 
 func (r *trial) expunge(text string) {
 	if m, p, ok := r.now(text); ok {
-		_, err := m.Expunge(nil, []UID{p.uid})
-		r.result("expunge", text, p, place{}, err)
+		_, err := m.Expunge([]UID{p.uid})
+		r.result("expunge", text, p, spot{}, err)
 	}
 }
 
 func (r *trial) move(text, folder string) {
 	if m, p, ok := r.now(text); ok {
-		pairs, err := m.Move(nil, []UID{p.uid}, r.mailbox(folder))
-		after := place{}
+		pairs, err := m.Move([]UID{p.uid}, r.mailbox(folder))
+		after := spot{}
 		if len(pairs) == 1 {
-			after = place{folder, pairs[0].Dst, p.flags}
+			after = spot{folder, pairs[0].Dst, p.flags}
 		} else if err == nil {
 			r.Error("moved nothing")
 		}
@@ -109,9 +109,9 @@ func (r *trial) move(text, folder string) {
 func (r *trial) copyOne(text, folder string) {
 	if m, p, ok := r.now(text); ok {
 		dst := r.mailbox(folder)
-		pairs, err := m.Copy(nil, []UID{p.uid}, dst)
+		pairs, err := m.Copy([]UID{p.uid}, dst)
 		if err == nil {
-			_, err = dst.Expunge(nil, []UID{pairs[0].Dst})
+			_, err = dst.Expunge([]UID{pairs[0].Dst})
 		}
 		if err != nil {
 			r.failed++
@@ -123,7 +123,7 @@ func (r *trial) story() {
 	r.deliver("INBOX", "one\r\n")
 	r.deliver("INBOX", "two\r\n", `\Seen`)
 	r.deliver("Sent", "three\r\n", "$Work", `\Seen`)
-	if v, err := r.inbox.View(); err == nil {
+	if v, err := selectMailbox(r.fixture, r.inbox); err == nil {
 		r.deliver("INBOX", "four\r\n")
 		v.Close()
 	}
@@ -159,13 +159,13 @@ func (r *trial) verify(what string) {
 	}
 	for text, may := range r.may {
 		p := found[text]
-		ok := slices.ContainsFunc(may, func(want place) bool {
+		ok := slices.ContainsFunc(may, func(want spot) bool {
 			return want == p || want.uid == 0 && want.folder == p.folder && want.flags == p.flags
 		})
 		if !ok && !strings.HasPrefix(text, "three") {
 			r.Errorf("%s: %q is %v, may be %v", what, text, p, may)
 		}
-		if p == (place{}) && len(may) == 1 && may[0] != (place{}) {
+		if p == (spot{}) && len(may) == 1 && may[0] != (spot{}) {
 			r.Errorf("%s: %q is lost", what, text)
 		}
 	}

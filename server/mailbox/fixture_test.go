@@ -14,6 +14,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/fault"
+	"facteur/server/msgindex"
 	"facteur/server/safefile"
 )
 
@@ -141,16 +142,24 @@ func (f *fixture) text(m *Mailbox, uid UID) string {
 func (f *fixture) show(m *Mailbox) string {
 	f.Helper()
 	var out []string
-	for _, msg := range f.messages(m) {
-		out = append(out, fmt.Sprintf("%d:%s%s", msg.UID, strings.TrimSuffix(f.text(m, msg.UID), "\r\n"), flagText(msg)))
+	for _, x := range f.messages(m) {
+		out = append(out, fmt.Sprintf("%d:%s%s", x.UID, strings.TrimSuffix(f.text(m, x.UID), "\r\n"), flagsText(x)))
 	}
 	return strings.Join(out, " ")
 }
 
-func flagText(msg Message) string {
-	flags := slices.Clone(msg.Flags)
+// msg is a message in the terms of tests.
+type msg struct {
+	UID    UID
+	Flags  []string
+	Size   int64
+	Recent bool
+}
+
+func flagsText(m msg) string {
+	flags := slices.Clone(m.Flags)
 	slices.Sort(flags)
-	if msg.Recent {
+	if m.Recent && len(flags) == 0 {
 		flags = append(flags, "recent")
 	}
 	if len(flags) == 0 {
@@ -159,48 +168,105 @@ func flagText(msg Message) string {
 	return fmt.Sprint(flags)
 }
 
-// messages returns the messages without taking the recent ones.
-func (f *fixture) messages(m *Mailbox) []Message {
+// messages returns the messages without claiming the recent ones.
+func (f *fixture) messages(m *Mailbox) []msg {
 	f.Helper()
-	v, err := m.Examine()
+	snap, err := m.Snapshot()
 	if err != nil {
 		f.Fatal(err)
 	}
-	defer v.Close()
-	return v.Messages()
+	m.Poll()
+	if snap, err = m.Snapshot(); err != nil {
+		f.Fatal(err)
+	}
+	return list(m, snap, m.Recent())
 }
 
-func (f *fixture) view(m *Mailbox) *View {
+func (f *fixture) snapshot(m *Mailbox) *Snapshot {
 	f.Helper()
-	v, err := m.View()
+	snap, err := m.Snapshot()
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Cleanup(v.Close)
-	return v
+	return snap
 }
 
-// next describes the events of a view: "+1[recent] -2 3[\Seen]".
-func (f *fixture) next(v *View) string {
+// list returns the messages of a snapshot.
+func list(m *Mailbox, snap *Snapshot, recent UID) []msg {
+	var all []msg
+	for _, r := range snap.Range(0, snap.Len()) {
+		all = append(all, message1(m, r, recent))
+	}
+	return all
+}
+
+func message1(m *Mailbox, r *Record, recent UID) msg {
+	return msg{UID: r.UID, Flags: m.Flags(r), Size: r.Size(), Recent: r.UID >= recent}
+}
+
+// session is what an IMAP session knows of a mailbox.
+type session struct {
+	*fixture
+	*Watch
+	m      *Mailbox
+	seen   *Snapshot
+	recent UID // the first that is recent for it
+}
+
+// view selects a mailbox.
+func (f *fixture) view(m *Mailbox) *session {
+	f.Helper()
+	s, err := selectMailbox(f, m)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(s.Close)
+	return s
+}
+
+func selectMailbox(f *fixture, m *Mailbox) (*session, error) {
+	w, err := m.Watch()
+	if err != nil {
+		return nil, err
+	}
+	m.Poll()
+	s := &session{fixture: f, Watch: w, m: m}
+	if s.seen, err = m.Snapshot(); err != nil {
+		w.Close()
+		return nil, err
+	}
+	s.recent = m.ClaimRecent()
+	return s, nil
+}
+
+// next describes what changed since the session looked last: "-2 3[\\Seen]
+// +4[recent]".
+func (f *fixture) next(s *session) string {
 	f.Helper()
 	var out []string
-	for _, e := range v.Next() {
-		by := ""
-		if e.By != nil {
-			by = "*"
-		}
-		switch e.Kind {
-		case Added:
-			out = append(out, fmt.Sprintf("+%d%s%s", e.UID, flagText(e.Message), by))
-		case Expunged:
-			out = append(out, fmt.Sprintf("-%d%s", e.UID, by))
-		case Flags:
-			out = append(out, fmt.Sprintf("%d%s%s", e.UID, flagText(e.Message), by))
-		}
-		if e.Kind != Expunged && e.Message.UID != e.UID {
-			f.Errorf("an event of %d about %d", e.UID, e.Message.UID)
-		}
+	now, err := s.m.Snapshot()
+	if err != nil {
+		return ""
 	}
+	changes := msgindex.Diff(s.seen, now)
+	for _, i := range changes.Gone {
+		out = append(out, fmt.Sprintf("-%d", s.seen.At(i).UID))
+	}
+	for _, i := range changes.Changed {
+		r := now.At(i)
+		old, _ := s.seen.Find(r.UID)
+		if r.ModSeq <= s.seen.At(old).ModSeq {
+			f.Errorf("UID %d changed and has still MODSEQ %d", r.UID, r.ModSeq)
+		}
+		out = append(out, fmt.Sprintf("%d%s", r.UID, flagsText(message1(s.m, r, now.UIDNext()))))
+	}
+	if changes.Added > 0 {
+		s.recent = s.m.ClaimRecent()
+	}
+	for _, r := range now.Range(now.Len()-changes.Added, now.Len()) {
+		out = append(out, fmt.Sprintf("+%d%s", r.UID, flagsText(message1(s.m, r, s.recent))))
+	}
+	s.seen = now
 	return strings.Join(out, " ")
 }
 
@@ -223,7 +289,7 @@ func (f *fixture) wantFault(what string, err error, kind fault.Kind) {
 func (f *fixture) files(m *Mailbox) []string {
 	f.Helper()
 	var out []string
-	for _, dir := range []string{m.newDir, m.curDir} {
+	for _, dir := range []string{m.at.Load().newDir, m.at.Load().curDir} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			f.Fatal(err)
@@ -247,7 +313,7 @@ func (f *fixture) file(m *Mailbox, part string) string {
 	if len(found) != 1 {
 		f.Fatalf("%d files with %q: %v", len(found), part, f.files(m))
 	}
-	return filepath.Join(m.dir, found[0])
+	return filepath.Join(m.at.Load().dir, found[0])
 }
 
 func (f *fixture) ok(err error) {
@@ -260,5 +326,5 @@ func (f *fixture) ok(err error) {
 // put writes a file as another program would.
 func (f *fixture) put(m *Mailbox, name, text string) {
 	f.Helper()
-	f.ok(os.WriteFile(filepath.Join(m.dir, name), []byte(text), 0o600))
+	f.ok(os.WriteFile(filepath.Join(m.at.Load().dir, name), []byte(text), 0o600))
 }

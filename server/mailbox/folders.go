@@ -109,28 +109,76 @@ func (h *Home) Delete(name string) error {
 // remove renames the directory of a mailbox away, durably, and has its files
 // removed. With admin, scanMu and fileMu held.
 func (h *Home) remove(m *Mailbox) error {
-	away := filepath.Join(h.dir, deletedPrefix+strconv.FormatInt(time.Now().UnixNano(), 36))
+	away := filepath.Join(h.dir, discardName(m.at.Load().base, time.Now()))
 	m.mu.Lock()
-	err := h.store.opt.FS.RenameNoReplace(m.dir, away)
+	err := h.store.opt.FS.RenameNoReplace(m.at.Load().dir, away)
 	m.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	m.end(errGone)
+	m.endLocked(errGone)
 	h.uncount(m)
 	h.mu.Lock()
-	delete(h.folders, m.name)
+	delete(h.folders, m.Name())
 	h.mu.Unlock()
 	h.changed.Publish()
 	if err := h.store.opt.FS.SyncDir(h.dir); err != nil {
 		return err
 	}
 	h.store.work.Go(func() {
-		if err := removeAll(h.store, away); err != nil {
-			h.store.opt.Log.Warn("mailbox.delete", "dir", away, "err", err) // swept when the home is opened next
+		os.RemoveAll(m.indexDir()) // caches: swept when the home is opened next
+		if err := h.discard(away, m.at.Load().base); err != nil {
+			h.store.opt.Log.Warn("mailbox.delete", "dir", away, "err", err) // likewise
 		}
 	})
 	return nil
+}
+
+// discardName returns the name of the directory of a folder that is removed. It
+// ends with what the folder's was, when there is room.
+func discardName(base string, now time.Time) string {
+	name := deletedPrefix + strconv.FormatInt(now.UnixNano(), 36)
+	if len(name)+len(base) <= 255 {
+		name += base
+	}
+	return name
+}
+
+// discard removes the directory of a folder that was removed. Its messages may
+// be brought back as long as Options.Keep says.
+func (h *Home) discard(dir, base string) error {
+	if retention, _ := h.keep(); retention > 0 {
+		if err := h.keepAll(dir, base); err != nil {
+			return err
+		}
+	}
+	return removeAll(h.store, dir)
+}
+
+// keepAll moves the messages of a directory to deleted/.
+func (h *Home) keepAll(dir, base string) error {
+	away, err := h.awayDir(base, h.store.opt.Now())
+	if err != nil || away == "" {
+		return err
+	}
+	var octets int64
+	for _, sub := range []string{maildir.New, maildir.Cur} {
+		entries, err := os.ReadDir(filepath.Join(dir, sub))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, e := range entries {
+			if !e.Type().IsRegular() || e.Name()[0] == '.' {
+				continue
+			}
+			if err := moveAway(h.store, filepath.Join(dir, sub, e.Name()), away, e.Name()); err != nil {
+				return err
+			}
+			octets += max(0, maildir.ParseName(e.Name()).Size)
+		}
+	}
+	h.kept(octets)
+	return h.store.syncer.Sync(away)
 }
 
 // removeAll removes a directory with all that is in it.
@@ -160,13 +208,37 @@ func (h *Home) sweepDeleted() error {
 		return err
 	}
 	for _, e := range entries {
-		if e.IsDir() && strings.HasPrefix(e.Name(), deletedPrefix) {
-			if err := removeAll(h.store, filepath.Join(h.dir, e.Name())); err != nil {
-				return err
-			}
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), deletedPrefix) {
+			continue
+		}
+		base := e.Name()[len(deletedPrefix):]
+		if _, rest, ok := strings.Cut(base, "."); ok {
+			base = "." + rest
+		} else {
+			base = "." // the name had no room for it: to INBOX
+		}
+		if err := h.discard(filepath.Join(h.dir, e.Name()), base); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// sweepIndexes removes caches of folders that are gone.
+func (h *Home) sweepIndexes() {
+	live := make(map[string]bool)
+	for _, m := range h.mailboxes() {
+		live[filepath.Base(m.indexDir())] = true
+	}
+	dirs, err := readDirs(h.indexDir())
+	for _, dir := range dirs {
+		if !live[dir] {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(h.indexDir(), dir)))
+		}
+	}
+	if err != nil {
+		h.store.opt.Log.Debug("mailbox.index", "dir", h.indexDir(), "err", err)
+	}
 }
 
 // below returns the names of the mailboxes below a name.
@@ -245,7 +317,7 @@ func (h *Home) renameOne(name, target, base string) error {
 	m.fileMu.Lock()
 	defer m.fileMu.Unlock()
 	m.mu.Lock()
-	err := h.store.opt.FS.RenameNoReplace(m.dir, filepath.Join(h.dir, base))
+	err := h.store.opt.FS.RenameNoReplace(m.at.Load().dir, filepath.Join(h.dir, base))
 	if err == nil {
 		m.place(target, base)
 	}
@@ -267,15 +339,15 @@ func (h *Home) renameInbox(new string) error {
 		return diskFault(err)
 	}
 	src := h.lookup(maildir.Inbox)
-	if err := src.lockList(); err != nil {
+	snap, err := src.Snapshot()
+	if err != nil {
 		return err
 	}
-	uids := make([]UID, len(src.list.recs))
-	for i, r := range src.list.recs {
-		uids[i] = r.uid
+	uids := make([]UID, 0, snap.Len())
+	for _, r := range snap.Range(0, snap.Len()) {
+		uids = append(uids, r.UID)
 	}
-	src.mu.Unlock()
-	_, err = src.Move(nil, uids, dst)
+	_, err = src.Move(uids, dst)
 	return err
 }
 

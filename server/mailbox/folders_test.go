@@ -189,7 +189,7 @@ func TestForeignFolders(t *testing.T) {
 	f := newFixture(t, nil)
 	sent := f.mailbox("Sent")
 	f.add(sent, "one\r\n")
-	f.ok(os.CopyFS(filepath.Join(f.home.dir, ".Sent copy"), os.DirFS(sent.dir)))
+	f.ok(os.CopyFS(filepath.Join(f.home.dir, ".Sent copy"), os.DirFS(sent.at.Load().dir)))
 	for _, dir := range []string{".Bücher/cur", ".Bücher/new", ".Bücher/tmp", ".no folder", ".a..b/cur"} {
 		f.ok(os.MkdirAll(filepath.Join(f.home.dir, dir), 0o700))
 	}

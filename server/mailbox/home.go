@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"facteur/server/address"
 	"facteur/server/fault"
 	"facteur/server/feed"
 	"facteur/server/maildir"
@@ -20,6 +21,7 @@ import (
 // Home is the mail of one account or shared mailbox.
 type Home struct {
 	store   *Store
+	address address.Address
 	dir     string
 	changed feed.Feed
 
@@ -33,8 +35,15 @@ type Home struct {
 	subscribed map[string]bool
 	mtime      int64 // of dir when the folders were listed
 
-	usageMu sync.Mutex
-	usage   Usage
+	metadata annotations
+
+	deletedMu sync.Mutex // held by who reads or cuts deleted/
+
+	usageMu    sync.Mutex
+	usage      Usage
+	keptOctets int64 // in deleted/; more by now when keptKnown is false
+	keptKnown  bool
+	purging    bool
 }
 
 // defaultUses are the folders of a new home (RFC 6154).
@@ -86,9 +95,15 @@ func (h *Home) openAdmin() error {
 	if err := h.list(!known); err != nil {
 		return err
 	}
+	h.sweepIndexes()
 	if !known {
 		// Written last: without it everything above is done again.
-		names = h.names()
+		if names, known, err = maildir.ReadDovecotSubscriptions(h.dir); err != nil {
+			return err
+		}
+		if !known {
+			names = h.names()
+		}
 		if err := maildir.WriteSubscriptions(h.store.opt.FS, h.dir, names); err != nil {
 			return err
 		}
@@ -118,7 +133,7 @@ func (h *Home) list(first bool) error {
 	known := make(map[string]*Mailbox, len(found))
 	var gone []*Mailbox
 	for name, m := range h.folders {
-		if dir, ok := found[name]; ok && dir == m.base {
+		if dir, ok := found[name]; ok && dir == m.at.Load().base {
 			known[name] = m
 		} else {
 			gone = append(gone, m)
@@ -179,7 +194,11 @@ func (h *Home) adoptFolders(found map[string]string, known map[string]*Mailbox) 
 			continue
 		}
 		m := h.newMailbox(name, found[name])
-		state, err := maildir.ReadState(m.dir)
+		state, err := maildir.ReadState(m.at.Load().dir)
+		if err == nil && !given[state.UIDValidity] && state.ID == "" { // of before there were any
+			state.ID = newObjectID()
+			err = maildir.WriteState(h.store.opt.FS, m.at.Load().dir, state)
+		}
 		switch {
 		case err == nil && !given[state.UIDValidity]:
 			given[state.UIDValidity] = true
@@ -188,6 +207,9 @@ func (h *Home) adoptFolders(found map[string]string, known map[string]*Mailbox) 
 		case err == nil, errors.Is(err, fs.ErrNotExist):
 			// New, of another program, or copied with the state of another folder.
 			m.use = defaultUse(name, state)
+			if err != nil && h.importDovecot(m, given) {
+				break
+			}
 			bare = append(bare, m)
 		default:
 			h.store.opt.Log.Error("mailbox.state", "folder", name, "err", err)
@@ -197,6 +219,27 @@ func (h *Home) adoptFolders(found map[string]string, known map[string]*Mailbox) 
 		made = true
 	}
 	return made, h.makeFolders(bare)
+}
+
+// importDovecot takes a folder over from Dovecot with its UIDs, so that mail
+// clients need not read it anew. It tells whether it could. With admin held.
+func (h *Home) importDovecot(m *Mailbox, given map[uint32]bool) bool {
+	at := m.at.Load()
+	validity, next, err := maildir.ImportDovecot(h.store.opt.FS, at.dir)
+	if err == nil && validity != 0 && !given[validity] {
+		state := maildir.State{UIDValidity: validity, UIDNext: next, ModSeq: 1, Recent: 1, Use: m.use, ID: newObjectID()}
+		if err = maildir.MakeFolder(h.store.opt.FS, at.dir, state); err == nil {
+			given[validity] = true
+			h.validity = max(h.validity, validity)
+			m.setState(state)
+			h.store.opt.Log.Info("mailbox.dovecot", "folder", at.name, "uidvalidity", validity, "uidnext", next)
+			return true
+		}
+	}
+	if err != nil {
+		h.store.opt.Log.Warn("mailbox.dovecot", "folder", at.name, "err", err, "result", "its messages get new UIDs")
+	}
+	return false
 }
 
 // makeFolders gives folders what they need on disk, durably.
@@ -209,14 +252,17 @@ func (h *Home) makeFolders(folders []*Mailbox) error {
 		return err
 	}
 	for i, m := range folders {
-		state := maildir.State{UIDValidity: validity + uint32(i), UIDNext: 1, Use: m.use}
-		if err := maildir.MakeFolder(h.store.opt.FS, m.dir, state); err != nil {
+		state := maildir.State{UIDValidity: validity + uint32(i), UIDNext: 1, ModSeq: 1, Recent: 1, Use: m.use, ID: newObjectID()}
+		if err := maildir.MakeFolder(h.store.opt.FS, m.at.Load().dir, state); err != nil {
 			return err
 		}
 		m.setState(state)
 	}
 	return h.store.opt.FS.SyncDir(h.dir)
 }
+
+// indexDir holds the caches of all folders.
+func (h *Home) indexDir() string { return filepath.Join(filepath.Dir(h.dir), "index") }
 
 func defaultUse(name string, copied maildir.State) string {
 	if copied.UIDValidity != 0 {

@@ -4,93 +4,73 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"facteur/server/fault"
 	"facteur/server/maildir"
 )
 
-// systemFlags are the IMAP names of the flags of Maildir (RFC 9051 2.3.2), and
-// $Forwarded, which is a keyword to IMAP.
-var systemFlags = [...]struct {
-	flag maildir.Flags
-	name string
-}{
-	{maildir.Draft, `\Draft`},
-	{maildir.Flagged, `\Flagged`},
-	{maildir.Passed, `$Forwarded`},
-	{maildir.Replied, `\Answered`},
-	{maildir.Seen, `\Seen`},
-	{maildir.Trashed, `\Deleted`},
-}
-
-// system is the set of systemFlags.
-const system = maildir.Draft | maildir.Flagged | maildir.Passed | maildir.Replied | maildir.Seen | maildir.Trashed
-
-// maxKeyword bounds a keyword, in octets.
-const maxKeyword = 100
-
-func systemFlag(name string) (maildir.Flags, bool) {
-	for _, f := range systemFlags {
-		if strings.EqualFold(f.name, name) {
-			return f.flag, true
-		}
-	}
-	return 0, false
-}
-
-// flagNames returns the IMAP names of flags. The slice is shared. With mu held
-// and a list.
-func (m *Mailbox) flagNames(flags maildir.Flags) []string {
-	if names, ok := m.list.flags[flags]; ok {
-		return names
-	}
-	var names []string
-	for _, f := range systemFlags {
-		if flags&f.flag != 0 {
-			names = append(names, f.name)
-		}
-	}
-	for i := range flags.Keywords {
-		if m.keywords[i] != "" {
-			names = append(names, m.keywords[i])
-		}
-	}
-	if m.list.flags == nil || len(m.list.flags) >= 1000 {
-		m.list.flags = make(map[maildir.Flags][]string)
-	}
-	m.list.flags[flags] = names[:len(names):len(names)]
-	return m.list.flags[flags]
+// flagSet is a set of flags and keywords of one mailbox.
+type flagSet struct {
+	flags   maildir.Flags
+	further []uint16 // ascending
 }
 
 // parseFlags turns IMAP names into flags. create gives keywords that are new
-// to the mailbox a letter, durably; without it they are passed over.
-func (m *Mailbox) parseFlags(names []string, create bool) (maildir.Flags, error) {
-	var flags maildir.Flags
+// to the mailbox a letter or a number, durably; without it they are passed over.
+// With furtherMu held, when create is set.
+func (m *Mailbox) parseFlags(names []string, create bool) (flagSet, error) {
+	var set flagSet
 	var keywords []string
 	for _, name := range names {
 		if f, ok := systemFlag(name); ok {
-			flags |= f
+			set.flags |= f
 			continue
 		}
 		if strings.EqualFold(name, `\Recent`) {
 			continue // not ours to change (RFC 3501 2.3.2)
 		}
 		if !validKeyword(name) {
-			return 0, fault.Newf(fault.NotPossible, "%q can't be a flag", name)
+			return flagSet{}, fault.Newf(fault.NotPossible, "%q can't be a flag", name)
 		}
 		keywords = append(keywords, name)
 	}
 	if len(keywords) == 0 {
-		return flags, nil
+		return set, nil
 	}
-	found, rest, err := m.findKeywords(keywords)
-	flags |= found
-	if err != nil || len(rest) == 0 || !create {
-		return flags, err
+	if _, err := m.Snapshot(); err != nil { // reads facteur-keywords
+		return set, err
 	}
-	found, err = m.createKeywords(rest)
-	return flags | found, err
+	if err := m.refreshKeywords(); err != nil {
+		return set, diskFault(err)
+	}
+	fresh := set.add(m.words.Load(), keywords)
+	if len(fresh) == 0 || !create {
+		return set, nil
+	}
+	if err := m.createKeywords(fresh); err != nil {
+		return set, err
+	}
+	set.add(m.words.Load(), fresh)
+	return set, nil
+}
+
+// add adds keywords and returns those that the mailbox doesn't know.
+func (s *flagSet) add(w *words, keywords []string) (fresh []string) {
+	for _, word := range keywords {
+		letter, further := w.find(word)
+		s.flags |= letter
+		if further >= 0 {
+			if at, there := slices.BinarySearch(s.further, uint16(further)); !there {
+				s.further = slices.Insert(s.further, at, uint16(further))
+			}
+		}
+		if letter == 0 && further < 0 {
+			fresh = append(fresh, word)
+		}
+	}
+	return fresh
 }
 
 // validKeyword tells whether s is an atom (RFC 9051 9).
@@ -106,132 +86,115 @@ func validKeyword(s string) bool {
 	return true
 }
 
-// findKeywords returns the flags of keywords, and those that have none.
-func (m *Mailbox) findKeywords(words []string) (found maildir.Flags, rest []string, err error) {
-	m.fileMu.Lock()
-	defer m.fileMu.Unlock()
-	if err := m.readKeywords(); err != nil {
-		return 0, nil, diskFault(err)
+// createKeywords gives keywords a letter that is neither named nor in use, or a
+// number. With furtherMu held.
+func (m *Mailbox) createKeywords(fresh []string) error {
+	if err := m.lockIndex(); err != nil {
+		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, word := range words {
-		if f, ok := m.keywords.Find(word); ok {
-			found |= f
-		} else {
-			rest = append(rest, word)
-		}
-	}
-	return found, rest, nil
-}
-
-// createKeywords gives keywords a letter that is neither named nor in use.
-func (m *Mailbox) createKeywords(words []string) (maildir.Flags, error) {
-	if err := m.lockList(); err != nil {
-		return 0, err
-	}
+	snap := m.index.Snapshot()
 	m.mu.Unlock()
-	m.fileMu.Lock()
-	defer m.fileMu.Unlock()
-	if err := m.readKeywords(); err != nil {
-		return 0, diskFault(err)
-	}
-	m.mu.Lock()
-	keywords, dir := m.keywords, m.dir
 	var inUse maildir.Flags
-	if m.list != nil {
-		for i := range m.list.recs {
-			inUse |= m.list.recs[i].flags
+	for _, r := range snap.Range(0, snap.Len()) {
+		inUse |= r.Flags
+	}
+	m.fileMu.Lock()
+	defer m.fileMu.Unlock()
+	if err := m.readKeywords(); err != nil {
+		return diskFault(err)
+	}
+	old := m.words.Load()
+	letters, further := old.letters, slices.Clone(old.further)
+	var log []byte
+	for _, word := range fresh {
+		if letter, number := old.find(word); letter != 0 || number >= 0 {
+			continue
+		}
+		if freeLetter(&letters, inUse, word) {
+			continue
+		}
+		if len(further) >= maildir.MaxFurther {
+			return fault.Newf(fault.NotPossible, "The mailbox has %d keywords already, which is all that it can have", maildir.NumKeywords+maildir.MaxFurther)
+		}
+		log = maildir.AppendWord(log, len(further), word)
+		further = append(further, word)
+	}
+	if len(log) > 0 {
+		if err := m.appendFurther(log); err != nil {
+			return diskFault(err)
+		}
+		if err := m.syncFurther(); err != nil {
+			return diskFault(err)
 		}
 	}
-	m.mu.Unlock()
-
-	var flags maildir.Flags
-	for _, word := range words {
-		f, ok := keywords.Find(word)
-		if !ok {
-			if f, ok = freeKeyword(&keywords, inUse, word); !ok {
-				return 0, fault.Newf(fault.NotPossible, "The mailbox has %d keywords already, which is all that it can have", maildir.NumKeywords)
-			}
+	dir := m.at.Load().dir
+	mtime := m.lettersMtime()
+	if letters != old.letters {
+		if err := maildir.WriteKeywords(m.store.opt.FS, dir, letters); err != nil {
+			return diskFault(err)
 		}
-		flags |= f
+		var err error
+		if mtime, err = maildir.Mtime(filepath.Join(dir, maildir.KeywordsFile)); err != nil {
+			return diskFault(err)
+		}
 	}
-	if err := maildir.WriteKeywords(m.store.opt.FS, dir, keywords); err != nil {
-		return 0, diskFault(err)
-	}
-	mtime, err := maildir.Mtime(filepath.Join(dir, maildir.KeywordsFile))
-	if err != nil {
-		return 0, diskFault(err)
-	}
-	m.setKeywords(keywords, mtime)
-	return flags, nil
+	m.setWords(letters, further, mtime)
+	return nil
 }
 
-// freeKeyword puts a word on a free letter.
-func freeKeyword(k *maildir.Keywords, inUse maildir.Flags, word string) (maildir.Flags, bool) {
+// freeLetter puts a word on a free letter, unless it has one.
+func freeLetter(k *maildir.Keywords, inUse maildir.Flags, word string) bool {
+	if _, ok := k.Find(word); ok {
+		return true
+	}
 	for i := range k {
 		if k[i] == "" && inUse&maildir.Keyword(i) == 0 {
 			k[i] = word
-			return maildir.Keyword(i), true
+			return true
 		}
 	}
-	return 0, false
+	return false
+}
+
+// refreshKeywords reads dovecot-keywords when it has changed.
+func (m *Mailbox) refreshKeywords() error {
+	m.fileMu.Lock()
+	defer m.fileMu.Unlock()
+	return m.readKeywords()
 }
 
 // readKeywords reads dovecot-keywords when it is not what was read last. With
 // fileMu held.
 func (m *Mailbox) readKeywords() error {
-	m.mu.Lock()
-	dir, have := m.dir, m.keywordsMtime
-	m.mu.Unlock()
+	dir := m.at.Load().dir
 	mtime, err := maildir.Mtime(filepath.Join(dir, maildir.KeywordsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		mtime, err = 0, nil
 	}
-	if err != nil || mtime == have {
+	if err != nil || mtime == m.lettersMtime() {
 		return err
 	}
-	keywords, err := maildir.ReadKeywords(dir)
+	letters, err := maildir.ReadKeywords(dir)
 	if err != nil {
 		return err
 	}
-	m.setKeywords(keywords, mtime)
+	m.setWords(letters, m.words.Load().further, mtime)
 	return nil
 }
 
-func (m *Mailbox) setKeywords(k maildir.Keywords, mtime int64) {
+func (m *Mailbox) lettersMtime() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.keywords, m.keywordsMtime = k, mtime
-	if m.list != nil {
-		m.list.flags = nil
-	}
+	return m.keywordsMtime
 }
 
-// known returns the flags that have a name.
-func (m *Mailbox) known() maildir.Flags {
-	flags := maildir.Flags(system)
-	for i, word := range m.keywords {
-		if word != "" {
-			flags |= maildir.Keyword(i)
-		}
-	}
-	return flags
-}
-
-// Keywords returns the keywords that messages of the mailbox may have by now,
-// and whether more can be made (RFC 9051 7.3.5, PERMANENTFLAGS).
-func (m *Mailbox) Keywords() (words []string, more bool, err error) {
-	if err := m.lockList(); err != nil {
-		return nil, false, err
-	}
+// setWords replaces the keywords. With fileMu held.
+func (m *Mailbox) setWords(letters maildir.Keywords, further []string, mtime int64) {
+	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, word := range m.keywords {
-		if word == "" {
-			more = true
-		} else {
-			words = append(words, word)
-		}
+	old := m.words.Load()
+	m.keywordsMtime = mtime
+	if old.letters != letters || !slices.Equal(old.further, further) {
+		m.words.Store(&words{letters: letters, further: further, version: old.version + 1})
 	}
-	return words, more, nil
 }

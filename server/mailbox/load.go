@@ -1,256 +1,285 @@
 package mailbox
 
 import (
-	"cmp"
-	"slices"
+	"os"
+	"path/filepath"
+	"strconv"
 	"time"
 
 	"facteur/server/maildir"
+	"facteur/server/msgindex"
 )
 
-// found is a file of a scan whose name has a UID of this folder.
-type found struct {
-	uid   UID
-	flags maildir.Flags
-	size  int64 // as served, or maildir.Unknown
-	name  string
-	inNew bool
-}
-
-// stray is a file that has no UID here yet.
-type stray struct {
-	name  string
-	inNew bool
-	fresh bool // its unique part may be that of another file
-}
-
-// twin is a file whose name says that it is the message of another name.
-type twin struct {
-	uid   UID
-	keep  string // path of the file that counts
-	other found
-}
-
-// load reads the list.
+// load reads the index, and lists the directories when that can't be trusted.
 func (m *Mailbox) load() error {
 	m.scanMu.Lock()
 	defer m.scanMu.Unlock()
 	m.mu.Lock()
-	if m.complete || m.fail != nil {
+	if m.live.Load() != nil || m.fail != nil {
 		defer m.mu.Unlock()
 		return m.fail
 	}
-	dir, next := m.dir, m.next
-	// Messages that arrive from now on are in this list, and may be in the scan.
-	m.list = &list{}
-	m.stamp, _ = m.readStamp() // an error comes up again below
-	m.scan = scanState{}
 	m.mu.Unlock()
+	return m.open()
+}
 
-	recs, strays, twins, err := m.readList(dir, next)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err == nil {
-		err = m.fail
-	}
+// open is load with scanMu held.
+func (m *Mailbox) open() error {
+	sets, err := m.loadFurther()
 	if err != nil {
-		m.dropList()
 		return err
 	}
-	m.list = newList(append(recs, m.list.recs...))
-	m.mu.Unlock()
-	m.settleStrays(strays, twins)
+	x, found := msgindex.Open(msgindex.Options{
+		Dir: m.indexDir(), FS: m.home.cacheFS(), Log: m.store.opt.Log,
+		Validity: m.validity, BootID: m.store.bootID, Now: m.store.opt.Now,
+	})
 	m.mu.Lock()
-	if m.fail != nil {
-		return m.fail
+	m.index, m.unique, m.suspect, m.scan = x, nil, nil, scanState{}
+	trusted := m.takeOver(found)
+	m.mu.Unlock()
+
+	if err := m.fill(found, trusted, sets); err != nil {
+		m.mu.Lock()
+		x, stamp := m.dropIndex()
+		m.mu.Unlock()
+		closeIndex(x, stamp)
+		return err
 	}
-	m.complete = true
-	m.used = m.store.opt.Now()
-	m.home.usageMu.Lock()
-	m.home.setUsage(m, Usage{Octets: m.list.size, Messages: len(m.list.recs)})
-	m.home.usageMu.Unlock()
-	m.store.track(m, true)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail // the index is let go by who set it
+	}
+	m.complete(x)
 	return nil
 }
 
-// readList reads the messages below a UID. With scanMu held.
-func (m *Mailbox) readList(dir string, next UID) (recs []record, strays []stray, twins []twin, err error) {
-	if err := m.refreshKeywords(); err != nil {
-		return nil, nil, nil, err
+// complete has the index used. With scanMu and mu held.
+func (m *Mailbox) complete(x *msgindex.Index) {
+	snap := x.Snapshot()
+	if m.given.recent == 0 {
+		m.given.recent = firstNew(snap, m.given.next)
 	}
-	began := time.Now()
-	own, strays, err := m.readWhole(dir)
+	m.home.usageMu.Lock()
+	m.home.setUsage(m, Usage{Octets: snap.Octets(), Messages: snap.Len()})
+	m.home.usageMu.Unlock()
+	m.touchUsed()
+	m.live.Store(x)
+	m.store.track(m, true)
+}
+
+// openAnew removes the index and makes it again out of the files.
+func (m *Mailbox) openAnew() error {
+	m.scanMu.Lock()
+	defer m.scanMu.Unlock()
+	m.mu.Lock()
+	if m.fail != nil {
+		defer m.mu.Unlock()
+		return m.fail
+	}
+	x, _ := m.dropIndex()
+	m.mu.Unlock()
+	if x != nil {
+		x.Drop()
+	}
+	m.closeText(false)
+	if err := os.RemoveAll(m.indexDir()); err != nil {
+		return err
+	}
+	m.text.reached.Store(0)
+	err := m.open()
+	m.news.Publish()
+	return err
+}
+
+// indexDir is the directory of the caches. It is named after the UIDVALIDITY, so
+// that it stays when the folder is renamed.
+func (m *Mailbox) indexDir() string {
+	return filepath.Join(m.home.indexDir(), strconv.FormatUint(uint64(m.validity), 36))
+}
+
+// takeOver tells whether an index can be trusted: it was closed, or the process
+// that wrote it was killed, and it doesn't know of numbers that facteur-state does
+// not. With mu held.
+func (m *Mailbox) takeOver(found msgindex.Found) bool {
+	g := &m.given
+	known := found.UIDNext <= max(g.ceiling, g.next) && found.HighestModSeq <= max(g.reserve, g.modSeq)
+	if found.Empty || !known || !found.Clean && !found.SameBoot {
+		return false
+	}
+	g.recent = max(g.recent, m.index.Snapshot().Recent())
+	return true
+}
+
+// fill makes the index say what lies on disk. With scanMu held.
+func (m *Mailbox) fill(found msgindex.Found, trusted bool, sets map[UID]uint32) error {
+	if !trusted {
+		return m.rebuild(sets)
+	}
+	if err := m.fillFurther(sets); err != nil {
+		return err
+	}
+	stamp, err := m.readStamp()
 	if err != nil {
-		return nil, nil, nil, err
+		return err
 	}
 	m.mu.Lock()
-	m.scanned(began)
-	m.scan.young, m.scan.loose = true, true
-	given := m.next
+	m.stamp = found.Stamp
+	// A change of another program may hide behind the last one of ours.
+	m.scan = scanState{ended: m.now(), loose: true}
 	m.mu.Unlock()
-	recs = make([]record, 0, len(own)+len(own)/16)
-	for group := range groups(own) {
-		if group[0].uid >= given { // not by us
-			strays, _ = m.sortRest(found{}, group, strays, nil)
-			continue
+	if found.Clean && stamp == found.Stamp {
+		return nil
+	}
+	for range 2 { // what the first does not show, the second may tell gone
+		missing, err := m.scanOnce()
+		if err != nil || missing == 0 {
+			return err
 		}
-		if group[0].uid >= next {
-			continue // arrived meanwhile
+	}
+	return nil
+}
+
+// fillFurther gives records the sets of further keywords that the log tells.
+func (m *Mailbox) fillFurther(sets map[UID]uint32) error {
+	m.mu.Lock()
+	snap, due := m.index.Snapshot(), len(sets) > 0
+	m.mu.Unlock()
+	for _, r := range snap.Range(0, snap.Len()) {
+		due = due || r.More != 0
+	}
+	if !due {
+		return nil
+	}
+	if err := m.lockScan(0); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	c := m.begin()
+	defer c.commit()
+	for i, r := range c.snap.Range(0, c.snap.Len()) {
+		if r.More != 0 && sets[r.UID] != r.More {
+			changed := *r
+			changed.More = sets[r.UID]
+			c.set(i, changed)
 		}
-		best, rest := choose(group, "", "")
-		if best.size == maildir.Unknown {
-			if _, best.size, err = servedSize(m.path(best.inNew, best.name)); err != nil {
-				continue // gone meanwhile
+	}
+	for uid, set := range sets {
+		if i, ok := c.snap.Find(uid); ok && c.snap.At(i).More == 0 {
+			changed := *c.snap.At(i)
+			changed.More = set
+			c.set(i, changed)
+		}
+	}
+	return nil
+}
+
+// lockScan locks mu with n UIDs and modSeqs MODSEQs free to give, for who holds
+// scanMu. On error it is not locked.
+func (m *Mailbox) lockScan(n int) error {
+	for {
+		m.mu.Lock()
+		if m.fail != nil || m.index == nil {
+			defer m.mu.Unlock()
+			if m.fail != nil {
+				return m.fail
 			}
+			return errGone
 		}
-		recs = append(recs, record{
-			uid: best.uid, flags: best.flags, size: best.size,
-			name: best.name, inNew: best.inNew, recent: best.inNew,
-		})
-		strays, twins = m.sortRest(best, rest, strays, twins)
-	}
-	return recs, strays, twins, nil
-}
-
-// readWhole scans a folder until no file can have been missed: once when
-// nothing changed meanwhile, else three times, and what the last one did not
-// show counts when it is there.
-func (m *Mailbox) readWhole(dir string) (own []found, strays []stray, err error) {
-	for range 3 {
-		scan, err := maildir.ReadScan(dir, m.store.opt.Now())
-		if err != nil {
-			return nil, nil, err
+		if m.free(n) {
+			return nil
 		}
-		before := own
-		own, strays = m.sortScan(scan)
-		own = m.addMissed(own, before)
-		if scan.Whole {
-			break
-		}
-	}
-	return own, strays, nil
-}
-
-// addMissed adds to the files of a scan those of the scan before that are still
-// there.
-func (m *Mailbox) addMissed(own, before []found) []found {
-	if len(before) == 0 {
-		return own
-	}
-	seen := make(map[string]bool, len(own))
-	for _, f := range own {
-		seen[f.name] = true
-	}
-	for _, f := range before {
-		if !seen[f.name] && fileExists(m.path(f.inNew, f.name)) {
-			own = append(own, f)
-		}
-	}
-	sortFound(own)
-	return own
-}
-
-// sortFound sorts by UID, files in cur first.
-func sortFound(own []found) {
-	slices.SortFunc(own, func(a, b found) int {
-		switch {
-		case a.uid != b.uid:
-			return cmp.Compare(a.uid, b.uid)
-		case a.inNew != b.inNew:
-			return cmp.Compare(sub(a.inNew), sub(b.inNew))
-		}
-		return cmp.Compare(a.name, b.name)
-	})
-}
-
-// sortScan tells the files with a UID of this folder, by UID, from others.
-func (m *Mailbox) sortScan(scan maildir.Scan) (own []found, strays []stray) {
-	own = make([]found, 0, len(scan.New)+len(scan.Cur))
-	for _, inNew := range []bool{false, true} {
-		names := scan.Cur
-		if inNew {
-			names = scan.New
-		}
-		for _, name := range names {
-			n := maildir.ParseName(name)
-			if n.UID == 0 || n.Validity != m.validity {
-				strays = append(strays, stray{name: name, inNew: inNew, fresh: n.UID != 0})
-				continue
-			}
-			own = append(own, found{uid: UID(n.UID), flags: n.Flags, size: n.Served, name: name, inNew: inNew})
-		}
-	}
-	sortFound(own)
-	return own, strays
-}
-
-// groups yields the runs of files with the same UID.
-func groups(own []found) func(yield func([]found) bool) {
-	return func(yield func([]found) bool) {
-		for len(own) > 0 {
-			n := 1
-			for n < len(own) && own[n].uid == own[0].uid {
-				n++
-			}
-			if !yield(own[:n]) {
-				return
-			}
-			own = own[n:]
+		r := m.reserve(n)
+		m.mu.Unlock()
+		<-r.done
+		if r.err != nil {
+			return r.err
 		}
 	}
 }
 
-// choose picks of files with the same UID the one that has it: with this unique
-// part ("": any), best with this very name, else in cur, where files move to
-// from new. ok is false when none fits.
-func choose(group []found, unique, name string) (best found, rest []found) {
-	pick := -1
-	for i, f := range group {
-		if unique != "" && maildir.UniqueOf(f.name) != unique {
-			continue
-		}
-		if pick < 0 || !f.inNew && (group[pick].inNew || f.name == name) {
-			pick = i
-		}
+// putEntry caches a file name and a summary. Without an entry the name is looked
+// up in the directory when it is needed.
+func (m *Mailbox) putEntry(x *msgindex.Index, uid UID, name string, summary []byte) msgindex.Ref {
+	ref, err := x.PutEntry(uid, name, summary)
+	if err != nil {
+		m.store.opt.Log.Debug("mailbox.cache", "folder", m.Name(), "err", err)
+		return 0
 	}
-	for i, f := range group {
-		if i != pick {
-			rest = append(rest, f)
-		}
-	}
-	if pick >= 0 {
-		best = group[pick]
-	}
-	return best, rest
+	return ref
 }
 
-// sortRest sorts the files that lost to best: twins have its unique part too.
-func (m *Mailbox) sortRest(best found, rest []found, strays []stray, twins []twin) ([]stray, []twin) {
-	for _, f := range rest {
-		if best.name != "" && maildir.UniqueOf(f.name) == maildir.UniqueOf(best.name) {
-			twins = append(twins, twin{uid: best.uid, keep: m.path(best.inNew, best.name), other: f})
-		} else {
-			strays = append(strays, stray{name: f.name, inNew: f.inNew, fresh: true})
-		}
+// seconds bounds a time in seconds since 1970 to what a Record can hold.
+func seconds(t int64) uint32 { return uint32(min(max(t, 1), 1<<32-1)) }
+
+// saveDate returns the time in a file name (RFC 8514), or another one when it
+// has none.
+func saveDate(name string, other int64) uint32 {
+	if t := nameTime(name); t > 0 && t < 1<<32 {
+		return uint32(t)
 	}
-	return strays, twins
+	return seconds(other)
 }
 
-// unload lets go of a list that nobody used for a while.
+// nameHash is Record.Unique: of all of a file name but its flags.
+func nameHash(name string) uint32 {
+	hash := uint32(2166136261) // FNV-1a
+	for i := 0; i < len(name) && name[i] != ':'; i++ {
+		hash = (hash ^ uint32(name[i])) * 16777619
+	}
+	return hash
+}
+
+// firstNew returns the UID of the first message that lies in new, or next: what
+// counts as not told to any session when nothing else tells.
+func firstNew(snap *Snapshot, next UID) UID {
+	for _, r := range snap.Range(0, snap.Len()) {
+		if r.Has(msgindex.InNew) {
+			return r.UID
+		}
+	}
+	return next
+}
+
+// unload lets go of an index that nobody used for a while.
 func (m *Mailbox) unload(after time.Duration) {
 	if !m.scanMu.TryLock() {
 		return
 	}
 	defer m.scanMu.Unlock()
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.complete && len(m.views) == 0 && m.store.opt.Now().Sub(m.used) >= after {
-		m.dropList()
+	if m.live.Load() == nil || m.watches.Load() > 0 || m.readers.Load() > 0 || m.now().Sub(m.lastUse()) < after {
+		m.mu.Unlock()
+		return
+	}
+	x, stamp := m.dropIndex()
+	m.mu.Unlock()
+	closeIndex(x, stamp)
+	m.closeText(false)
+}
+
+// dropIndex lets go of the index, which the caller closes without mu. With
+// scanMu and mu held.
+func (m *Mailbox) dropIndex() (*msgindex.Index, maildir.Stamp) {
+	x := m.index
+	m.index, m.unique, m.suspect = nil, nil, nil
+	m.live.Store(nil)
+	m.closeFurther()
+	m.store.track(m, false)
+	return x, m.stamp
+}
+
+func closeIndex(x *msgindex.Index, stamp maildir.Stamp) {
+	if x != nil {
+		x.Close(stamp)
 	}
 }
 
-// dropList lets go of the list. With mu held.
-func (m *Mailbox) dropList() {
-	m.list, m.complete = nil, false
-	m.store.track(m, false)
+// readBootID returns what identifies the running system since it was started.
+func readBootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return newObjectID() // every stop that is not clean counts as a power cut
+	}
+	return string(id)
 }

@@ -5,51 +5,65 @@ import (
 	"io/fs"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"facteur/server/fault"
 	"facteur/server/feed"
 	"facteur/server/maildir"
+	"facteur/server/msgindex"
 )
 
-// Mailbox is one folder. Its list of messages is read when first needed and
-// let go when nobody used it for a while.
+// Mailbox is one folder. Its index is read when first needed and let go when
+// nobody used it for a while.
 type Mailbox struct {
-	home  *Home
-	store *Store
-	id    uint64
+	home     *Home
+	store    *Store
+	id       uint64
+	use      string // special use; not changed once the Mailbox is in a table
+	validity uint32 // likewise
+	objectID string // likewise: MAILBOXID
 
-	scanMu sync.Mutex // held by a scan, and by load and unload
-	fileMu sync.Mutex // held over writes of facteur-state and dovecot-keywords, and renames of dir
+	furtherMu sync.Mutex // held by who appends to facteur-keywords
+	scanMu    sync.Mutex // held by a scan, and by load and unload
+	fileMu    sync.Mutex // held over writes of the small files, and renames of dir
 
-	mu             sync.Mutex
-	fail           error // of all that is asked: deleted, closed, or a broken state
+	at    atomic.Pointer[place]
+	live  atomic.Pointer[msgindex.Index] // index, while it is complete
+	words atomic.Pointer[words]
+	used  atomic.Int64 // when the index was needed last, by the store's clock
+	// readers counts the Entries, and watches the Watches, that keep the index.
+	readers, watches atomic.Int32
+	compacting       atomic.Bool
+	news             feed.Feed
+
+	mu            sync.Mutex
+	fail          error           // of all that is asked: deleted, closed, or a broken state
+	index         *msgindex.Index // nil: not read
+	given         given
+	reserving     *reservation
+	keywordsMtime int64 // of dovecot-keywords when it was read; 0: it was not
+	further       further
+	unique        map[string]UID // of messages added with AddOptions.Unique; nil: not read
+	touched       map[UID]bool   // changed since a scan began; nil: none runs
+	suspect       map[UID]bool   // their cached file name is wrong or missing
+	stamp         maildir.Stamp  // of the directories, as far as their changes are known
+	scan          scanState
+	dirty         [2]dirt // of new and cur
+	removed       int     // messages since the text index was told
+	text          textState
+	metadata      annotations // with fileMu held
+
+	usage   Usage // with Home.usageMu held
+	counted bool  // usage is known
+}
+
+// place is where a folder is.
+type place struct {
 	name           string
 	base           string // directory below the home
 	dir            string
 	newDir, curDir string
-	use            string // special use; not changed once the Mailbox is in a table
-	validity       uint32 // likewise
-	next           UID    // UIDNEXT
-	ceiling        UID    // UIDNEXT on disk: below it UIDs may be given
-	reserving      *reservation
-	keywords       maildir.Keywords
-	keywordsMtime  int64 // of the file when it was read; 0: it was not
-	list           *list // nil: not read
-	complete       bool  // list holds all messages: false while it is read
-	touched        map[UID]bool
-	used           time.Time     // when the list was needed last
-	stamp          maildir.Stamp // of the directories, as far as their changes are known
-	scan           scanState
-	dirty          [2]dirt // of new and cur
-	views          map[*View]struct{}
-	tail           *node // of the events, when there are views
-	told           *node // tail when the views were woken last
-	news           feed.Feed
-
-	usage     Usage // with Home.usageMu held
-	counted   bool  // usage is known
-	recounted int   // number of changes, for a count that runs meanwhile
 }
 
 // dirt tells what of a directory is durable yet, in changes counted.
@@ -64,6 +78,7 @@ const (
 func (h *Home) newMailbox(name, base string) *Mailbox {
 	m := &Mailbox{home: h, store: h.store, id: h.store.serial.Add(1)}
 	m.place(name, base)
+	m.words.Store(&words{})
 	// What a killed process did is not known to be durable.
 	m.dirty[dirtyNew].changes, m.dirty[dirtyCur].changes = 1, 1
 	return m
@@ -71,58 +86,108 @@ func (h *Home) newMailbox(name, base string) *Mailbox {
 
 // place sets the name and directory.
 func (m *Mailbox) place(name, base string) {
-	m.name, m.base = name, base
-	m.dir = filepath.Join(m.home.dir, base)
-	m.newDir, m.curDir = filepath.Join(m.dir, maildir.New), filepath.Join(m.dir, maildir.Cur)
+	dir := filepath.Join(m.home.dir, base)
+	m.at.Store(&place{
+		name: name, base: base, dir: dir,
+		newDir: filepath.Join(dir, maildir.New), curDir: filepath.Join(dir, maildir.Cur),
+	})
 }
 
-func (m *Mailbox) setState(s maildir.State) {
-	m.use, m.validity = s.Use, s.UIDValidity
-	m.next, m.ceiling = UID(s.UIDNext), UID(s.UIDNext)
+// path returns that of a message file.
+func (p *place) path(inNew bool, name string) string {
+	if inNew {
+		return p.newDir + "/" + name
+	}
+	return p.curDir + "/" + name
 }
 
 // Name is the folder's name, UTF-8 with "/".
-func (m *Mailbox) Name() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.name
-}
+func (m *Mailbox) Name() string { return m.at.Load().name }
 
 // Home is the home that the mailbox belongs to.
 func (m *Mailbox) Home() *Home { return m.home }
 
-// UIDValidity goes with the UIDs of the mailbox. Its list is not read for it.
+// UIDValidity goes with the UIDs of the mailbox. Its index is not read for it.
 func (m *Mailbox) UIDValidity() UIDValidity { return UIDValidity(m.validity) }
+
+// ID is the MAILBOXID (RFC 8474 4.1): it stays when the mailbox is renamed.
+func (m *Mailbox) ID() string { return m.objectID }
+
+// Use is the special use (RFC 6154), or "".
+func (m *Mailbox) Use() string { return m.use }
+
+// Snapshot returns the messages as they are now. When the mailbox is in memory
+// it takes no lock.
+func (m *Mailbox) Snapshot() (*Snapshot, error) {
+	for {
+		if x := m.live.Load(); x != nil {
+			m.touchUsed()
+			return x.Snapshot(), nil
+		}
+		if err := m.load(); err != nil {
+			return nil, diskFault(err)
+		}
+	}
+}
+
+// touchUsed keeps the index in memory for a while.
+func (m *Mailbox) touchUsed() {
+	if now := m.store.clock.Load(); m.used.Load() != now {
+		m.used.Store(now)
+	}
+}
+
+// lastUse is when touchUsed was called last, to the second.
+func (m *Mailbox) lastUse() time.Time { return time.Unix(0, m.used.Load()) }
+
+// tidyCache has the cache written anew when most of it is garbage.
+func (m *Mailbox) tidyCache() {
+	x := m.live.Load()
+	if x == nil || !x.CompactDue() || !m.compacting.CompareAndSwap(false, true) {
+		return
+	}
+	m.readers.Add(1)
+	m.store.work.Go(func() {
+		defer m.compacting.Store(false)
+		defer m.readers.Add(-1)
+		if err := x.Compact(&m.mu); err != nil {
+			m.store.opt.Log.Debug("mailbox.cache", "folder", m.Name(), "err", err)
+		}
+	})
+}
 
 // Status tells what the mailbox holds. Call Poll before it to see what other
 // programs did just now.
 func (m *Mailbox) Status() (Status, error) {
-	if err := m.lockList(); err != nil {
+	if err := m.lockIndex(); err != nil {
 		return Status{}, err
 	}
 	defer m.mu.Unlock()
-	l := m.list
+	s := m.index.Snapshot()
+	recent, _ := s.Find(m.given.recent)
 	return Status{
-		Messages:    len(l.recs),
-		Unseen:      l.unseen,
-		Recent:      l.recent,
-		UIDNext:     m.next,
-		UIDValidity: UIDValidity(m.validity),
-		Size:        l.size,
+		Messages:      s.Len(),
+		Unseen:        s.Unseen(),
+		Recent:        s.Len() - recent,
+		Deleted:       s.Deleted(),
+		UIDNext:       m.given.next,
+		UIDValidity:   UIDValidity(m.validity),
+		HighestModSeq: s.HighestModSeq(),
+		Size:          s.Octets(),
+		ID:            m.objectID,
 	}, nil
 }
 
-// lockList locks mu with the list read. On error it is not locked.
-func (m *Mailbox) lockList() error {
+// lockIndex locks mu with the index read. On error it is not locked.
+func (m *Mailbox) lockIndex() error {
 	for {
 		m.mu.Lock()
 		if m.fail != nil {
-			err := m.fail
-			m.mu.Unlock()
-			return err
+			defer m.mu.Unlock()
+			return m.fail
 		}
-		if m.complete {
-			m.used = m.store.opt.Now()
+		if m.live.Load() != nil {
+			m.touchUsed()
 			return nil
 		}
 		m.mu.Unlock()
@@ -132,39 +197,25 @@ func (m *Mailbox) lockList() error {
 	}
 }
 
-// path returns that of a file. With mu held.
-func (m *Mailbox) path(inNew bool, name string) string {
-	if inNew {
-		return m.newDir + "/" + name
-	}
-	return m.curDir + "/" + name
-}
-
-// soil notes a change of new or cur. With mu held.
-func (m *Mailbox) soil(inNew bool) {
-	i := dirtyCur
-	if inNew {
-		i = dirtyNew
-	}
-	m.dirty[i].changes++
-}
-
-// Sync returns when all that the mailbox's directories held at the call is
-// durable.
+// Sync returns when all that the mailbox's directories and keywords held at the
+// call is durable.
 func (m *Mailbox) Sync() error {
 	for {
 		m.mu.Lock()
-		fail, dirty, dirs := m.fail, m.dirty, [...]string{m.newDir, m.curDir}
+		fail, dirty, at := m.fail, m.dirty, m.at.Load()
 		m.mu.Unlock()
 		if fail != nil {
 			return fail
 		}
-		err := m.syncDirs(dirty, dirs)
+		err := m.syncDirs(dirty, [...]string{at.newDir, at.curDir})
+		if err == nil {
+			err = m.syncFurther()
+		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return diskFault(err)
 		}
 		m.mu.Lock()
-		renamed := m.fail != nil || m.newDir != dirs[dirtyNew]
+		renamed := m.fail != nil || m.at.Load() != at
 		m.mu.Unlock()
 		if !renamed {
 			return diskFault(err)
@@ -190,37 +241,45 @@ func (m *Mailbox) syncDirs(dirty [2]dirt, dirs [2]string) error {
 	return nil
 }
 
-// end makes all that is asked from now on fail, and wakes the views.
+// end makes all that is asked from now on fail, and wakes the watches.
 func (m *Mailbox) end(why error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.setFail(why) // ends what holds scanMu soon
+	m.mu.Unlock()
+	m.scanMu.Lock()
+	defer m.scanMu.Unlock()
+	m.endLocked(why)
+}
+
+// endLocked is end with scanMu held.
+func (m *Mailbox) endLocked(why error) {
+	m.mu.Lock()
+	m.setFail(why)
+	x, stamp := m.dropIndex()
+	m.news.Publish()
+	m.mu.Unlock()
+	closeIndex(x, stamp)
+	m.closeText(true)
+}
+
+// setFail sets fail, unless it is set for good. With mu held.
+func (m *Mailbox) setFail(why error) {
 	if m.fail == nil || fault.Is(m.fail, fault.Internal) {
 		m.fail = why
 	}
-	m.dropList()
-	m.news.Publish()
 }
 
-// close ends the mailbox and writes its UIDNEXT, which frees what is reserved.
+// close ends the mailbox and writes its state, which frees what is reserved.
 func (m *Mailbox) close(why error) error {
 	m.mu.Lock()
-	was := m.fail
+	broken := m.fail != nil
 	m.mu.Unlock()
 	m.end(why)
-	m.fileMu.Lock()
-	defer m.fileMu.Unlock()
-	m.mu.Lock()
-	next, dir, reserved := m.next, m.dir, m.ceiling > m.next
-	m.mu.Unlock()
-	if was != nil || !reserved {
+	if broken {
 		return nil
 	}
-	state := maildir.State{UIDValidity: m.validity, UIDNext: uint32(next), Use: m.use}
-	if err := maildir.WriteState(m.store.opt.FS, dir, state); err != nil {
-		return diskFault(err)
-	}
-	m.mu.Lock()
-	m.ceiling = m.next
-	m.mu.Unlock()
-	return nil
+	return m.writeFinalState()
 }
+
+// now returns the time by the store's clock.
+func (m *Mailbox) now() time.Time { return m.store.opt.Now() }

@@ -28,7 +28,11 @@ func TestAdd(t *testing.T) {
 	f.ok(err)
 	validity := st.UIDValidity
 	st.UIDValidity = 0
-	if want := (Status{Messages: 2, Unseen: 1, Recent: 1, UIDNext: 3, Size: 10}); st != want {
+	if st.ID != f.inbox.ID() || st.ID == "" || st.HighestModSeq != f.snapshot(f.inbox).At(1).ModSeq {
+		t.Errorf("%+v", st)
+	}
+	st.ID, st.HighestModSeq = "", 0
+	if want := (Status{Messages: 2, Unseen: 1, Recent: 2, UIDNext: 3, Size: 10}); st != want {
 		t.Errorf("%+v, want %+v", st, want)
 	}
 	names := strings.Join(f.files(f.inbox), " ")
@@ -92,7 +96,7 @@ func TestAddUnique(t *testing.T) {
 	if uid := add("a-b"); uid != 2 {
 		t.Error("after a stop: UID", uid)
 	}
-	_, err := f.inbox.Expunge(nil, []UID{1})
+	_, err := f.inbox.Expunge([]UID{1})
 	f.ok(err)
 	if uid := add("a"); uid != 3 {
 		t.Error("after an expunge: UID", uid)
@@ -109,7 +113,7 @@ func TestInternalDate(t *testing.T) {
 	date := time.Unix(1234567890, 0)
 	uid, err := f.inbox.Add(f.draft("x\r\n"), AddOptions{InternalDate: date, Last: true})
 	f.ok(err)
-	pairs, err := f.inbox.Copy(nil, []UID{uid}, f.mailbox("Archive"))
+	pairs, err := f.inbox.Copy([]UID{uid}, f.mailbox("Archive"))
 	f.ok(err)
 	for range 2 { // from the disk, and from memory
 		got, err := f.inbox.InternalDate(uid)
@@ -140,7 +144,7 @@ func TestRemove(t *testing.T) {
 func TestUIDsAfterCrash(t *testing.T) {
 	f := newFixture(t, nil)
 	f.add(f.inbox, "one\r\n")
-	state, err := maildir.ReadState(f.inbox.dir)
+	state, err := maildir.ReadState(f.inbox.at.Load().dir)
 	f.ok(err)
 	if state.UIDNext < 1000 || state.UIDNext > 1100 {
 		t.Error("reserved to", state.UIDNext)
@@ -189,11 +193,11 @@ func TestUIDBlocks(t *testing.T) {
 
 func TestNoUIDsLeft(t *testing.T) {
 	f := newFixture(t, nil)
-	state, err := maildir.ReadState(f.inbox.dir)
+	state, err := maildir.ReadState(f.inbox.at.Load().dir)
 	f.ok(err)
 	f.ok(f.store.Close())
 	state.UIDNext = 1<<32 - 3
-	f.ok(maildir.WriteState(safefile.OS, f.inbox.dir, state))
+	f.ok(maildir.WriteState(safefile.OS, f.inbox.at.Load().dir, state))
 	f.open()
 	_, err = f.inbox.Add(f.draft("x"), AddOptions{})
 	f.wantFault("no UIDs left", err, fault.NotPossible)
@@ -210,7 +214,7 @@ func TestBrokenState(t *testing.T) {
 	sent := f.mailbox("Sent")
 	_, err = sent.Add(f.draft("x"), AddOptions{})
 	f.wantFault("a folder with a broken state", err, fault.Internal)
-	_, err = sent.View()
+	_, err = sent.Snapshot()
 	f.wantFault("a folder with a broken state", err, fault.Internal)
 	f.add(f.inbox, "the others work\r\n")
 	f.ok(os.WriteFile(path, good, 0o600))
@@ -264,24 +268,26 @@ func TestUnload(t *testing.T) {
 	v := f.view(f.inbox)
 	f.later()
 	f.inbox.unload(time.Second)
-	if f.inbox.list == nil {
-		t.Fatal("let go with a view open")
+	if f.inbox.live.Load() == nil {
+		t.Fatal("let go while it is watched")
 	}
+	e := f.inbox.Entries()
 	v.Close()
-	f.inbox.unload(time.Second)
-	if f.inbox.list == nil {
-		t.Fatal("let go at once")
-	}
 	f.later()
 	f.inbox.unload(time.Second)
-	if f.inbox.list != nil || len(f.store.lists()) != 0 {
+	if f.inbox.live.Load() == nil {
+		t.Fatal("let go while it is read")
+	}
+	e.Close()
+	f.inbox.unload(time.Hour)
+	if f.inbox.live.Load() == nil {
+		t.Fatal("let go at once")
+	}
+	f.inbox.unload(time.Second)
+	if f.inbox.live.Load() != nil || len(f.store.lists()) != 0 {
 		t.Fatal("kept")
 	}
-	// Delivery does not need the list.
 	f.add(f.inbox, "two\r\n")
-	if f.inbox.list != nil {
-		t.Error("a delivery read the list")
-	}
 	f.want("read again", f.show(f.inbox), "1:one 2:two[recent]")
 }
 

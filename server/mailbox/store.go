@@ -1,34 +1,52 @@
 // Package mailbox is the store of messages that deliver, IMAP and POP3 share:
-// mailboxes with UIDs, flags and events over Maildir++ folders that other
-// programs may change at any time.
+// mailboxes with UIDs, flags, MODSEQs and what is cached of messages, over Maildir++
+// folders that other programs may change at any time.
 //
 // A Store has a Home for each account, a Home a Mailbox for each folder. All
-// users of the process share these values, which cost little; the list of
-// messages of a Mailbox is read when it is first needed and let go when nobody
-// used it for a while. Delivery (Add) does not need the list. Each session that
-// has a mailbox selected holds a View, which tells it what changed.
+// users of the process share these values, which cost little; the index of a
+// Mailbox (package msgindex) is read when it is first needed and let go when
+// nobody used it for a while. Readers take a Snapshot, which never changes, and
+// need no lock; a session that has a mailbox selected holds a Watch, and compares
+// the snapshot that its client knows with the newest (msgindex.Diff).
 //
 // UIDs ascend and are never given twice under one UIDVALIDITY (RFC 9051
-// 2.3.1.1). They stand in the names of the files, and facteur-state holds a
-// UIDNEXT that runs ahead by up to 1,000: after an unclean stop it goes on from
-// there.
+// 2.3.1.1). They stand in the names of the files. Each batch of a change, of at most
+// 128 messages, gets one MODSEQ, above every one that was told (RFC 7162). For both
+// facteur-state holds a ceiling that runs ahead, by up to 1,000 and 10,000: after an
+// unclean stop it goes on from there.
 //
-// What other programs do in cur and new is seen when a list is read, at Poll,
-// and once a second while a View is open. A file that they put there is given a
+// The index is trusted when it was closed, or when the process that wrote it was
+// killed: its log is written before anything is told. It is compared with the
+// directories by their mtimes, and by a scan when these differ or it was not
+// closed. After a power cut, or without an index, it is made from the files, and
+// every message gets a new MODSEQ: to clients all changed, and what vanished is not
+// known. The cache is a cache: what it lost is read from the files again.
+//
+// What other programs do in cur and new is seen when an index is read, at Poll,
+// and once a second while a Watch is open. A file that they put there is given a
 // UID by renaming it. One that is missing counts as gone only by the rule of
 // maildir.Scan.
+//
+// Keywords have a letter in the file name as long as there are letters. Further
+// ones are in facteur-keywords, a log beside the mail (package maildir).
+//
+// What is expunged moves to deleted/ when Options.Keep says so, and may be brought
+// back from there. The text of messages is indexed in the background (package fts)
+// while nothing else is to be done; what is not indexed yet the caller reads.
 //
 // Changes of the file system go through safefile, and what must be durable is
 // so when a method returns, except Add, whose durability is Sync.
 //
-// Locks, in this order: Home.admin (operations on folders), Mailbox.scanMu (one
-// scan at a time), Mailbox.fileMu (the small files of a folder), Mailbox.mu (the
-// list; of two mailboxes the one with the lower id first), then Home.mu,
-// Home.usageMu and Store.mu, which are held for a moment. From Mailbox.mu on none
-// is held over a sync. A folder's name and directories change with scanMu, fileMu
-// and mu held, so that any of these is enough to read them.
+// Locks, in this order: Home.deletedMu (who reads or cuts deleted/), Home.admin
+// (operations on folders), Mailbox.furtherMu (who appends to facteur-keywords),
+// Mailbox.scanMu (one scan at a time; it keeps the index), Mailbox.fileMu (the small
+// files of a folder), Mailbox.mu (what changes the index; of two mailboxes the one
+// with the lower id first), then Home.mu, Home.usageMu, Store.mu, textState.mu and
+// further.mu, which are held for a moment. From Mailbox.mu on none is held over a sync. A
+// folder's name and directories change with scanMu, fileMu and mu held, so that any
+// of these keeps them.
 //
-// Not here: quotas (Usage only counts), access rights, CONDSTORE, search.
+// Not here: quotas (Usage only counts), access rights, the search program.
 package mailbox
 
 import (
@@ -50,8 +68,11 @@ import (
 	"facteur/server/safefile"
 )
 
-// idleAfter is the time after which a list that nobody uses is let go.
+// idleAfter is the time after which an index that nobody uses is let go.
 const idleAfter = 5 * time.Minute
+
+// sweepEvery is the time between two looks for what need not be kept any more.
+const sweepEvery = time.Hour
 
 // Store holds the homes of all accounts and shared mailboxes.
 type Store struct {
@@ -59,7 +80,10 @@ type Store struct {
 	syncer *safefile.Syncer
 	host   string
 	pid    string
+	bootID string        // of the running system
 	serial atomic.Uint64 // of names and of mailboxes
+	clock  atomic.Int64  // the time at the last tick, in nanoseconds
+	active atomic.Int64  // when something was changed last, likewise
 
 	stop chan struct{}
 	work sync.WaitGroup // goroutines that Close waits for
@@ -67,7 +91,7 @@ type Store struct {
 	mu     sync.Mutex
 	closed bool
 	homes  map[address.Key]*Home
-	loaded map[*Mailbox]struct{} // those with a list
+	loaded map[*Mailbox]struct{} // those with an index in memory
 }
 
 // Open returns the store in a directory, which is made when it is not there.
@@ -99,11 +123,16 @@ func Open(opt Options) (*Store, error) {
 		syncer: safefile.NewSyncer(opt.FS),
 		host:   maildir.Host(host),
 		pid:    strconv.Itoa(os.Getpid()),
+		bootID: readBootID(),
 		stop:   make(chan struct{}),
 		homes:  make(map[address.Key]*Home),
 		loaded: make(map[*Mailbox]struct{}),
 	}
+	s.clock.Store(opt.Now().UnixNano())
 	s.work.Go(s.watch)
+	if !opt.NoText {
+		s.work.Go(s.indexTexts)
+	}
 	return s, nil
 }
 
@@ -131,11 +160,8 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	homes := make([]*Home, 0, len(s.homes))
-	for _, h := range s.homes {
-		homes = append(homes, h)
-	}
 	s.mu.Unlock()
+	homes := s.openHomes()
 	close(s.stop)
 
 	var mu sync.Mutex
@@ -179,7 +205,7 @@ func (s *Store) Home(a address.Address) (*Home, error) {
 	}
 	h := s.homes[a.Key()]
 	if h == nil {
-		h = &Home{store: s, dir: filepath.Join(s.opt.Dir, a.Dir(), "mail")}
+		h = &Home{store: s, address: a, dir: filepath.Join(s.opt.Dir, a.Dir(), "mail")}
 		s.homes[a.Key()] = h
 	}
 	s.mu.Unlock()
@@ -190,7 +216,7 @@ func (s *Store) Home(a address.Address) (*Home, error) {
 }
 
 // Forget drops a home from memory, so that its directory may be moved away. Its
-// mailboxes answer NotFound from then on, and their Views are Gone.
+// mailboxes answer NotFound from then on, and their Watches are Gone.
 func (s *Store) Forget(a address.Address) error {
 	s.mu.Lock()
 	h := s.homes[a.Key()]
@@ -202,27 +228,58 @@ func (s *Store) Forget(a address.Address) error {
 	return h.close(errGone)
 }
 
-// watch polls mailboxes with open views each second, and lets lists go.
+// watch looks after the mailboxes in memory each second: it polls those that
+// are watched and lets go of those that nobody used for a while.
 func (s *Store) watch() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	swept := s.opt.Now()
 	for {
 		select {
 		case <-s.stop:
 			return
 		case <-tick.C:
 		}
+		now := s.opt.Now()
+		s.clock.Store(now.UnixNano())
 		for _, m := range s.lists() {
-			if m.viewed() {
+			if m.watches.Load() > 0 {
 				m.Poll()
 			} else {
 				m.unload(idleAfter)
 			}
+			m.tidyCache()
 			if s.stopped() {
 				return
 			}
 		}
+		if now.Sub(swept) >= sweepEvery {
+			swept = now
+			s.work.Go(s.sweep)
+		}
 	}
+}
+
+// sweep removes what need not be kept any more in the homes in use.
+func (s *Store) sweep() {
+	for _, h := range s.openHomes() {
+		if err := h.purge(); err != nil {
+			s.opt.Log.Warn("mailbox.purge", "dir", h.deletedDir(), "err", err)
+		}
+		if s.stopped() {
+			return
+		}
+	}
+}
+
+func (s *Store) openHomes() []*Home {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	homes := make([]*Home, 0, len(s.homes))
+	for _, h := range s.homes {
+		homes = append(homes, h)
+	}
+	return homes
 }
 
 func (s *Store) lists() []*Mailbox {
@@ -244,7 +301,7 @@ func (s *Store) stopped() bool {
 	}
 }
 
-// track notes whether a mailbox has a list.
+// track notes whether a mailbox has an index in memory.
 func (s *Store) track(m *Mailbox, loaded bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

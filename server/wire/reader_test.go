@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"log/slog"
 	"strings"
@@ -75,6 +76,24 @@ func TestWriter(t *testing.T) {
 	}
 	if err := w.Flush(); err != nil || out.String() != "250 one  250 two \r\n" {
 		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
+func TestOctets(t *testing.T) {
+	var out bytes.Buffer
+	w := NewWriter(16)
+	w.Reset(&out, nil)
+	w.Line([]byte("+OK"))
+	if err := w.Octets([]byte("a\x00\r\n.\r\n, longer than the buffer")); err != nil {
+		t.Error(err)
+	}
+	if err := w.Flush(); err != nil || out.String() != "+OK\r\na\x00\r\n.\r\n, longer than the buffer" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	full := errors.New("full")
+	w.Reset(failingWriter{full}, nil)
+	if err := w.Octets(make([]byte, 17)); err != full || w.Flush() != full {
+		t.Errorf("%v, want %v", err, full)
 	}
 }
 

@@ -37,6 +37,14 @@ func (w *Writer) Line(line []byte) {
 	w.bw.WriteString("\r\n")
 }
 
+// Octets writes octets as they are: a piece of a text, in which the caller has
+// seen to line ends and dots. Its error is the first since Reset, so that who
+// sends a long text can stop.
+func (w *Writer) Octets(b []byte) error {
+	_, err := w.bw.Write(b)
+	return err
+}
+
 // Buffered returns the number of octets that wait for Flush.
 func (w *Writer) Buffered() int { return w.bw.Buffered() }
 

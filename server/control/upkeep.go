@@ -1,0 +1,94 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// UpkeepRequest asks for work on the mail of accounts and shared mailboxes.
+type UpkeepRequest struct {
+	Verb     string    `json:"verb"`               // verify, reindex, undelete
+	Accounts []string  `json:"accounts,omitempty"` // none: all
+	Since    time.Time `json:"since,omitzero"`     // undelete: what was expunged at that time or later
+	Folder   string    `json:"folder,omitempty"`   // undelete: of this folder; "": of all
+	List     bool      `json:"list,omitempty"`     // undelete: only tell what there is
+}
+
+// said is one line of the answer. The last one has Done, or an Error.
+type said struct {
+	Text  string `json:"text,omitempty"`
+	Error string `json:"error,omitempty"`
+	Done  bool   `json:"done,omitempty"`
+}
+
+// maxRequest bounds a request, in octets.
+const maxRequest = 1 << 20
+
+// serveUpkeep answers with a stream of lines, for the work may take long.
+func serveUpkeep(b Backend) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var req UpkeepRequest
+		if err := json.NewDecoder(io.LimitReader(r.Body, maxRequest)).Decode(&req); err != nil {
+			http.Error(w, "not a request", http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		out := json.NewEncoder(w)
+		flush := http.NewResponseController(w)
+		tell := func(s said) {
+			_ = out.Encode(s) // a client that left hears nothing
+			_ = flush.Flush()
+		}
+		last := said{Done: true}
+		if err := b.Upkeep(r.Context(), req, func(line string) { tell(said{Text: line}) }); err != nil {
+			last = said{Error: err.Error()}
+		}
+		tell(last)
+	}
+}
+
+// Upkeep has the running server work on mail; each line that it says goes to
+// say.
+func (c *Client) Upkeep(ctx context.Context, r UpkeepRequest, say func(line string)) error {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://facteur/upkeep", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	patient := c.http
+	patient.Timeout = 0 // a large account takes long
+	resp, err := patient.Do(req)
+	if err != nil {
+		return fmt.Errorf("%w at %s: %w", ErrNoServer, c.path, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server at %s answered %s: is it an older facteur?", c.path, resp.Status)
+	}
+	in := json.NewDecoder(resp.Body)
+	for {
+		var s said
+		if err := in.Decode(&s); err != nil {
+			return fmt.Errorf("the server ended before the work was done: %w", err)
+		}
+		switch {
+		case s.Error != "":
+			return errors.New(s.Error)
+		case s.Done:
+			return nil
+		}
+		say(s.Text)
+	}
+}
+
+// ErrNoServer tells that no server answers on the socket.
+var ErrNoServer = errors.New("no server answers")

@@ -1,0 +1,198 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/config"
+	"facteur/server/control"
+	"facteur/server/directory"
+	"facteur/server/mailbox"
+)
+
+// upkeep works on the mail of accounts: the verbs verify, reindex and undelete.
+// It runs within the server, or beside none.
+type upkeep struct {
+	store     *mailbox.Store
+	directory *directory.Directory
+	now       func() time.Time
+	say       func(line string)
+}
+
+// Upkeep is that of control.Backend.
+func (s *Server) Upkeep(ctx context.Context, r control.UpkeepRequest, say func(string)) error {
+	u := upkeep{store: s.store, directory: s.live.Load().directory, now: time.Now, say: say}
+	return u.run(ctx, r)
+}
+
+func (u upkeep) run(ctx context.Context, r control.UpkeepRequest) error {
+	boxes, err := u.boxes(r.Accounts)
+	if err != nil {
+		return err
+	}
+	work, ok := map[string]func(address.Address, control.UpkeepRequest) error{
+		"verify": u.verify, "reindex": u.reindex, "undelete": u.undelete,
+	}[r.Verb]
+	if !ok {
+		return fmt.Errorf("%q is no work that can be asked for", r.Verb)
+	}
+	var wrong []error
+	for _, a := range boxes {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := work(a, r); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", a, err))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// boxes returns the accounts and shared mailboxes that are named, or all.
+func (u upkeep) boxes(names []string) ([]address.Address, error) {
+	if len(names) == 0 {
+		return u.directory.Boxes(), nil
+	}
+	var out []address.Address
+	for _, name := range names {
+		a, err := address.Parse(name)
+		if account, ok := u.directory.Login(name); ok {
+			a, err = account.Address, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		box, ok := u.directory.Box(a)
+		if !ok {
+			return nil, fmt.Errorf("%s is neither an account nor a shared mailbox in mail.toml", name)
+		}
+		out = append(out, box.Address)
+	}
+	return out, nil
+}
+
+// progress says how far the work is, at most once a second.
+func (u upkeep) progress(a address.Address) func(mailbox.Progress) {
+	last := u.now()
+	return func(p mailbox.Progress) {
+		if now := u.now(); now.Sub(last) >= time.Second {
+			last = now
+			u.say(fmt.Sprintf("%s %s: %d of %d", a, p.Folder, p.Done, p.Total))
+		}
+	}
+}
+
+func (u upkeep) verify(a address.Address, _ control.UpkeepRequest) error {
+	problems, err := u.store.Verify(a, u.progress(a))
+	for _, p := range problems {
+		u.say(fmt.Sprintf("%s: %s", a, p))
+	}
+	if err == nil && len(problems) > 0 {
+		err = fmt.Errorf("%s; `facteur reindex %s` makes the index anew", counted(len(problems), "problem"), a)
+	}
+	if err == nil {
+		u.say(a.String() + " is fine")
+	}
+	return err
+}
+
+func (u upkeep) reindex(a address.Address, _ control.UpkeepRequest) error {
+	if err := u.store.Reindex(a, u.progress(a)); err != nil {
+		return err
+	}
+	u.say(a.String() + " has a new index")
+	return nil
+}
+
+func (u upkeep) undelete(a address.Address, r control.UpkeepRequest) error {
+	if r.List {
+		return u.listDeleted(a, r)
+	}
+	n, err := u.store.Undelete(a, r.Since, r.Folder)
+	if n > 0 || err == nil {
+		u.say(fmt.Sprintf("%s: %s brought back", a, counted(n, "message")))
+	}
+	return err
+}
+
+func (u upkeep) listDeleted(a address.Address, r control.UpkeepRequest) error {
+	list, err := u.store.Deleted(a)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, d := range list {
+		if d.At.Before(r.Since) || r.Folder != "" && d.Folder != r.Folder {
+			continue
+		}
+		n++
+		u.say(fmt.Sprintf("%s  %9d octets  %s", d.At.Local().Format(time.DateTime), d.Size, d.Folder))
+	}
+	u.say(fmt.Sprintf("%s: %s can be brought back", a, counted(n, "message")))
+	return nil
+}
+
+// Upkeep has the running server do the work; without one it takes the data folder
+// and does it here.
+func Upkeep(ctx context.Context, w io.Writer, path string, r control.UpkeepRequest) error {
+	say := func(line string) { fmt.Fprintln(w, line) }
+	c, err := client(path)
+	if err != nil {
+		return err
+	}
+	if err := c.Upkeep(ctx, r, say); !errors.Is(err, control.ErrNoServer) {
+		return err
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	lock, err := lockData(cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	dir := directory.New(cfg.Directory)
+	store, err := mailbox.Open(mailbox.Options{
+		Dir: filepath.Join(cfg.Data, "domains"), Tmp: filepath.Join(cfg.Data, "spool", "tmp"),
+		Log: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn})), Keep: keepDeleted(cfg, dir), NoText: true,
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(upkeep{store: store, directory: dir, now: time.Now, say: say}.run(ctx, r), store.Close())
+}
+
+// keepDeleted tells the store how long, and how much of, what was expunged is
+// kept.
+func keepDeleted(cfg *config.Config, dir *directory.Directory) func(address.Address) (time.Duration, int64) {
+	return func(a address.Address) (time.Duration, int64) {
+		box, _ := dir.Box(a)
+		return cfg.Retention.Deleted, box.Quota
+	}
+}
+
+// ParseSince reads a time for people: a date, a date with a time, or how long ago
+// ("36h", "7 days").
+func ParseSince(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.DateOnly, time.DateTime, "2006-01-02 15:04", time.RFC3339} {
+		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	ago, err := config.ParseDuration(strings.TrimSpace(text))
+	if err != nil {
+		return time.Time{}, fmt.Errorf(`%q is no time: write a date such as 2026-11-22, or how long ago, such as "7 days"`, text)
+	}
+	return now.Add(-ago), nil
+}
