@@ -119,10 +119,16 @@ func warning(to address.Address, usage mailbox.Usage, quota int64, now time.Time
 		now.Format(time.RFC1123Z), envelope.NewID(), to.Domain)
 	// RFC 3834 5: no answer is wanted.
 	header += "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
-	return header + fmt.Sprintf("The mailbox %s holds %s messages of %s MB in all, of the %s MB that it may hold.\r\n"+
+	return header + fmt.Sprintf("The mailbox %s holds %d messages with %s in all. It may hold %s.\r\n"+
 		"When it is full, new mail is refused, and its senders are told to try again later.\r\n\r\n"+
 		"Delete what you do not need, mail with large attachments first, and empty the trash.\r\n",
-		to, fmt.Sprint(usage.Messages), megabytes(usage.Octets), megabytes(quota))
+		to, usage.Messages, sizeText(usage.Octets), sizeText(quota))
 }
 
-func megabytes(octets int64) string { return fmt.Sprintf("%.1f", float64(octets)/1e6) }
+// sizeText returns a size as mail.toml has it.
+func sizeText(octets int64) string {
+	if octets < 1e6 {
+		return fmt.Sprintf("%.1f kB", float64(octets)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(octets)/1e6)
+}

@@ -354,8 +354,10 @@ func TestQuota(t *testing.T) {
 	`)
 	w.loginAs("bob@example.org", "").talk(`
 		C: a GETQUOTA ""
-		S: * QUOTA "" (MESSAGE 0 4294967295)
-		S: a OK ...
+		S: a NO [NONEXISTENT] ...
+		C: b GETQUOTAROOT INBOX
+		S: * QUOTAROOT INBOX
+		S: b OK ...
 	`)
 }
 

@@ -34,7 +34,11 @@ func (s *session) cmdGetQuota(c *call) error {
 	if err != nil {
 		return err
 	}
-	return s.writeQuota(p)
+	limit := s.options().QuotaOf(p.owner)
+	if limit <= 0 {
+		return no("NONEXISTENT", "There is no quota")
+	}
+	return s.writeQuota(p, limit)
 }
 
 // cmdGetQuotaRoot is GETQUOTAROOT (RFC 9208 4.1.2).
@@ -53,8 +57,14 @@ func (s *session) cmdGetQuotaRoot(c *call) error {
 	if !p.can(rightRead) { // RFC 9208 5
 		return errNoRight
 	}
-	s.enc.Raw("* QUOTAROOT ").Mailbox(name).SP().String(s.quotaRoot(p)).CRLF()
-	return s.writeQuota(p)
+	s.enc.Raw("* QUOTAROOT ").Mailbox(name)
+	limit := s.options().QuotaOf(p.owner)
+	if limit <= 0 { // RFC 9208 4.1.2: zero or more roots
+		s.enc.CRLF()
+		return nil
+	}
+	s.enc.SP().String(s.quotaRoot(p)).CRLF()
+	return s.writeQuota(p, limit)
 }
 
 // kibi is the unit of STORAGE (RFC 9208 5.1).
@@ -64,17 +74,15 @@ const kibi = 1024
 // of messages.
 const maxMessages = 1<<32 - 1
 
-// writeQuota writes a QUOTA response. Without a quota there is no STORAGE in it.
-func (s *session) writeQuota(p place) error {
+// writeQuota writes a QUOTA response; limit is in octets.
+func (s *session) writeQuota(p place, limit int64) error {
 	use, err := p.home.Usage()
 	if err != nil {
 		return err
 	}
 	s.enc.Raw("* QUOTA ").String(s.quotaRoot(p)).Raw(" (")
-	if limit := s.options().QuotaOf(p.owner); limit > 0 {
-		s.enc.Raw("STORAGE ").Number(uint64(use.Octets+kibi-1) / kibi).SP().Number(uint64(limit) / kibi).SP()
-	}
-	s.enc.Raw("MESSAGE ").Number(uint64(use.Messages)).SP().Number(maxMessages).Raw(")").CRLF()
+	s.enc.Raw("STORAGE ").Number(uint64(use.Octets+kibi-1) / kibi).SP().Number(uint64(limit) / kibi)
+	s.enc.Raw(" MESSAGE ").Number(uint64(use.Messages)).SP().Number(maxMessages).Raw(")").CRLF()
 	return nil
 }
 

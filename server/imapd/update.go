@@ -140,7 +140,7 @@ const (
 
 // writeChange writes the FETCH response that tells of a changed message.
 func (s *session) writeChange(place int, r *mailbox.Record, what changed) {
-	if s.has(condstore) { // RFC 7162 3.2.4 asks for it with QRESYNC
+	if s.has(condstore) || s.has(rev2) { // RFC 7162 3.2.4 asks for it with QRESYNC, RFC 9051 E with rev2
 		what |= withUID
 	}
 	s.enc.Append(func(dst []byte) []byte {
