@@ -19,7 +19,8 @@ import "sync"
 // The sizes of buffers, in octets.
 const (
 	readBuffer  = 4 << 10
-	flushAt     = 32 << 10
+	flushAt     = 60 << 10
+	directAt    = 256 << 10 // literals from this size on don't go through the buffer
 	writeBuffer = flushAt + 4<<10
 )
 

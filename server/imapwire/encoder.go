@@ -204,39 +204,27 @@ func (e *Encoder) literal(open string, size int64, r io.Reader) *Encoder {
 	return e.Copy(size, r)
 }
 
-// Copy writes size octets of r as they are.
+// Copy writes size octets of r as they are. What is large goes from r to the
+// writer directly, when that can do so; anything else goes through the buffer,
+// which is always filled, so that many small messages make few writes.
 func (e *Encoder) Copy(size int64, r io.Reader) *Encoder {
-	if e.err != nil {
-		return e
-	}
-	if b := e.room(); int64(cap(b)-len(b)) >= size {
-		n, err := io.ReadFull(r, b[len(b):len(b)+int(size)])
-		e.buf = b[:len(b)+n]
-		if err != nil && size > 0 {
-			e.short(err)
-		}
-		return e.grown(e.buf)
-	}
-	if e.Flush() != nil {
-		return e
-	}
-	if size > flushAt {
-		if to, ok := e.w.(io.ReaderFrom); ok {
+	if to, ok := e.w.(io.ReaderFrom); ok && size >= directAt {
+		if e.Flush() == nil {
 			e.copyFrom(to, size, r)
-			return e
 		}
+		return e
 	}
-	for size > 0 && e.err == nil {
+	for e.err == nil {
 		b := e.room()
-		n, err := io.ReadFull(r, b[:min(size, int64(cap(b)))])
+		piece := min(size, int64(cap(b)-len(b)))
+		n, err := io.ReadFull(r, b[len(b):len(b)+int(piece)])
 		size -= int64(n)
-		e.buf = b[:n]
-		if err != nil {
+		e.grown(b[:len(b)+n])
+		if err != nil && piece > 0 {
 			e.short(err)
-			break
 		}
-		if size > 0 {
-			_ = e.Flush() // Err has it
+		if size == 0 {
+			break
 		}
 	}
 	return e
