@@ -145,6 +145,7 @@ func (s *Server) imapOptions(c *settings) imapd.Options {
 	return imapd.Options{
 		Store: s.store, Auth: s.auth, Log: s.log,
 		TLS: s.certs.Config(), PlaintextLogin: c.TLS.PlaintextLogin == config.PlaintextLoopback, AppendLimit: c.Limits.MessageSize,
+		Trusted: c.Trusted,
 		QuotaOf: func(a address.Address) int64 {
 			box, _ := c.directory.Box(a)
 			return box.Quota

@@ -55,7 +55,7 @@ func TestMemory(t *testing.T) {
 	const sessions = 500
 	serverTLS, clientTLS := selfSigned(t)
 	for _, service := range []string{"imap", "imaps"} {
-		w := newWorld(t, func(o *Options) { o.TLS, o.MaxPerClient = serverTLS, sessions })
+		w := newWorld(t, func(o *Options) { o.TLS = serverTLS })
 		w.add(w.box("INBOX"), "Subject: x\n\nx\n")
 		addr := w.addr
 		if service == "imaps" {

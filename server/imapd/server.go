@@ -20,6 +20,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,7 +72,12 @@ type Options struct {
 	// Members returns who may see a shared mailbox. nil: nobody.
 	Members func(shared address.Address) []Grant
 
-	MaxConnections int // in all; 0: 1000
+	// Trusted networks, loopback and Unix sockets have no MaxPerClient, unless
+	// LimitTrusted.
+	Trusted      []netip.Prefix
+	LimitTrusted bool
+
+	MaxConnections int // in all; 0: 10,000
 	// ReservedLocal of MaxConnections are for clients on loopback: web mail and
 	// monitoring get in when all others are taken. 0: one in twenty.
 	ReservedLocal  int
@@ -102,7 +108,7 @@ func (o Options) withDefaults() *Options {
 		o.Members = func(address.Address) []Grant { return nil }
 	}
 	if o.MaxConnections <= 0 {
-		o.MaxConnections = 1000
+		o.MaxConnections = 10_000
 	}
 	if o.ReservedLocal <= 0 {
 		o.ReservedLocal = o.MaxConnections / 20
@@ -208,6 +214,13 @@ func (s *Server) forgetListener(ln net.Listener) {
 	s.mu.Unlock()
 }
 
+// limits tells whether MaxPerClient holds for a client.
+func (o *Options) limits(remote netip.Addr) bool {
+	trusted := !remote.IsValid() || remote.IsLoopback() ||
+		slices.ContainsFunc(o.Trusted, func(p netip.Prefix) bool { return p.Contains(remote) })
+	return o.LimitTrusted || !trusted
+}
+
 // admit starts a session for a connection, or refuses it.
 func (s *Server) admit(c net.Conn, service string) {
 	opt := s.opt.Load()
@@ -217,7 +230,7 @@ func (s *Server) admit(c net.Conn, service string) {
 		most -= opt.ReservedLocal
 	}
 	s.mu.Lock()
-	limit := s.clients[sess.client] >= opt.MaxPerClient || len(s.sessions) >= most
+	limit := opt.limits(sess.remote) && s.clients[sess.client] >= opt.MaxPerClient || len(s.sessions) >= most
 	refused := s.closed || limit
 	if !refused {
 		s.sessions[sess] = struct{}{}

@@ -207,7 +207,7 @@ func TestShutdown(t *testing.T) {
 }
 
 func TestConnectionLimits(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.MaxPerClient = 2 })
+	w := newWorld(t, func(o *Options) { o.LimitTrusted, o.MaxPerClient = true, 2 })
 	w.raw()
 	second := w.raw()
 	refused := func() {
