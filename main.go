@@ -39,7 +39,7 @@ type cli struct {
 
 type (
 	serveCmd struct {
-		Verbose bool `short:"v" help:"Log each command of each SMTP session, with passwords left out."`
+		Verbose bool `short:"v" help:"Log each command of each session, with passwords left out."`
 	}
 	checkCmd struct {
 		JSON bool `name:"json" help:"Print JSON."`
