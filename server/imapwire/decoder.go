@@ -302,10 +302,11 @@ func (d *Decoder) Discard() error {
 		if !d.lit.asked && d.lit.sync {
 			break // the client waits for our word, and gets our refusal
 		}
-		if skipped += d.lit.left; skipped > d.opt.MaxSkip {
+		if d.lit.left > d.opt.MaxSkip-skipped {
 			d.broken(ErrEndless)
 			break
 		}
+		skipped += d.lit.left
 		d.lit.skip()
 		if !d.Broken() {
 			d.inLit = false

@@ -186,7 +186,8 @@ func TestTagOfLongLine(t *testing.T) {
 }
 
 func TestEndless(t *testing.T) {
-	for _, in := range []string{strings.Repeat("x", 3000), "a {2000+}\r\n" + strings.Repeat("x", 3000)} {
+	for _, in := range []string{strings.Repeat("x", 3000), "a {2000+}\r\n" + strings.Repeat("x", 3000),
+		"a {1+}\r\nx {9223372036854775807+}\r\n" + strings.Repeat("x", 3000)} {
 		d, _ := reader(t, in, Options{MaxLine: 100, MaxSkip: 1000})
 		d.Tag()
 		if err := d.Discard(); !errors.Is(err, ErrEndless) || !d.Broken() {
