@@ -2,6 +2,8 @@ package imapsearch
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -39,7 +41,7 @@ func (w *watch) spread(ctx context.Context, n int, work func(ctx context.Context
 	many := min(workers, (n+share-1)/share)
 	ended := make(chan error, many)
 	for range many {
-		go func() { ended <- work(ctx, next) }()
+		go func() { ended <- guard(func() error { return work(ctx, next) }) }()
 	}
 	every := w.env.ProgressEvery
 	if every <= 0 {
@@ -63,4 +65,15 @@ func (w *watch) spread(ctx context.Context, n int, work func(ctx context.Context
 		}
 	}
 	return first
+}
+
+// guard makes a panic an error: a message that can't be read ends one search and
+// not all sessions.
+func guard(work func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return work()
 }
