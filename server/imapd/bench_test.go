@@ -131,3 +131,11 @@ func BenchmarkAppend(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/message")
 	})
 }
+
+// BenchmarkMatch is a pattern that is next to matching everywhere.
+func BenchmarkMatch(b *testing.B) {
+	name := strings.Repeat("a", 250)
+	for b.Loop() {
+		match("*a%"+strings.Repeat("a", 120)+"b", name)
+	}
+}

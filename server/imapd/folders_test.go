@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -384,5 +385,25 @@ func FuzzMatch(f *testing.F) {
 		if got, want := match(pattern, name), slowMatch(pattern, name); got != want {
 			t.Errorf("%q, %q: %v", pattern, name, got)
 		}
+		if s := simple(pattern); match(s, name) != slowMatch(pattern, name) {
+			t.Errorf("%q, %q: not as simple as %q", pattern, name, s)
+		}
 	})
+}
+
+// A LIST is over the bound of patterns before they are joined with the reference:
+// here they would take gigabytes.
+func TestListReference(t *testing.T) {
+	w := newWorld(t, nil)
+	r := w.login("")
+	reference := strings.Repeat("x", 200<<10)
+	patterns := strings.Repeat("a ", 25_000) + "b"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r.send("t LIST {%d+}\r\n%s (%s)\r\n", len(reference), reference, patterns)
+	r.expect("t NO [LIMIT]")
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20 {
+		t.Errorf("%d octets for one LIST", n)
+	}
 }

@@ -121,13 +121,15 @@ const maxPatterns = 2048
 
 // join puts the reference before the patterns (RFC 9051 6.3.9).
 func (l *listing) join() error {
-	total := 0
-	for i := range l.patterns {
-		l.patterns[i] = l.reference + l.patterns[i]
-		total += len(l.patterns[i])
+	total := len(l.patterns) * len(l.reference)
+	for _, p := range l.patterns {
+		total += len(p)
 	}
-	if total > maxPatterns {
+	if total > maxPatterns { // before they are made
 		return no("LIMIT", "The patterns are too long")
+	}
+	for i := range l.patterns {
+		l.patterns[i] = simple(l.reference + l.patterns[i])
 	}
 	return nil
 }
@@ -340,41 +342,60 @@ func (s *session) cmdLsub(c *call) error {
 }
 
 // match tells whether a name matches a pattern, in which "*" stands for anything
-// and "%" for anything within a level (RFC 9051 6.3.9). INBOX has no case.
+// and "%" for anything within a level (RFC 9051 6.3.9). INBOX has no case. It
+// takes a step for each octet of the name and each of the pattern, whatever they
+// are, and none when the pattern is too long for the name.
 func match(pattern, name string) bool {
 	const inbox = "INBOX"
 	if len(pattern) >= len(inbox) && strings.EqualFold(pattern[:len(inbox)], inbox) {
 		pattern = inbox + pattern[len(inbox):]
 	}
-	// p and n go through both; back is where to go on when they differ: behind
-	// the last "*", and the last "%" behind that, with one octet more for it.
-	type mark struct{ p, n int }
-	star, percent := mark{-1, 0}, mark{-1, 0}
-	p, n := 0, 0
-	for {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, percent = mark{p, n}, mark{-1, 0}
-			p++
-			continue
-		case p < len(pattern) && pattern[p] == '%':
-			percent = mark{p, n}
-			p++
-			continue
-		case n == len(name) && p == len(pattern):
-			return true
-		case n < len(name) && p < len(pattern) && pattern[p] == name[n]:
-			p, n = p+1, n+1
-			continue
-		case percent.p >= 0 && percent.n < len(name) && name[percent.n] != separator:
-			percent.n++
-			p, n = percent.p+1, percent.n
-		case star.p >= 0 && star.n < len(name):
-			star.n++
-			percent = mark{-1, 0}
-			p, n = star.p+1, star.n
-		default:
-			return false
+	if len(pattern)-strings.Count(pattern, "*")-strings.Count(pattern, "%") > len(name) {
+		return false
+	}
+	// at[j]: the first j octets of the pattern match what was seen of the name.
+	var room [256]bool
+	at := room[:]
+	if len(pattern) >= len(room) {
+		at = make([]bool, len(pattern)+1)
+	}
+	at = at[:len(pattern)+1]
+	at[0] = true
+	for j := 0; j < len(pattern) && wildcard(pattern[j]); j++ {
+		at[j+1] = true
+	}
+	for i := range len(name) {
+		before := at[0]
+		at[0] = false
+		for j := range len(pattern) {
+			was := at[j+1]
+			switch p := pattern[j]; p {
+			case '*':
+				at[j+1] = was || at[j]
+			case '%':
+				at[j+1] = was && name[i] != separator || at[j]
+			default:
+				at[j+1] = before && p == name[i]
+			}
+			before = was
 		}
 	}
+	return at[len(pattern)]
+}
+
+func wildcard(c byte) bool { return c == '*' || c == '%' }
+
+// simple returns a pattern that matches the same without two wildcards in a row.
+func simple(pattern string) string {
+	var b strings.Builder
+	for i := 0; i < len(pattern); i++ {
+		c := pattern[i]
+		for ; wildcard(c) && i+1 < len(pattern) && wildcard(pattern[i+1]); i++ {
+			if pattern[i+1] == '*' {
+				c = '*'
+			}
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
