@@ -114,7 +114,7 @@ func (s *session) run(service string) {
 		return
 	}
 	s.enc.Raw("* OK [CAPABILITY").Append(s.appendCapabilities).Raw("] facteur is ready\r\n")
-	for !s.over {
+	for !s.over && s.why.Load() == nil { // also with commands in the buffer
 		if !s.dec.Buffered() && !s.await() {
 			break
 		}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/emersion/go-imap/v2/imapclient"
 	"github.com/emersion/go-sasl"
+
+	"facteur/server/address"
 )
 
 func plain(parts ...string) string {
@@ -341,4 +343,32 @@ func TestUnauthenticate(t *testing.T) {
 		S: * BYE ...
 		S: l OK ...
 	`)
+}
+
+// A session that is to end carries out nothing that it has read already, and
+// does not wait for the rest of a line.
+func TestRecheckPipelined(t *testing.T) {
+	for _, behind := range []string{"b CREATE x\r\n", "b NO", "b CREATE {1+}\r\n"} {
+		var w *world
+		w = newWorld(t, func(o *Options) {
+			o.Roles = func(address.Address) []Shared { // asked by NAMESPACE
+				w.logins.revoke()
+				w.server.Recheck()
+				return nil
+			}
+		})
+		r := w.login("")
+		r.send("a NAMESPACE\r\n%s", behind)
+		r.expect("* NAMESPACE")
+		r.expect("a OK")
+		r.expect("* BYE")
+		r.closed()
+		home, err := w.store.Home(alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if home.Exists("x") {
+			t.Errorf("%q is carried out after the end of the login", behind)
+		}
+	}
 }
