@@ -1,7 +1,9 @@
 package imapd
 
 import (
+	"fmt"
 	"io"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -179,7 +181,7 @@ func (s *session) receiveLiteral(d *imapwire.Decoder, a *appending, draft *safef
 	if lit == nil {
 		return d.Err()
 	}
-	if err := s.fits(a, draft.Size()+lit.Size); err != nil {
+	if err := s.fits(a, draft.Size(), lit.Size); err != nil {
 		return err
 	}
 	if lit.Synchronizing() || lit.Size > largeLiteral {
@@ -202,9 +204,11 @@ func (s *session) receiveLiteral(d *imapwire.Decoder, a *appending, draft *safef
 	return nil
 }
 
-// fits tells whether a message of that size may be added to those that wait.
-func (s *session) fits(a *appending, size int64) error {
-	if limit := s.options().AppendLimit; size > limit {
+// fits tells whether a message, of which so much is here, may have more, and be
+// added to those that wait.
+func (s *session) fits(a *appending, here, more int64) error {
+	size := here + more
+	if limit := s.options().AppendLimit; more > limit || size > limit { // the sum may be too large to be one
 		return no("TOOBIG", "A message may have "+strconv.FormatInt(limit, 10)+" octets")
 	}
 	for _, in := range a.messages {
@@ -223,6 +227,11 @@ func (s *session) fits(a *appending, size int64) error {
 
 // finish makes a message ready to be added: on disk, and summarized.
 func (in *incoming) finish(date time.Time) {
+	defer func() { // one that can't be read is not the end of all sessions
+		if p := recover(); p != nil {
+			in.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	if !date.IsZero() {
 		if in.err = in.draft.SetTime(date); in.err != nil {
 			return

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"facteur/server/address"
 )
@@ -266,11 +267,48 @@ func TestReplace(t *testing.T) {
 		S: 6 NO [LIMIT] ...
 		C: 7 REPLACE 1 Drafts (\Seen)
 		S: 7 BAD ...
-		C: 8 REPLACE * Drafts {3+}
+		C: 8 UID REPLACE * Drafts {3+}
 		C: abc
 		S: 8 BAD ...
+		C: 8 REPLACE * Nowhere {3}
+		S: 8 NO [TRYCREATE] ...
 		C: 9 SEARCH ALL
 		S: * SEARCH 1 2
 		S: 9 OK SEARCH completed
 	`)
+}
+
+// No size of a part makes a sum that is over all bounds seem under them.
+func TestCatenateSizes(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.QuotaOf = func(address.Address) int64 { return 1 << 20 } })
+	r := w.login("")
+	r.talk(`
+		C: 1 APPEND INBOX CATENATE (TEXT {3+}
+		C: abc TEXT {9223372036854775807}
+		S: 1 NO [TOOBIG] ...
+		C: 2 APPEND INBOX {4+}
+		C: abcd
+		S: 2 OK ...
+		C: 3 APPEND INBOX CATENATE (URL "/INBOX;UIDVALIDITY=0")
+		S: 3 NO [BADURL ...
+		C: 4 APPEND INBOX CATENATE (URL "/INBOX/;UID=1/;PARTIAL=1.9223372036854775807")
+		S: 4 OK ...
+		C: 5 SELECT INBOX
+	`)
+	r.until("5 OK")
+	r.do("FETCH 2 BODY[]", "OK")
+	r.talk(`
+		C: 6 FETCH 2 BODY.PEEK[]
+		S: * 2 FETCH (BODY[] {3}
+		S: bcd)
+		S: 6 OK FETCH completed
+	`)
+}
+
+// A panic over a message ends no more than its APPEND.
+func TestFinishPanics(t *testing.T) {
+	in := &incoming{}
+	if in.finish(time.Time{}); in.err == nil {
+		t.Error("no error without a draft")
+	}
 }

@@ -118,7 +118,7 @@ func (s *session) boxOf(u messageURL) (*mailbox.Mailbox, error) {
 
 func (s *session) copyRange(r io.ReaderAt, octets [2]int64, a *appending, draft *safefile.Draft) error {
 	size := octets[1] - octets[0]
-	if err := s.fits(a, draft.Size()+size); err != nil {
+	if err := s.fits(a, draft.Size(), size); err != nil {
 		return err
 	}
 	if _, err := draft.ReadFrom(io.NewSectionReader(r, octets[0], size)); err != nil {
@@ -143,7 +143,7 @@ func (u messageURL) cut(from, to int64) [2]int64 {
 	if u.partial {
 		from += min(u.offset, to-from)
 		if u.count > 0 {
-			to = min(to, from+u.count)
+			to = from + min(u.count, to-from)
 		}
 	}
 	return [2]int64{from, to}

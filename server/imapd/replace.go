@@ -7,7 +7,10 @@ import "facteur/server/imapwire"
 func (s *session) cmdReplace(c *call) error {
 	d := c.dec
 	d.SP()
-	n := d.NzNumber()
+	var n uint32
+	if c.uid || !d.Try('*') { // the last (RFC 8508 5, seq-number): 0, as in sets
+		n = d.NzNumber()
+	}
 	d.SP()
 	name := d.Mailbox()
 	if err := d.Err(); err != nil {
