@@ -105,6 +105,9 @@ func (s *session) command() {
 		err = errUnknown
 	case cmd.states&s.state == 0:
 		err = bad("CLIENTBUG", "This command is not allowed now")
+	case !s.mayRead():
+		s.more = true
+		return
 	default:
 		err = cmd.run(s, c)
 	}

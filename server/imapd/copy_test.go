@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"facteur/server/address"
@@ -139,4 +140,45 @@ func TestSharedRights(t *testing.T) {
 	member.do("STORE 1 +FLAGS (\\Seen)", "OK")
 	member.do("STORE 1 +FLAGS (\\Flagged)", "NO [NOPERM]")
 	member.do("STORE 1 FLAGS (\\Seen)", "NO [NOPERM]")
+}
+
+// A role that a reload takes away ends at once, also for the selected mailbox.
+func TestLostRole(t *testing.T) {
+	office := address.MustParse("office@example.org")
+	var gone atomic.Bool
+	w := newWorld(t, func(o *Options) {
+		o.Roles = func(address.Address) []Shared {
+			if gone.Load() {
+				return nil
+			}
+			return []Shared{{Address: office, Rights: "lrswite"}}
+		}
+	})
+	home, err := w.store.Home(office)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := home.Mailbox("INBOX")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.add(box, small)
+	const name = "Shared/office@example.org"
+	commands := []string{"FETCH 1 BODY[]", "SEARCH ALL", "COPY 1 INBOX", "APPEND INBOX CATENATE (URL \";UID=1\")", "APPEND INBOX {3+}\r\nabc", "NOOP"}
+	sessions := make([]*rawConn, len(commands))
+	for i := range commands {
+		sessions[i] = w.login(name)
+	}
+	idle := w.login(name)
+	idle.send("t IDLE\r\n")
+	idle.expect("+")
+	gone.Store(true)
+	for i, r := range sessions {
+		r.send("t %s\r\n", commands[i])
+		r.expect("* BYE")
+		r.closed()
+	}
+	w.add(box, small)
+	idle.expect("* BYE")
+	idle.closed()
 }

@@ -21,6 +21,9 @@ func (s *session) tell(expunge bool) {
 		s.bye("", byeGone)
 		return
 	}
+	if !s.mayRead() {
+		return
+	}
 	if err == nil && newest.UIDNext() > sel.seen.UIDNext() && !sel.readOnly {
 		newest, err = sel.claim()
 	}
@@ -46,6 +49,16 @@ func (s *session) tell(expunge bool) {
 	}
 	s.tellChanged(changes, true)
 	sel.advance(newest)
+}
+
+// mayRead tells whether the selected mailbox, if there is one, may still be read:
+// a reload may take a role away. Without it the session ends.
+func (s *session) mayRead() bool {
+	if s.sel == nil || s.can(s.sel.box, rightRead) {
+		return true
+	}
+	s.bye("", "The selected mailbox may not be read any more")
+	return false
 }
 
 // claim makes the messages that came recent, those of them that no other
