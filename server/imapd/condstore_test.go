@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"facteur/server/imapwire"
 )
 
 // number returns the number behind a word of an answer.
@@ -184,4 +186,40 @@ func TestUIDOnly(t *testing.T) {
 		S: * VANISHED 2
 		S: 7 OK UID MOVE completed
 	`)
+}
+
+// "*" in a set with VANISHED is the last that there was: that one may be gone.
+func TestVanishedToTheEnd(t *testing.T) {
+	w := newWorld(t, nil)
+	w.fill(3)
+	r := w.login("")
+	r.do("ENABLE QRESYNC", "OK")
+	modSeq := number(t, r.do("SELECT INBOX", "OK"), "HIGHESTMODSEQ")
+	r.do("STORE 3 +FLAGS.SILENT (\\Deleted)", "OK")
+	r.do("EXPUNGE", "OK")
+	got := r.do(fmt.Sprintf("UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d VANISHED)", modSeq), "OK")
+	if !strings.HasPrefix(got, "* VANISHED (EARLIER) 3\r\n") {
+		t.Errorf("%q", got)
+	}
+}
+
+// A list of known sequence numbers is followed as long as it ascends.
+func TestMatchedAscends(t *testing.T) {
+	w := newWorld(t, nil)
+	w.fill(3)
+	snap, err := w.box("INBOX").Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		seqs, uids imapwire.NumSet
+		want       uint32
+	}{
+		{imapwire.NumSet{{Start: 1, Stop: 3}}, imapwire.NumSet{{Start: 1, Stop: 3}}, 3},
+		{imapwire.NumSet{{Start: 1, Stop: 2}, {Start: 1, Stop: 3}}, imapwire.NumSet{{Start: 1, Stop: 2}, {Start: 1, Stop: 3}}, 2},
+	} {
+		if got := (&resync{seqs: c.seqs, uids: c.uids}).matched(snap); got != c.want {
+			t.Errorf("%v: %d", c.seqs, got)
+		}
+	}
 }

@@ -185,15 +185,11 @@ func (s *session) fetchAll(c *call, places spans, items *fetchItems) error {
 	return nil
 }
 
-// uidsOf returns the UIDs that a set names, whether there are messages or not;
-// "*" is the last there is.
+// uidsOf returns the UIDs that a set names, whether there are messages or not.
+// "*" is the last that there was: it may be one that vanished.
 func (s *session) uidsOf(set imapwire.NumSet) imapwire.NumSet {
 	if set.Saved() {
 		return s.saved
 	}
-	last := uint32(0)
-	if n := s.sel.seen.Len(); n > 0 {
-		last = uint32(s.sel.seen.At(n - 1).UID)
-	}
-	return slices.Clone(set).Resolve(last)
+	return slices.Clone(set).Resolve(uint32(s.sel.seen.UIDNext()) - 1)
 }

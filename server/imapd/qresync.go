@@ -44,8 +44,8 @@ func (r *resync) matched(in *mailbox.Snapshot) uint32 {
 	for {
 		seq, ok := seqs()
 		uid, ok2 := uids()
-		if !ok || !ok2 || int64(seq) > int64(in.Len()) || uint32(in.At(int(seq)-1).UID) != uid {
-			return best
+		if !ok || !ok2 || int64(seq) > int64(in.Len()) || uint32(in.At(int(seq)-1).UID) != uid || uid <= best {
+			return best // both ascend (RFC 7162 7, known-sequence-set)
 		}
 		best = uid
 	}
