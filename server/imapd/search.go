@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"time"
@@ -41,7 +42,9 @@ func (s *session) search(c *call, verb imapsearch.Verb) error {
 	if s.tell(c.uid); s.over { // so that the newest flags are searched
 		return errLater
 	}
-	answer, err := cmd.Run(s.ctx, s.searchEnv(c, s.sel.box, s.sel.seen))
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	answer, err := cmd.Run(ctx, s.searchEnv(c, s.sel.box, s.sel.seen, cancel))
 	if err != nil {
 		if cmd.Return.Save {
 			s.saved = nil // RFC 5182 2.1
@@ -55,11 +58,16 @@ func (s *session) search(c *call, verb imapsearch.Verb) error {
 	return nil
 }
 
-// searchEnv is what a search of a mailbox is run on.
-func (s *session) searchEnv(c *call, box *mailbox.Mailbox, in *mailbox.Snapshot) imapsearch.Env {
+// searchEnv is what a search of a mailbox is run on. stop is called when nobody
+// waits for it any more.
+func (s *session) searchEnv(c *call, box *mailbox.Mailbox, in *mailbox.Snapshot, stop func()) imapsearch.Env {
 	env := imapsearch.Env{
 		Box: box, Snapshot: in, Now: time.Now(),
-		Progress: func(done, total int) { s.tellProgress(c, done, total) },
+		Progress: func(done, total int) {
+			if s.tellProgress(c, done, total) != nil {
+				stop()
+			}
+		},
 	}
 	if s.sel != nil && s.sel.box == box {
 		env.Saved, env.Recent = s.saved, imapwire.NumSet(s.sel.recent)
@@ -70,10 +78,10 @@ func (s *session) searchEnv(c *call, box *mailbox.Mailbox, in *mailbox.Snapshot)
 	return env
 }
 
-// tellProgress writes INPROGRESS (RFC 9585 3).
-func (s *session) tellProgress(c *call, done, total int) {
+// tellProgress writes INPROGRESS (RFC 9585 3). Its error is that of the connection.
+func (s *session) tellProgress(c *call, done, total int) error {
 	s.enc.Raw("* OK [INPROGRESS (").String(c.tag).SP().Number(uint64(done)).SP().Number(uint64(total)).Raw(")] Still searching\r\n")
-	_ = s.enc.Flush() // the next write sees it
+	return s.flush()
 }
 
 // cmdMultiSearch is ESEARCH (RFC 7377): a search in several mailboxes.
@@ -86,15 +94,20 @@ func (s *session) cmdMultiSearch(c *call) error {
 	if err != nil {
 		return err
 	}
+	if s.tell(false); s.over {
+		return errLater
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
 	for _, box := range boxes {
-		in, err := box.Snapshot()
+		in, err := s.searchedNow(box)
 		if fault.Is(err, fault.NotFound) {
 			continue // deleted meanwhile
 		}
 		if err != nil {
 			return err
 		}
-		answer, err := cmd.Run(s.ctx, s.searchEnv(c, box, in))
+		answer, err := cmd.Run(ctx, s.searchEnv(c, box, in, cancel))
 		if err != nil {
 			return err
 		}
@@ -104,6 +117,15 @@ func (s *session) cmdMultiSearch(c *call) error {
 		answer.Write(s.enc, imapsearch.Form{Tag: c.tag, Mailbox: s.wireName(box), UIDValidity: box.UIDValidity()})
 	}
 	return nil
+}
+
+// searchedNow returns what of a mailbox is searched: of the selected one the
+// messages that the client knows, whose numbers the search may name.
+func (s *session) searchedNow(box *mailbox.Mailbox) (*mailbox.Snapshot, error) {
+	if s.sel != nil && box == s.sel.box {
+		return s.sel.seen, nil
+	}
+	return box.Snapshot()
 }
 
 // searched returns the mailboxes that the sources name, each once. Those that

@@ -1,8 +1,11 @@
 package imapd
 
 import (
+	"net"
 	"strings"
 	"testing"
+
+	"facteur/server/imapwire"
 )
 
 func TestSearch(t *testing.T) {
@@ -76,4 +79,42 @@ func TestSearch(t *testing.T) {
 	r.do("UNSELECT", "OK")
 	r.do("ESEARCH IN (selected) ALL", "BAD")
 	r.do("ESEARCH ALL", "BAD")
+}
+
+// Message numbers in ESEARCH are those that the client knows, whatever another
+// session has removed.
+func TestMultiSearchNumbers(t *testing.T) {
+	w := newWorld(t, nil)
+	w.fill(3)
+	r := w.login("INBOX")
+	o := w.login("INBOX")
+	o.do("STORE 1 +FLAGS.SILENT (\\Deleted)", "OK")
+	o.do("EXPUNGE", "OK")
+	r.talk(`
+		C: 1 ESEARCH IN (selected) RETURN (ALL) 2
+		S: * ESEARCH (TAG "1" MAILBOX INBOX UIDVALIDITY ...) UID ALL 2
+		S: 1 OK ESEARCH completed
+	`)
+}
+
+// brokenWriter is a connection whose client is gone.
+type brokenWriter struct{}
+
+// Write is that of io.Writer.
+func (brokenWriter) Write([]byte) (int, error) { return 0, net.ErrClosed }
+
+// A search ends when its client is gone, which its progress report finds out.
+func TestSearchOfNobody(t *testing.T) {
+	w := newWorld(t, nil)
+	box := w.box("INBOX")
+	snap, err := box.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{srv: w.server, enc: imapwire.NewEncoder(brokenWriter{}, nil)}
+	stopped := false
+	s.searchEnv(&call{tag: "a"}, box, snap, func() { stopped = true }).Progress(1, 2)
+	if !stopped {
+		t.Error("it goes on")
+	}
 }
