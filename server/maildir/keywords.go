@@ -31,11 +31,18 @@ func ReadKeywords(dir string) (Keywords, error) {
 	for line := range strings.Lines(data) {
 		number, word, ok := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
 		i, err := strconv.Atoi(number)
-		if ok && err == nil && i >= 0 && i < NumKeywords && word != "" {
+		if ok && err == nil && i >= 0 && i < NumKeywords && isAtom(word) {
 			k[i] = word
 		}
 	}
 	return k, nil
+}
+
+// isAtom tells whether a keyword can stand in a list of flags as it is (RFC 9051
+// 9, flag-keyword).
+func isAtom(word string) bool {
+	bad := func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`(){%*"\]`, r) }
+	return word != "" && !strings.ContainsFunc(word, bad)
 }
 
 // WriteKeywords replaces the keywords of the folder in dir. They are durable

@@ -88,7 +88,7 @@ func TestKeywordsFile(t *testing.T) {
 	}
 	os.WriteFile(filepath.Join(dir, KeywordsFile), []byte("0 a b\r\nx y\n-1 z\n26 z\n2\n3 \n4 ok"), 0o600)
 	got, err = ReadKeywords(dir)
-	if want = (Keywords{0: "a b", 4: "ok"}); got != want || err != nil {
+	if want = (Keywords{4: "ok"}); got != want || err != nil {
 		t.Errorf("%q %v", got, err)
 	}
 }
