@@ -133,7 +133,7 @@ func (s *session) close() {
 	if s.enc != nil {
 		_ = s.flush() // of a connection that ends
 	}
-	if s.more {
+	if s.more || s.dec != nil && s.dec.Buffered() {
 		s.link.linger()
 	}
 	if s.tls != nil {

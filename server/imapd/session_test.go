@@ -345,6 +345,19 @@ func TestUnauthenticate(t *testing.T) {
 	`)
 }
 
+// What a client sends behind LOGOUT is not carried out, and does not keep the
+// reply from it.
+func TestBehindLogout(t *testing.T) {
+	w := newWorld(t, nil)
+	for range 20 {
+		r := w.login("")
+		r.send("a LOGOUT\r\nb CREATE x\r\n%s", strings.Repeat("c NOOP\r\n", 1000))
+		r.expect("* BYE")
+		r.expect("a OK")
+		r.closed()
+	}
+}
+
 // A session that is to end carries out nothing that it has read already, and
 // does not wait for the rest of a line.
 func TestRecheckPipelined(t *testing.T) {
