@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/fault"
+	"facteur/server/maildir"
 	"facteur/server/safefile"
 )
 
@@ -257,5 +259,26 @@ func TestVerifyAndReindex(t *testing.T) {
 	f.ok(err)
 	if len(problems) != 0 {
 		t.Error(problems)
+	}
+}
+
+// Annotations have a bound together, and large ones don't stay in memory.
+func TestMetadataBounds(t *testing.T) {
+	f := newFixture(t, nil)
+	large := make([]byte, maildir.MaxMetadataValue)
+	for i := range maildir.MaxMetadataTotal / len(large) {
+		f.ok(f.inbox.SetMetadata(map[string][]byte{fmt.Sprint("/private/", i): large}))
+	}
+	if err := f.inbox.SetMetadata(map[string][]byte{"/private/more": []byte("x")}); !fault.Is(err, fault.TooMany) {
+		t.Error(err)
+	}
+	f.ok(f.inbox.SetMetadata(map[string][]byte{"/private/0": nil, "/private/more": []byte("x")}))
+	values, err := f.inbox.Metadata()
+	f.ok(err)
+	if len(values) != maildir.MaxMetadataTotal/len(large) || string(values["/private/more"]) != "x" {
+		t.Error(len(values))
+	}
+	if f.inbox.metadata.values != nil {
+		t.Error("they stay in memory")
 	}
 }

@@ -12,41 +12,59 @@ import (
 // the mail.
 type annotations struct {
 	mu     sync.Mutex
-	read   bool
+	read   bool              // values are those of the file
 	values map[string][]byte // replaced as a whole
+}
+
+// keptAnnotations is how large annotations may be that stay in memory, in octets
+// of their values: an account may have thousands of folders.
+const keptAnnotations = 8 << 10
+
+// octetsOf returns the size of values.
+func octetsOf(values map[string][]byte) int {
+	n := 0
+	for _, v := range values {
+		n += len(v)
+	}
+	return n
+}
+
+// keep remembers what the file holds, unless that is much.
+func (a *annotations) keep(values map[string][]byte) {
+	if a.values, a.read = values, octetsOf(values) <= keptAnnotations; !a.read {
+		a.values = nil
+	}
 }
 
 // get returns all annotations of the file in dir.
 func (a *annotations) get(dir, file string) (map[string][]byte, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.load(dir, file); err != nil {
-		return nil, err
-	}
-	return a.values, nil
+	return a.load(dir, file)
 }
 
 // load reads the file, unless that was done. With mu held.
-func (a *annotations) load(dir, file string) error {
+func (a *annotations) load(dir, file string) (map[string][]byte, error) {
 	if a.read {
-		return nil
+		return a.values, nil
 	}
 	values, err := maildir.ReadMetadata(dir, file)
 	if err != nil {
-		return diskFault(err)
+		return nil, diskFault(err)
 	}
-	a.values, a.read = values, true
-	return nil
+	a.keep(values)
+	return values, nil
 }
 
 // change carries out changes, all or none.
 func (a *annotations) change(s *Store, dir, file string, changes map[string][]byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.load(dir, file); err != nil {
+	old, err := a.load(dir, file)
+	if err != nil {
 		return err
 	}
-	values := maps.Clone(a.values)
+	values := maps.Clone(old)
 	for name, value := range changes {
 		switch {
 		case value == nil:
@@ -64,10 +82,13 @@ func (a *annotations) change(s *Store, dir, file string, changes map[string][]by
 	if len(values) > maildir.MaxMetadata {
 		return fault.Newf(fault.TooMany, "There can be at most %d annotations", maildir.MaxMetadata)
 	}
+	if n := octetsOf(values); n > maildir.MaxMetadataTotal && n > octetsOf(old) {
+		return fault.Newf(fault.TooMany, "The annotations can have at most %d octets together", maildir.MaxMetadataTotal)
+	}
 	if err := maildir.WriteMetadata(s.opt.FS, dir, file, values); err != nil {
 		return diskFault(err)
 	}
-	a.values = values
+	a.keep(values)
 	return nil
 }
 

@@ -24,6 +24,10 @@ const (
 	MaxMetadata      = 200      // in a file
 	MaxMetadataName  = 256      // octets
 	MaxMetadataValue = 64 << 10 // octets
+
+	// MaxMetadataTotal bounds the values of a file together, in octets: no quota
+	// counts them.
+	MaxMetadataTotal = 256 << 10
 )
 
 // maxMetadataFile bounds the file, in octets.
