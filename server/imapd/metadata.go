@@ -251,7 +251,10 @@ func (s *session) annotate(a annotated, changes map[string][]byte) error {
 		}
 		stored[s.storedEntry(a, entry)] = value
 	}
-	var err error
+	err := s.ownShare(a, changes)
+	if err != nil {
+		return err
+	}
 	if a.box == nil {
 		err = a.home.SetMetadata(stored)
 	} else {
@@ -264,4 +267,35 @@ func (s *session) annotate(a annotated, changes map[string][]byte) error {
 		return no("METADATA TOOMANY", fault.As(err).Text)
 	}
 	return err
+}
+
+// maxOwnEntries and maxOwnOctets bound what one account may annotate privately in
+// a mailbox that is shared, so that there is room for the others.
+const (
+	maxOwnEntries = 20
+	maxOwnOctets  = 16 << 10 // of the values
+)
+
+// ownShare tells whether changes leave what the session has below /private of a
+// shared mailbox within its bounds.
+func (s *session) ownShare(a annotated, changes map[string][]byte) error {
+	if a.home == s.home || a.can(rightAdmin) {
+		return nil
+	}
+	now, err := s.entries(a)
+	if err != nil {
+		return err
+	}
+	now = maps.Clone(now)
+	maps.Copy(now, changes)
+	entries, octets := 0, 0
+	for name, value := range now {
+		if value != nil && strings.HasPrefix(name, privateEntries+"/") {
+			entries, octets = entries+1, octets+len(value)
+		}
+	}
+	if entries > maxOwnEntries || octets > maxOwnOctets {
+		return no("METADATA TOOMANY", "In a mailbox of others there is no room for more private annotations")
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -82,6 +83,16 @@ func TestSharedMetadata(t *testing.T) {
 		S: * METADATA Shared/office@example.org (/private/comment "of bob")
 		S: d OK ...
 	`)
+	// Whoever may only read can't take all the room there is.
+	bob := w.loginAs("bob@example.org", "")
+	for i := range maxOwnEntries - 1 {
+		bob.do(fmt.Sprintf("SETMETADATA Shared/office@example.org (/private/%d x)", i), "BAD")
+		bob.do(fmt.Sprintf("SETMETADATA Shared/office@example.org (/private/%d \"x\")", i), "OK")
+	}
+	bob.do("SETMETADATA Shared/office@example.org (/private/more \"x\")", "NO [METADATA TOOMANY]")
+	bob.send("t SETMETADATA Shared/office@example.org (/private/comment {17000+}\r\n%s)\r\n", strings.Repeat("x", 17_000))
+	bob.expect("t NO [METADATA TOOMANY]")
+	bob.do("SETMETADATA Shared/office@example.org (/private/1 NIL /private/more \"x\")", "OK")
 	w.loginAs("carol@example.org", "").talk(`
 		C: a GETMETADATA Shared/office@example.org /shared/comment
 		S: a NO [NONEXISTENT] ...
