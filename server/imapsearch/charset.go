@@ -32,10 +32,6 @@ func (p *parser) charset(name string) {
 	if p.d.Err() != nil {
 		return
 	}
-	if p.opt.UTF8 { // RFC 6855 3
-		p.d.Fail("With UTF8=ACCEPT a search has no charset")
-		return
-	}
 	switch strings.ToUpper(name) {
 	case "UTF-8", "US-ASCII", "UTF8", "ASCII":
 		return

@@ -27,7 +27,8 @@ type Command struct {
 
 // Options are what of a session bears on the arguments.
 type Options struct {
-	// UTF8 is set when UTF8=ACCEPT is enabled: no CHARSET then (RFC 6855 3).
+	// UTF8 is set when UTF8=ACCEPT is enabled: SEARCH has no CHARSET then (RFC
+	// 6855 3).
 	UTF8 bool
 	// UIDOnly is set when UIDONLY is enabled: no message numbers among the keys
 	// then (RFC 9586 3).
@@ -65,6 +66,9 @@ func Parse(d *imapwire.Decoder, verb Verb, opt Options) (*Command, error) {
 		d.SP()
 	default:
 		if d.TryKeyword("CHARSET") {
+			if opt.UTF8 { // RFC 6855 3; SORT and THREAD can't go without
+				d.Fail("With UTF8=ACCEPT a search has no charset")
+			}
 			d.SP()
 			p.charset(d.AString())
 			d.SP()

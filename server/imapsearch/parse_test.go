@@ -207,6 +207,11 @@ func TestParseCharset(t *testing.T) {
 	if _, err := parse("SEARCH CHARSET UTF-8 ALL", Options{UTF8: true}); !errors.As(err, &syntax) { // RFC 6855 3
 		t.Errorf("a charset with UTF8=ACCEPT: %v", err)
 	}
+	for _, command := range []string{"SORT (DATE) UTF-8 ALL", "THREAD REFERENCES UTF-8 ALL"} { // RFC 5256 5: it has to be there
+		if _, err := parse(command, Options{UTF8: true}); err != nil {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
 }
 
 // With UIDONLY there are no message numbers (RFC 9586 3).
