@@ -71,12 +71,14 @@ type transfer struct {
 	w     *wire.Writer
 	left  int64 // lines of the body that may still be sent
 	start bool  // a line begins here
+	ended bool  // what was sent ends with CRLF
+	last  byte  // of what was sent
 	body  bool  // the empty line has gone by
-	line  int64 // octets so far of the line of the header
+	line  bool  // there is something in the line of the header
 }
 
 func newTransfer(w *wire.Writer, lines int64) *transfer {
-	return &transfer{w: w, left: lines, start: true}
+	return &transfer{w: w, left: lines, start: true, ended: true}
 }
 
 // copy sends a message, by way of buf, as far as it is wanted, and the end mark.
@@ -94,7 +96,7 @@ func (t *transfer) copy(r io.ReaderAt, buf []byte) error {
 			return err
 		}
 	}
-	if !t.start {
+	if !t.ended { // also behind a bare LF: the end mark is a line of its own
 		if err := t.w.Octets([]byte("\r\n")); err != nil {
 			return err
 		}
@@ -122,17 +124,19 @@ func (t *transfer) wanted(b []byte) []byte {
 		case t.body && lf >= 0:
 			t.left--
 		case t.body:
-		case lf < 0:
-			t.line += int64(len(line))
 		default:
-			t.body = t.line+int64(len(line)) == int64(len("\r\n"))
-			t.line = 0
+			t.line = t.line || len(bytes.TrimRight(line, "\r\n")) > 0
+			if lf >= 0 {
+				t.body, t.line = !t.line, false
+			}
 		}
 	}
 	return b[:n]
 }
 
-// lineDot is where a dot must be put in: content has no LF but in CRLF.
+// lineDot is where a dot must be put in. Content has no LF but in CRLF, unless a
+// client appended it as binary (RFC 3516); those who take a bare LF for the end of
+// a line must not see the end mark behind it either.
 var (
 	lineDot = []byte("\n.")
 	dot     = lineDot[1:]
@@ -148,7 +152,14 @@ func (t *transfer) put(b []byte) error {
 			return err
 		}
 	}
-	t.start = b[len(b)-1] == '\n'
+	n := len(b)
+	before := t.last
+	if n > 1 {
+		before = b[n-2]
+	}
+	t.last = b[n-1]
+	t.start = t.last == '\n'
+	t.ended = t.start && before == '\r'
 	for {
 		i := bytes.Index(b, lineDot)
 		if i < 0 {

@@ -37,14 +37,14 @@ func model(message string, lines int64) string {
 		if body {
 			lines--
 		}
-		body = body || line == "\r\n"
+		body = body || strings.TrimRight(line, "\r\n") == ""
 		if strings.HasPrefix(line, ".") {
 			b.WriteByte('.')
 		}
 		b.WriteString(line)
-		if !strings.HasSuffix(line, "\n") {
-			b.WriteString("\r\n")
-		}
+	}
+	if s := b.String(); s != "" && !strings.HasSuffix(s, "\r\n") {
+		b.WriteString("\r\n")
 	}
 	return b.String() + ".\r\n"
 }
@@ -55,7 +55,7 @@ func TestTransfer(t *testing.T) {
 	for range 300 {
 		var b strings.Builder
 		for range r.IntN(30) {
-			b.WriteString([]string{".", "\r\n", "\r\n", "x", ".\r\n", "\r"}[r.IntN(6)])
+			b.WriteString([]string{".", "\r\n", "\r\n", "x", ".\r\n", "\r", "\n"}[r.IntN(7)])
 		}
 		messages = append(messages, b.String())
 	}
