@@ -312,3 +312,15 @@ func TestFinishPanics(t *testing.T) {
 		t.Error("no error without a draft")
 	}
 }
+
+// The BYE that comes with the reply to an APPEND, when the selected mailbox is
+// gone, is the end of the session.
+func TestAppendOfDeleted(t *testing.T) {
+	w := newWorld(t, nil)
+	r := w.login("Archive")
+	w.login("").do("DELETE Archive", "OK")
+	r.send("a APPEND INBOX {3+}\r\nabc\r\n")
+	r.expect("* BYE")
+	r.expect("a OK [APPENDUID")
+	r.closed()
+}

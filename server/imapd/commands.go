@@ -98,6 +98,10 @@ func (s *session) command() {
 	if !cmd.grouped {
 		s.settle()
 	}
+	if s.over { // the selected mailbox is gone
+		s.more = true
+		return
+	}
 	err := s.dec.Err()
 	switch {
 	case err != nil:

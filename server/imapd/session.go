@@ -147,7 +147,7 @@ func (s *session) close() {
 // end.
 func (s *session) await() bool {
 	s.settle()
-	if s.flush() != nil {
+	if s.flush() != nil || s.over { // the selected mailbox may be gone
 		return false
 	}
 	s.link.waitUntil(time.Now().Add(s.options().IdleTimeout))
