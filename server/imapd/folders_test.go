@@ -391,6 +391,31 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
+// What of a client's words comes back in a text is in ASCII, until it has said
+// that it takes more (RFC 9051 9, text).
+func TestTexts(t *testing.T) {
+	w := newWorld(t, nil)
+	r := w.login("")
+	r.talk(`
+		C: a CREATE "a"
+		S: a OK ...
+		C: b CREATE "a/été"
+		S: b OK ...
+		C: c CREATE "b/été"
+		S: c OK ...
+		C: d RENAME a b
+		S: d NO [ALREADYEXISTS] There is a folder named b/?t?
+		C: e ENABLE IMAP4rev2
+		S: * ENABLED IMAP4rev2
+		S: e OK ...
+		C: f RENAME a b
+		S: f NO [ALREADYEXISTS] There is a folder named b/été
+	`)
+	if got := sayable("a\r\nb OK \xff", true); got != "a??b OK ?" {
+		t.Errorf("%q", got)
+	}
+}
+
 // A LIST is over the bound of patterns before they are joined with the reference:
 // here they would take gigabytes.
 func TestListReference(t *testing.T) {

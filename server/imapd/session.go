@@ -10,8 +10,10 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"facteur/server/address"
 	"facteur/server/auth"
@@ -236,5 +238,22 @@ func (s *session) reason(code, text string) {
 	if code != "" {
 		s.enc.Raw("[").Raw(code).Raw("] ")
 	}
-	s.enc.Raw(text).CRLF()
+	s.enc.Raw(sayable(text, s.enc.UTF8())).CRLF()
+}
+
+// sayable returns a text as it may stand in a line for people: without controls,
+// and in ASCII before ENABLE IMAP4rev2 or UTF8=ACCEPT (RFC 9051 9, text).
+func sayable(text string, utf8OK bool) string {
+	odd := func(r rune) bool {
+		return r < ' ' || r == 0x7f || r >= utf8.RuneSelf && (!utf8OK || r == utf8.RuneError)
+	}
+	if !strings.ContainsFunc(text, odd) {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if odd(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
