@@ -216,6 +216,10 @@ func (e *Encoder) Copy(size int64, r io.Reader) *Encoder {
 	}
 	for e.err == nil {
 		b := e.room()
+		if len(b) == cap(b) && size > 0 {
+			_ = e.Flush() // Err has it
+			continue
+		}
 		piece := min(size, int64(cap(b)-len(b)))
 		n, err := io.ReadFull(r, b[len(b):len(b)+int(piece)])
 		size -= int64(n)

@@ -181,3 +181,13 @@ func BenchmarkDecoder(b *testing.B) {
 		}
 	}
 }
+
+// A buffer that is just full takes no octet, and has to go out before.
+func TestCopyFullBuffer(t *testing.T) {
+	var out strings.Builder
+	e := NewEncoder(&out, nil)
+	full := strings.Repeat("x", cap(e.room()))
+	if err := e.Raw(full).Copy(3, strings.NewReader("abc")).Flush(); err != nil || out.String() != full+"abc" {
+		t.Errorf("%v, %d octets", err, out.Len())
+	}
+}
