@@ -19,6 +19,9 @@ var errPrivacy = no("PRIVACYREQUIRED", "Login needs TLS: use STARTTLS first")
 
 // cmdLogin is LOGIN (RFC 9051 6.2.3).
 func (s *session) cmdLogin(c *call) error {
+	if !s.mayLogIn() { // before a literal is asked for: it would be in the clear
+		return errPrivacy
+	}
 	c.dec.SP()
 	name := c.dec.AString()
 	c.dec.SP()

@@ -108,6 +108,9 @@ func TestTLS(t *testing.T) {
 		t.Error(caps)
 	}
 	r.do("LOGIN alice@example.org demo", "NO [PRIVACYREQUIRED]")
+	r.do("LOGIN alice@example.org {4}", "NO [PRIVACYREQUIRED]") // no password is asked for
+	r.send("t LOGIN {17+}\r\nalice@example.org {4+}\r\ndemo\r\n")
+	r.expect("t NO [PRIVACYREQUIRED]")
 	r.do("AUTHENTICATE PLAIN", "NO [PRIVACYREQUIRED]")
 
 	c, err := imapclient.DialStartTLS(w.addr, &imapclient.Options{TLSConfig: clientTLS})
