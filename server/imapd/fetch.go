@@ -185,8 +185,9 @@ func (s *session) fetchAll(c *call, places spans, items *fetchItems) error {
 	return nil
 }
 
-// uidsOf returns the UIDs that a set names, whether there are messages or not.
-// "*" is the last that there was: it may be one that vanished.
+// uidsOf returns the UIDs that a set names, whether there are messages or not;
+// "*" is the last that was given: "1:*" has to tell of the newest message too
+// when that is gone.
 func (s *session) uidsOf(set imapwire.NumSet) imapwire.NumSet {
 	if set.Saved() {
 		return s.saved

@@ -21,7 +21,11 @@ func (s *session) parseSearch(c *call, verb imapsearch.Verb) (*imapsearch.Comman
 	cmd, err := imapsearch.Parse(c.dec, verb, imapsearch.Options{UTF8: s.has(utf8Accept), UIDOnly: s.has(uidOnly)})
 	var charset *imapsearch.CharsetError
 	if errors.As(err, &charset) {
-		return nil, no(charset.Code(), charset.Error())
+		err = no(charset.Code(), charset.Error())
+	}
+	var syntax *imapwire.SyntaxError
+	if err != nil && cmd.Return.Save && !errors.As(err, &syntax) {
+		s.saved = nil // RFC 5182 2.1: NO empties "$", BAD does not
 	}
 	if err == nil && cmd.Program.ModSeq() {
 		s.enableCondstore()
@@ -69,6 +73,7 @@ func (s *session) searchEnv(c *call, box *mailbox.Mailbox, in *mailbox.Snapshot,
 			}
 		},
 	}
+	env.ProgressEvery = s.srv.progressEvery
 	if s.sel != nil && s.sel.box == box {
 		env.Saved, env.Recent = s.saved, imapwire.NumSet(s.sel.recent)
 		if s.sel.now != in {

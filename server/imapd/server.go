@@ -137,6 +137,8 @@ type Server struct {
 	buffers  *imapwire.Buffers
 	deflate  deflaters
 	commands map[string]command
+	// progressEvery is the time between two INPROGRESS, 0: that of imapsearch.
+	progressEvery time.Duration
 
 	mu        sync.Mutex
 	closed    bool

@@ -38,7 +38,7 @@ type Options struct {
 // Parse reads the arguments of a command, from the space behind its name to its
 // CRLF. The error is that of d: a *imapwire.SyntaxError, a *CharsetError, a
 // fault of kind TooMany when the program is over the bounds, or one of the
-// connection.
+// connection. With it the command has what was read before the mistake.
 func Parse(d *imapwire.Decoder, verb Verb, opt Options) (*Command, error) {
 	c := &Command{Verb: verb}
 	p := parser{d: d, opt: opt}
@@ -79,8 +79,5 @@ func Parse(d *imapwire.Decoder, verb Verb, opt Options) (*Command, error) {
 		d.Fail("SAVE is for the selected mailbox alone")
 	}
 	d.CRLF()
-	if err := d.Err(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c, d.Err()
 }
