@@ -86,6 +86,9 @@ func commands() map[string]command {
 func (s *session) command() {
 	c := &call{dec: s.dec}
 	c.tag = s.dec.Tag()
+	if c.tag == "" && s.dec.Err() == nil { // an empty line
+		return
+	}
 	s.dec.SP()
 	c.name = s.dec.Keyword()
 	cmd, known := s.srv.commands[c.name]

@@ -78,7 +78,8 @@ func dialogFiles(t *testing.T, dir string) []string {
 	return files
 }
 
-func TestRFCDialogs(t *testing.T) { runDialogs(t, "rfc") }
+func TestRFCDialogs(t *testing.T)    { runDialogs(t, "rfc") }
+func TestClientDialogs(t *testing.T) { runDialogs(t, "clients") }
 
 func runDialogs(t *testing.T, dir string) {
 	for _, file := range dialogFiles(t, dir) {
@@ -402,5 +403,35 @@ func TestEveryCapabilityHasDialog(t *testing.T) {
 	}
 	for _, word := range slices.Sorted(maps.Keys(files)) {
 		t.Errorf("%s is about %s, which is not announced", files[word], word)
+	}
+}
+
+// The list of clients and the dialogs name the same.
+func TestListOfClients(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("CLIENTS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := make(map[string]bool)
+	for _, line := range strings.Split(string(text), "\n") {
+		cells := strings.Split(strings.Trim(line, "| "), " | ")
+		if !strings.HasPrefix(line, "| ") || len(cells) != 4 || cells[0] == "client" || strings.HasPrefix(cells[0], "---") {
+			continue
+		}
+		listed[strings.Trim(cells[3], "`")] = true
+	}
+	for _, file := range dialogFiles(t, "clients") {
+		_, cases := readDialogs(t, file)
+		for _, c := range cases {
+			name := strings.TrimSuffix(c.file, ".txt") + "/" + c.title
+			if !listed[name] {
+				t.Errorf("CLIENTS.md has no row for %s", name)
+			}
+			delete(listed, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(listed)) {
+		t.Errorf("CLIENTS.md names the test %q, which is not there", name)
 	}
 }

@@ -14,10 +14,8 @@ const useAttr = "USEATTR"
 var errSharedName = no("CANNOT", "What lies directly below Shared are the shared mailboxes of mail.toml")
 
 // folder finds the place of a mailbox that a command makes, renames or deletes.
-// A separator at the end only says that there will be names below (RFC 9051 6.3.4).
 func (s *session) folder(name string, right byte) (place, error) {
-	name = strings.TrimSuffix(name, string(separator))
-	if name == sharedRoot {
+	if strings.TrimSuffix(name, string(separator)) == sharedRoot {
 		return place{}, errSharedName
 	}
 	p, err := s.place(name)

@@ -51,8 +51,10 @@ var (
 )
 
 // place finds where a mailbox of that name is, or would be. What the session may
-// not see is not there (RFC 4314 4).
+// not see is not there (RFC 4314 4). A separator at the end only says that there
+// are names below (RFC 9051 6.3.4); Thunderbird writes it in other commands too.
 func (s *session) place(name string) (place, error) {
+	name = strings.TrimSuffix(name, string(separator))
 	rest, shared := strings.CutPrefix(name, sharedPrefix)
 	if !shared {
 		return place{home: s.home, name: name, owner: s.account, rights: allRights}, nil

@@ -120,7 +120,7 @@ func TestParseErrors(t *testing.T) {
 		{`SEARCH ()`, "The parentheses hold no search key"},
 		{`SEARCH (SEEN`, `")" is missing`},
 		{`SEARCH SEEN)`, "There is more than the command takes"},
-		{`SEARCH SEEN `, "A keyword is missing"},
+		{`SEARCH SEEN  DELETED`, "A keyword is missing"},
 		{`SEARCH NOT`, "An argument is missing"},
 		{`SEARCH OR SEEN`, "An argument is missing"},
 		{`SEARCH SUBJECT`, "An argument is missing"},

@@ -14,14 +14,15 @@ func (d *Decoder) Date() time.Time {
 	return d.time(dateForm, s)
 }
 
-// DateTime reads a date-time, in quotes.
+// DateTime reads a date-time, in quotes. A day of one digit may lack the space
+// before it.
 func (d *Decoder) DateTime() time.Time {
 	if d.Peek() != '"' {
 		d.Fail("A date and time is missing")
 		return time.Time{}
 	}
 	s := d.String()
-	if len(s) != len(dateTimeForm) {
+	if len(s) != len(dateTimeForm) && (len(s) != len(dateTimeForm)-1 || s[0] == ' ') {
 		d.Fail("%q is no date and time", clip(s))
 		return time.Time{}
 	}

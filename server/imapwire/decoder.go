@@ -271,6 +271,11 @@ func (d *Decoder) takeLine(i int) {
 		return
 	}
 	d.line = line[:n]
+	// Some clients end commands with a space. Behind "{3}" it says that this is
+	// no literal.
+	if text := bytes.TrimRight(d.line, " "); len(text) == 0 || text[len(text)-1] != '}' {
+		d.line = text
+	}
 	if bytes.IndexByte(d.line, '\r') >= 0 {
 		d.Fail("A line must not hold a bare CR")
 	} else if bytes.IndexByte(d.line, 0) >= 0 {

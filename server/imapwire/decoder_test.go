@@ -29,6 +29,9 @@ func TestTokens(t *testing.T) {
 		want any // nil: a SyntaxError
 	}{
 		{`abc`, func(d *Decoder) any { return d.Atom() }, "abc"},
+		{`abc  `, func(d *Decoder) any { return d.Atom() }, "abc"}, // some clients do
+		{` abc`, func(d *Decoder) any { return d.Atom() }, nil},
+		{`abc  b`, func(d *Decoder) any { d.Atom(); d.SP(); return d.Atom() }, nil},
 		{`a]`, func(d *Decoder) any { return d.AString() }, "a]"},
 		{`a]`, func(d *Decoder) any { return d.Atom() }, nil},
 		{`(`, func(d *Decoder) any { return d.Atom() }, nil},
@@ -298,5 +301,20 @@ func TestResolve(t *testing.T) {
 	}
 	if s.String() != "1:3,5,7:8" || s.Len() != 6 || !s.Contains(5) || s.Contains(6) || s.Contains(9) {
 		t.Error(s, s.Len())
+	}
+}
+
+// An empty line is no command, and no mistake.
+func TestEmptyLine(t *testing.T) {
+	d, _ := reader(t, "\r\n  \r\na x\r\n", Options{})
+	for range 2 {
+		if tag := d.Tag(); tag != "" || d.Err() != nil {
+			t.Fatalf("%q, %v", tag, d.Err())
+		}
+	}
+	tag := d.Tag()
+	d.SP()
+	if word := d.Atom(); tag != "a" || word != "x" || d.Err() != nil {
+		t.Errorf("%q %q, %v", tag, word, d.Err())
 	}
 }

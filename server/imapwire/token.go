@@ -62,7 +62,8 @@ func tagOf(line []byte) string {
 }
 
 // Tag begins a command: it reads its first line, and returns the tag. With an
-// error too, if there was one.
+// error too, if there was one. An empty line, as some clients send behind a
+// literal, is no command: it has no tag, and is no error.
 func (d *Decoder) Tag() string {
 	if d.err != nil {
 		return ""
@@ -78,6 +79,10 @@ func (d *Decoder) Tag() string {
 			d.tag = tagOf(d.line)
 		}
 		return d.tag
+	}
+	if len(d.line) == 0 {
+		d.finish()
+		return ""
 	}
 	d.tag = string(d.run(tagChar))
 	if d.tag == "" {
