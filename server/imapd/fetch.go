@@ -76,11 +76,11 @@ func (s *session) cmdFetch(c *call) error {
 		s.writeEarlier(s.vanishedIn(mod.since, s.uidsOf(set)))
 	}
 	items.modseq = items.modseq || mod.changed // RFC 7162 3.1.4.1
+	if mod.partial != nil {                    // RFC 9394 3.4: before CHANGEDSINCE
+		places = places.part(mod.partial.Places(places.len()))
+	}
 	if mod.changed {
 		places = s.sel.changedIn(mod.since, places)
-	}
-	if mod.partial != nil {
-		places = places.part(mod.partial.Places(places.len()))
 	}
 	s.markSeen(places, items)
 	return s.fetchAll(c, places, items)
