@@ -178,8 +178,33 @@ func (s *session) tree(l *listing) (*tree, error) {
 			return nil, err
 		}
 	}
+	t.addLevels()
 	t.mark(l)
 	return t, nil
+}
+
+// addLevels adds what is above names that are only subscribed to: LSUB and
+// RECURSIVEMATCH may have to tell it (RFC 3501 6.3.9, RFC 5258 3.5).
+func (t *tree) addLevels() {
+	there := make(map[string]bool)
+	for _, e := range t.entries {
+		there[e.Name] = true
+	}
+	for _, e := range slices.Clone(t.entries) {
+		if e.Exists || !e.Subscribed {
+			continue
+		}
+		for name := e.Name; ; {
+			i := strings.LastIndexByte(name, separator)
+			if i < 0 {
+				break
+			}
+			if name = name[:i]; !there[name] {
+				there[name] = true
+				t.entries = append(t.entries, entry{Folder: mailbox.Folder{Name: name}})
+			}
+		}
+	}
 }
 
 // mayBeShared tells whether a pattern may match a shared mailbox.
