@@ -222,6 +222,9 @@ func (s *session) fits(a *appending, here, more int64) error {
 			size += in.draft.Size()
 		}
 	}
+	if s.sel != nil && a.to.Home() == s.sel.box.Home() {
+		size -= a.call.goes
+	}
 	return s.room(a.to, size)
 }
 

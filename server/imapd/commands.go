@@ -28,6 +28,7 @@ type call struct {
 	tag  string
 	name string // without UID
 	uid  bool
+	goes int64 // octets that REPLACE will remove: the quota does not count them (RFC 8508 3.4)
 	dec  *imapwire.Decoder
 
 	code, text string // of the tagged OK, "" for the usual

@@ -33,6 +33,9 @@ func (s *session) cmdReplace(c *call) error {
 	if len(old) == 0 {
 		return no("NONEXISTENT", "There is no such message to replace")
 	}
+	for i := range places.all() {
+		c.goes += s.sel.seen.At(i).Size()
+	}
 	a, err := s.receive(c, name, 1)
 	if err != nil {
 		return err
