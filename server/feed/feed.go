@@ -21,8 +21,11 @@ type Subscription struct {
 }
 
 // Subscribe adds a subscriber. It must be closed.
-func (f *Feed) Subscribe() *Subscription {
-	c := make(chan struct{}, 1)
+func (f *Feed) Subscribe() *Subscription { return f.SubscribeOn(make(chan struct{}, 1)) }
+
+// SubscribeOn is Subscribe with a channel of the caller's, which may be that of
+// several subscriptions: it needs a buffer of one.
+func (f *Feed) SubscribeOn(c chan struct{}) *Subscription {
 	s := &Subscription{C: c, c: c, feed: f}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -29,3 +29,26 @@ func TestFeed(t *testing.T) {
 		t.Error(f.Len())
 	}
 }
+
+func TestSubscribeOn(t *testing.T) {
+	var f, g Feed
+	c := make(chan struct{}, 1)
+	a, b := f.SubscribeOn(c), g.SubscribeOn(c)
+	f.Publish()
+	g.Publish()
+	<-c
+	select {
+	case <-c:
+		t.Error("two wake-ups for changes that nobody had received")
+	default:
+	}
+	a.Close()
+	f.Publish()
+	select {
+	case <-c:
+		t.Error("woken after Close")
+	default:
+	}
+	g.Publish()
+	<-b.C
+}

@@ -55,7 +55,7 @@ func (h *Home) create(name, use string) (*Mailbox, error) {
 	h.mu.Lock()
 	h.folders[name] = m
 	h.mu.Unlock()
-	h.changed.Publish()
+	h.publish()
 	return m, nil
 }
 
@@ -121,7 +121,7 @@ func (h *Home) remove(m *Mailbox) error {
 	h.mu.Lock()
 	delete(h.folders, m.Name())
 	h.mu.Unlock()
-	h.changed.Publish()
+	h.publish()
 	if err := h.store.opt.FS.SyncDir(h.dir); err != nil {
 		return err
 	}
@@ -306,7 +306,7 @@ func (h *Home) renameAll(names, targets []string) error {
 			return err
 		}
 	}
-	h.changed.Publish()
+	h.publish()
 	return h.store.opt.FS.SyncDir(h.dir)
 }
 
@@ -384,11 +384,12 @@ func (h *Home) Subscribe(name string, on bool) error {
 		return diskFault(err)
 	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	if on {
 		h.subscribed[name] = true
 	} else {
 		delete(h.subscribed, name)
 	}
+	h.mu.Unlock()
+	h.publish()
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"facteur/server/address"
 	"facteur/server/fault"
@@ -24,6 +25,7 @@ type Home struct {
 	address address.Address
 	dir     string
 	changed feed.Feed
+	version atomic.Uint64 // of the folders and subscriptions
 
 	admin    sync.Mutex
 	validity uint32 // highest UIDVALIDITY given; with admin held
@@ -35,7 +37,8 @@ type Home struct {
 	subscribed map[string]bool
 	mtime      int64 // of dir when the folders were listed
 
-	metadata annotations
+	metadata  annotations
+	annotated annotationLog
 
 	deletedMu sync.Mutex // held by who reads or cuts deleted/
 
@@ -152,7 +155,7 @@ func (h *Home) list(first bool) error {
 		h.uncount(m)
 	}
 	if made || len(gone) > 0 {
-		h.changed.Publish()
+		h.publish()
 	}
 	return nil
 }
@@ -304,8 +307,30 @@ func (h *Home) refresh() error {
 	return nil
 }
 
-// Changed tells of folders made, removed and renamed.
+// Changed tells of folders made, removed and renamed, of subscriptions, and of
+// annotations. While there is a subscriber the home is looked at each second for
+// folders that other programs made or removed.
 func (h *Home) Changed() *feed.Feed { return &h.changed }
+
+// Version changes with the folders and the subscriptions.
+func (h *Home) Version() uint64 { return h.version.Load() }
+
+// publish tells that the folders or the subscriptions are others now.
+func (h *Home) publish() {
+	h.version.Add(1)
+	h.changed.Publish()
+}
+
+// poll looks for folders that other programs made or removed, when somebody
+// wants to know.
+func (h *Home) poll() {
+	if h.changed.Len() == 0 {
+		return
+	}
+	if err := h.refresh(); err != nil {
+		h.store.opt.Log.Warn("mailbox.folders", "dir", h.dir, "err", err)
+	}
+}
 
 // Mailbox returns a mailbox, the same for all who ask.
 func (h *Home) Mailbox(name string) (*Mailbox, error) {

@@ -111,7 +111,11 @@ func (m *Mailbox) SetMetadata(changes map[string][]byte) error {
 	if err := m.failure(); err != nil {
 		return err
 	}
-	return m.metadata.change(m.store, m.at.Load().dir, maildir.MetadataFile, changes)
+	err := m.metadata.change(m.store, m.at.Load().dir, maildir.MetadataFile, changes)
+	if err == nil {
+		m.home.noteAnnotated(m, changes)
+	}
+	return err
 }
 
 func (m *Mailbox) failure() error {
@@ -133,5 +137,9 @@ func (h *Home) SetMetadata(changes map[string][]byte) error {
 	if fail != nil {
 		return fail
 	}
-	return h.metadata.change(h.store, h.dir, maildir.AccountMetadataFile, changes)
+	err := h.metadata.change(h.store, h.dir, maildir.AccountMetadataFile, changes)
+	if err == nil {
+		h.noteAnnotated(nil, changes)
+	}
+	return err
 }

@@ -253,6 +253,9 @@ func (s *Store) watch() {
 				return
 			}
 		}
+		for _, h := range s.openHomes() {
+			h.poll()
+		}
 		if now.Sub(swept) >= sweepEvery {
 			swept = now
 			s.work.Go(s.sweep)

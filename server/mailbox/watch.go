@@ -20,14 +20,18 @@ type Watch struct {
 
 // Watch begins to watch, and looks for what other programs did before. It must be
 // closed.
-func (m *Mailbox) Watch() (*Watch, error) {
+func (m *Mailbox) Watch() (*Watch, error) { return m.WatchOn(make(chan struct{}, 1)) }
+
+// WatchOn is Watch with a channel of the caller's, which may be that of several
+// watches and feeds: it needs a buffer of one.
+func (m *Mailbox) WatchOn(c chan struct{}) (*Watch, error) {
 	m.Poll()
 	if err := m.lockIndex(); err != nil {
 		return nil, err
 	}
 	defer m.mu.Unlock()
 	m.watches.Add(1)
-	sub := m.news.Subscribe()
+	sub := m.news.SubscribeOn(c)
 	return &Watch{C: sub.C, m: m, sub: sub}, nil
 }
 
