@@ -116,10 +116,11 @@ func (s *session) cmdEnable(c *call) error {
 		return err
 	}
 	var names []string
+	var on extension
 	s.eachCapability(func(can *capability) {
 		for _, w := range words {
-			if can.enable != 0 && strings.EqualFold(w, can.name) && !s.has(can.enable) {
-				s.enable(can.enable)
+			if can.enable != 0 && strings.EqualFold(w, can.name) && (s.enabled|on)&can.enable == 0 {
+				on |= can.enable
 				names = append(names, can.name)
 			}
 		}
@@ -129,17 +130,24 @@ func (s *session) cmdEnable(c *call) error {
 		s.enc.SP().Raw(n)
 	}
 	s.enc.CRLF()
+	s.enable(on)
 	return nil
 }
 
-// enable turns extensions on. QRESYNC brings CONDSTORE (RFC 7162 3.2.3).
+// enable turns extensions on. QRESYNC brings CONDSTORE (RFC 7162 3.2.3), which
+// makes FETCH responses hold MODSEQ from now on; when a mailbox is selected its
+// HIGHESTMODSEQ is told (RFC 7162 3.1).
 func (s *session) enable(e extension) {
 	if e&qresync != 0 {
 		e |= condstore
 	}
+	first := e&^s.enabled&condstore != 0
 	s.enabled |= e
 	s.dec.SetUTF8(s.enabled&(utf8Accept|rev2) != 0)
 	s.enc.SetUTF8(s.enabled&(utf8Accept|rev2) != 0)
+	if first && s.sel != nil {
+		s.writeHighest()
+	}
 }
 
 // maxIDs bounds the pairs of ID (RFC 2971 3.3).

@@ -138,7 +138,7 @@ func TestQresync(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	r.do("STORE 1 +FLAGS.SILENT (\\Deleted)", "OK")
-	r.do("CLOSE", "OK [HIGHESTMODSEQ ")
+	r.do("CLOSE", "OK CLOSE") // and no HIGHESTMODSEQ (RFC 7162 3.2.8)
 	r.do("SELECT INBOX", "OK")
 	r.do("CLOSE", "OK CLOSE")
 }
@@ -221,5 +221,29 @@ func TestMatchedAscends(t *testing.T) {
 		if got := (&resync{seqs: c.seqs, uids: c.uids}).matched(snap); got != c.want {
 			t.Errorf("%v: %d", c.seqs, got)
 		}
+	}
+}
+
+// TestFirstCondstore: whatever turns CONDSTORE on while a mailbox is selected has
+// its HIGHESTMODSEQ told, once (RFC 7162 3.1).
+func TestFirstCondstore(t *testing.T) {
+	w := newWorld(t, nil)
+	w.add(w.box("INBOX"), "Subject: x\n\nx\n")
+	for _, command := range []string{
+		"ENABLE CONDSTORE", "ENABLE QRESYNC", "STATUS Drafts (HIGHESTMODSEQ)", `LIST "" Drafts RETURN (STATUS (HIGHESTMODSEQ))`,
+		"FETCH 1 MODSEQ", "FETCH 1 FLAGS (CHANGEDSINCE 1)", "SEARCH MODSEQ 1", `STORE 1 (UNCHANGEDSINCE 9999) +FLAGS (\Seen)`,
+	} {
+		r := w.login("INBOX")
+		if got := r.do(command, "OK"); strings.Count(got, "* OK [HIGHESTMODSEQ ") != 1 {
+			t.Errorf("%q", got)
+		}
+		if got := r.do("ENABLE QRESYNC CONDSTORE", "OK") + r.do("STATUS INBOX (HIGHESTMODSEQ)", "OK"); strings.Contains(got, "* OK [HIGHESTMODSEQ ") {
+			t.Errorf("again, after %s: %q", command, got)
+		}
+		r.Close()
+	}
+	r := w.login("")
+	if got := r.do("ENABLE CONDSTORE", "OK"); strings.Contains(got, "HIGHESTMODSEQ") {
+		t.Errorf("without a mailbox: %q", got)
 	}
 }

@@ -74,20 +74,15 @@ func highestModSeq(in *mailbox.Snapshot) string {
 	return "HIGHESTMODSEQ " + strconv.FormatUint(uint64(in.HighestModSeq()), 10)
 }
 
-// cmdClose is CLOSE (RFC 9051 6.4.1): EXPUNGE that says nothing, and UNSELECT.
+// cmdClose is CLOSE (RFC 9051 6.4.1): EXPUNGE that says nothing, and UNSELECT. There
+// is no HIGHESTMODSEQ: the client does not know what is gone (RFC 7162 3.2.8).
 func (s *session) cmdClose(c *call) error {
 	if err := c.end(); err != nil {
 		return err
 	}
-	var n int
 	var err error
 	if !s.sel.readOnly && s.can(s.sel.box, rightExpunge) {
-		n, err = s.expungeDeleted(imapwire.NumSet{{Start: 1, Stop: 0}}, true)
-	}
-	if err == nil && n > 0 && s.has(qresync) {
-		if err = s.sel.refresh(); err == nil {
-			s.done(c, highestModSeq(s.sel.now), "") // RFC 7162 3.2.8
-		}
+		_, err = s.expungeDeleted(imapwire.NumSet{{Start: 1, Stop: 0}}, true)
 	}
 	s.unselect()
 	return err

@@ -58,7 +58,7 @@ func (s *session) cmdFetch(c *call) error {
 		return err
 	}
 	if mod.changed || items.modseq {
-		s.enableCondstore()
+		s.enable(condstore)
 	}
 	if c.uid {
 		items.uid = items.uid || !s.has(uidOnly) // RFC 9586 3.3

@@ -48,6 +48,7 @@ func (s *session) cmdList(c *call) error {
 	if err != nil {
 		return err
 	}
+	s.enableFor(l.status)
 	for i := range tree.entries {
 		if err := s.listOne(l, tree, &tree.entries[i]); err != nil {
 			return err

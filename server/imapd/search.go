@@ -28,7 +28,7 @@ func (s *session) parseSearch(c *call, verb imapsearch.Verb) (*imapsearch.Comman
 		s.saved = nil // RFC 5182 2.1: NO empties "$", BAD does not
 	}
 	if err == nil && cmd.Program.ModSeq() {
-		s.enableCondstore()
+		s.enable(condstore)
 	}
 	return cmd, err
 }

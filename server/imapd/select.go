@@ -92,16 +92,14 @@ func (s *session) cmdSelect(c *call) error {
 	}
 	if s.sel != nil {
 		s.unselect()
-		if s.has(qresync) || s.has(rev2) { // RFC 7162 3.2.11, RFC 9051 7.1
-			s.enc.Raw("* OK [CLOSED] The mailbox before is closed\r\n")
-		}
+		s.enc.Raw("* OK [CLOSED] The mailbox before is closed\r\n") // RFC 7162 3.2.11: to all
 	}
 	box, err := s.mailbox(a.name, rightRead)
 	if err != nil {
 		return err
 	}
 	if a.condstore {
-		s.enableCondstore()
+		s.enable(condstore)
 	}
 	sel, err := s.open(box, c.name == "EXAMINE")
 	if err != nil {
@@ -223,17 +221,6 @@ func (s *session) permanent(names []string) []string {
 		kept = append(slices.Clone(kept), `\*`)
 	}
 	return kept
-}
-
-// enableCondstore makes FETCH responses hold MODSEQ from now on (RFC 7162 3.1).
-func (s *session) enableCondstore() {
-	if s.has(condstore) {
-		return
-	}
-	s.enable(condstore)
-	if s.sel != nil {
-		s.writeHighest() // RFC 7162 3.1.2.1
-	}
 }
 
 var errUIDRequired = bad("UIDREQUIRED", "Message numbers are not used with UIDONLY")

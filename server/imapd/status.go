@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"slices"
 	"strconv"
 
 	"facteur/server/imapwire"
@@ -22,6 +23,8 @@ func counted(name string, value func(*mailbox.Status) uint64) statusItem {
 	}}
 }
 
+const highestModSeqItem = "HIGHESTMODSEQ"
+
 // statusItems are those of RFC 9051 6.3.11, RFC 3501 6.3.10 (RECENT), RFC 7162
 // 3.1.7 (HIGHESTMODSEQ), RFC 7889 3.1 (APPENDLIMIT), RFC 8474 4.3 (MAILBOXID) and
 // RFC 9208 4.1.4 (DELETED-STORAGE, in octets).
@@ -33,7 +36,7 @@ var statusItems = []statusItem{
 	counted("UIDNEXT", func(st *mailbox.Status) uint64 { return uint64(st.UIDNext) }),
 	counted("UIDVALIDITY", func(st *mailbox.Status) uint64 { return uint64(st.UIDValidity) }),
 	counted("SIZE", func(st *mailbox.Status) uint64 { return uint64(st.Size) }),
-	counted("HIGHESTMODSEQ", func(st *mailbox.Status) uint64 { return uint64(st.HighestModSeq) }),
+	counted(highestModSeqItem, func(st *mailbox.Status) uint64 { return uint64(st.HighestModSeq) }),
 	{"APPENDLIMIT", func(dst []byte, s *session, _ *mailbox.Mailbox, _ *mailbox.Status) ([]byte, error) {
 		return strconv.AppendInt(dst, s.options().AppendLimit, 10), nil
 	}},
@@ -98,7 +101,15 @@ func (s *session) cmdStatus(c *call) error {
 	if err != nil {
 		return err
 	}
+	s.enableFor(items)
 	return s.writeStatus(s.wireName(box), box, items)
+}
+
+// enableFor turns CONDSTORE on when a command asks for HIGHESTMODSEQ (RFC 7162 3.1).
+func (s *session) enableFor(items []statusItem) {
+	if slices.ContainsFunc(items, func(i statusItem) bool { return i.name == highestModSeqItem }) {
+		s.enable(condstore)
+	}
 }
 
 // writeStatus writes one STATUS response, or nothing when it can't be had.
@@ -116,9 +127,6 @@ func (s *session) writeStatus(name string, box *mailbox.Mailbox, items []statusI
 		line = append(append(line, item.name...), ' ')
 		if line, err = item.append(line, s, box, &st); err != nil {
 			return err
-		}
-		if item.name == "HIGHESTMODSEQ" {
-			s.enable(condstore) // RFC 7162 3.1
 		}
 	}
 	s.enc.Raw("* STATUS ").Mailbox(name).Raw(" (").Bytes(line).Raw(")").CRLF()

@@ -67,7 +67,7 @@ func (s *session) cmdStore(c *call) error {
 		return errReadOnly
 	}
 	if a.conditional {
-		s.enableCondstore()
+		s.enable(condstore)
 	}
 	if flags, err = s.permitted(a.op, flags); err != nil {
 		return err
