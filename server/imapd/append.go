@@ -294,6 +294,7 @@ func (s *session) settle() {
 		if errs[i] != nil {
 			continue
 		}
+		s.made(a.to, uids[i]...)
 		err, done := synced[a.to]
 		if !done {
 			err = a.to.Sync()

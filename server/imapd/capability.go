@@ -11,11 +11,12 @@ type extension uint8
 
 // The extensions that can be enabled.
 const (
-	condstore  extension = 1 << iota // RFC 7162 3.1
-	qresync                          // RFC 7162 3.2
-	utf8Accept                       // RFC 6855
-	rev2                             // RFC 9051
-	uidOnly                          // RFC 9586
+	condstore       extension = 1 << iota // RFC 7162 3.1
+	qresync                               // RFC 7162 3.2
+	utf8Accept                            // RFC 6855
+	rev2                                  // RFC 9051
+	uidOnly                               // RFC 9586
+	metadataEnabled                       // RFC 5464 4.4
 )
 
 // has tells whether all of e are enabled.
@@ -63,7 +64,8 @@ var capabilities = []capability{
 	{name: "QUOTA", states: loggedIn}, // RFC 9208
 	{name: "QUOTA=RES-STORAGE", states: loggedIn},
 	{name: "QUOTA=RES-MESSAGE", states: loggedIn},
-	{name: "METADATA", states: loggedIn}, // RFC 5464
+	{name: "METADATA", states: loggedIn, enable: metadataEnabled}, // RFC 5464
+	{name: "NOTIFY", states: loggedIn},                            // RFC 5465
 }
 
 // eachCapability calls f with what is to be had now.
@@ -131,6 +133,9 @@ func (s *session) cmdEnable(c *call) error {
 	}
 	s.enc.CRLF()
 	s.enable(on)
+	if on&metadataEnabled != 0 {
+		s.observed()
+	}
 	return nil
 }
 

@@ -58,6 +58,7 @@ func commands() map[string]command {
 		"UNAUTHENTICATE": {states: loggedIn, run: (*session).cmdUnauthenticate},
 		"ENABLE":         {states: loggedIn, run: (*session).cmdEnable},
 		"COMPRESS":       {states: loggedIn, run: (*session).cmdCompress},
+		"NOTIFY":         {states: loggedIn, run: (*session).cmdNotify},
 		"IDLE":           {states: loggedIn, run: (*session).cmdIdle},
 		"NAMESPACE":      {states: loggedIn, run: (*session).cmdNamespace},
 		"CREATE":         {states: loggedIn, run: (*session).cmdCreate},
@@ -150,6 +151,7 @@ func (s *session) answer(c *call, cmd command, err error) {
 	if s.state == inMailbox {
 		s.tell(c.uid || !cmd.keepsNumbers)
 	}
+	s.observe()
 	if c.text == "" {
 		c.text = c.name + " completed"
 		if c.uid {
@@ -184,6 +186,9 @@ func (s *session) reject(c *call, err error) {
 	}
 	if r.kind == "NO" && s.state == inMailbox {
 		s.tell(false)
+	}
+	if r.kind == "NO" {
+		s.observe()
 	}
 	s.tagged(c.tag, r.kind, r.code, r.text)
 	if r.kind != "BAD" {

@@ -27,7 +27,7 @@ func (s *session) cmdCopy(c *call) error {
 	if len(pairs) == 0 {
 		return t.ended()
 	}
-	s.done(c, copyUID(pairs, t.to), "")
+	s.done(c, s.copied(pairs, t.to), "")
 	return nil
 }
 
@@ -53,7 +53,7 @@ func (s *session) cmdMove(c *call) error {
 	}
 	pairs, err := s.sel.box.Move(t.uids, t.to)
 	if len(pairs) > 0 { // RFC 6851 4.3: before the EXPUNGEs
-		s.enc.Raw("* OK [").Raw(copyUID(pairs, t.to)).Raw("] Moved\r\n")
+		s.enc.Raw("* OK [").Raw(s.copied(pairs, t.to)).Raw("] Moved\r\n")
 	}
 	if err != nil {
 		return tryCreate(err)
@@ -110,6 +110,14 @@ func (t transfer) ended() error {
 func (s *session) destination(name string) (*mailbox.Mailbox, error) {
 	to, err := s.mailbox(name, rightInsert)
 	return to, tryCreate(err)
+}
+
+// copied notes what the session put into a mailbox, and returns COPYUID.
+func (s *session) copied(pairs []mailbox.Pair, to *mailbox.Mailbox) string {
+	for _, p := range pairs {
+		s.made(to, p.Dst)
+	}
+	return copyUID(pairs, to)
 }
 
 // copyUID is the response code COPYUID (RFC 9051 7.1, RFC 4315 3).

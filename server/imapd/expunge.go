@@ -61,7 +61,7 @@ func (s *session) expungeDeleted(set imapwire.NumSet, byUID bool) (int, error) {
 // doneChanged ends a command that removed messages. With QRESYNC it tells the
 // new HIGHESTMODSEQ (RFC 7162 3.2.7).
 func (s *session) doneChanged(c *call, changed bool) error {
-	s.tell(true)
+	s.update(true)
 	if !changed || !s.has(qresync) {
 		return nil
 	}

@@ -63,6 +63,7 @@ func (s *session) cmdCreate(c *call) error {
 	default:
 		return no(useAttr, "A mailbox has one special use")
 	}
+	s.caused(name)
 	err = p.home.Create(p.name, use)
 	if use != "" && fault.Is(err, fault.NotPossible) {
 		return no(useAttr, fault.As(err).Text)
@@ -103,6 +104,7 @@ func (s *session) cmdDelete(c *call) error {
 	if err != nil {
 		return err
 	}
+	s.caused(name)
 	err = p.home.Delete(p.name)
 	s.leaveDeleted()
 	return err
@@ -131,7 +133,32 @@ func (s *session) cmdRename(c *call) error {
 	if src.home != dst.home {
 		return no("CANNOT", "A mailbox can't be renamed into or out of a shared one: create one there and move the messages")
 	}
-	return src.home.Rename(src.name, dst.name)
+	s.caused(from, to)
+	if err := src.home.Rename(src.name, dst.name); err != nil {
+		return err
+	}
+	s.tellRenamed(from, to)
+	return nil
+}
+
+// tellRenamed writes LIST with the old name, for clients that know what that is
+// (RFC 9051 6.3.9.7). INBOX stays where it is.
+func (s *session) tellRenamed(from, to string) {
+	from, to = strings.TrimSuffix(from, string(separator)), strings.TrimSuffix(to, string(separator))
+	if !s.has(rev2) || from == maildir.Inbox {
+		return
+	}
+	t, err := s.tree(&listing{patterns: []string{to}})
+	if err != nil { // it was renamed nevertheless
+		s.failure("RENAME", err)
+		return
+	}
+	for i := range t.entries {
+		if t.entries[i].Name == to {
+			s.writeName(&t.entries[i], from, false)
+			return
+		}
+	}
 }
 
 // The names of shared mailboxes hold the dots of an address, which a folder's
@@ -168,5 +195,6 @@ func (s *session) subscribe(c *call, on bool) error {
 	if err != nil {
 		return err
 	}
+	s.caused(name)
 	return s.home.Subscribe(storedName(strings.TrimSuffix(name, string(separator))), on)
 }

@@ -42,6 +42,7 @@ func (s *session) idle() bool {
 		if s.state == inMailbox {
 			s.tell(true)
 		}
+		s.observe()
 		if s.over || s.flush() != nil {
 			s.over = true
 			return false
@@ -72,11 +73,23 @@ func (s *session) idle() bool {
 	}
 }
 
-// wakeOnNews wakes the session when its mailbox has something to tell, until
-// stop is called.
+// wakeUnasked is wakeOnNews for a client that listens all the time.
+func (s *session) wakeUnasked() (stop func()) {
+	if !s.listens() {
+		return func() {}
+	}
+	return s.wakeOnNews()
+}
+
+// wakeOnNews wakes the session when there is something to tell, until stop is
+// called.
 func (s *session) wakeOnNews() (stop func()) {
 	news := s.news()
-	if news == nil {
+	var others <-chan struct{}
+	if s.observer != nil {
+		others = s.observer.c
+	}
+	if news == nil && others == nil {
 		return func() {}
 	}
 	quit, gone := make(chan struct{}), make(chan struct{})
@@ -85,6 +98,8 @@ func (s *session) wakeOnNews() (stop func()) {
 		for {
 			select {
 			case <-news:
+				s.link.wake()
+			case <-others:
 				s.link.wake()
 			case <-quit:
 				return

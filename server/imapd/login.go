@@ -159,6 +159,7 @@ func (s *session) cmdUnauthenticate(c *call) error {
 		return err
 	}
 	s.unselect()
+	s.unobserve()
 	s.cred.Store(nil)
 	s.home, s.shared, s.state, s.enabled = nil, nil, notAuthenticated, 0
 	s.enable(0)

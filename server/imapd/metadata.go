@@ -251,10 +251,13 @@ func (s *session) annotate(a annotated, changes map[string][]byte) error {
 		}
 		stored[s.storedEntry(a, entry)] = value
 	}
-	err := s.ownShare(a, changes)
-	if err != nil {
+	if err := s.ownShare(a, changes); err != nil {
 		return err
 	}
+	if s.observer != nil {
+		s.observer.annotated = append(s.observer.annotated, mailbox.Annotated{Mailbox: a.box, Names: slices.Sorted(maps.Keys(stored))})
+	}
+	var err error
 	if a.box == nil {
 		err = a.home.SetMetadata(stored)
 	} else {

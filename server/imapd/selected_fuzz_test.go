@@ -77,7 +77,8 @@ func FuzzSelected(f *testing.F) {
 		"APPEND INBOX CATENATE (URL \"/INBOX/;UID=1/;SECTION=HEADER\" TEXT {1+}\r\na)\r\n", "REPLACE 1 INBOX {1+}\r\na\r\n",
 		"SELECT INBOX (QRESYNC (1 2 1:5 (1,2 1,3)) CONDSTORE)\r\n", "SEARCH RETURN (SAVE MIN) OR TEXT a NOT KEYWORD b\r\n",
 		"SORT (REVERSE DATE) UTF-8 ALL\r\n", "THREAD REFERENCES UTF-8 ALL\r\n", "ESEARCH IN (personal) ALL\r\n", "ENABLE QRESYNC UIDONLY IMAP4rev2\r\n",
-		"FETCH 1 PREVIEW (LAZY)\r\n", "IDLE\r\nDONE\r\n", "CLOSE\r\n", "CHECK\r\n", "FETCH 1 {5}\r\n", "FETCH 1 (BODY[HEADER.FIELDS ({1+}\r\na)])\r\n",
+		"FETCH 1 PREVIEW (LAZY)\r\n", "IDLE\r\nDONE\r\n", "NOTIFY SET STATUS (selected (MessageNew (UID BODY[TEXT]) MessageExpunge)) (subtree (a b) (MailboxName))\r\n", "NOTIFY NONE\r\n",
+		"CLOSE\r\n", "CHECK\r\n", "FETCH 1 {5}\r\n", "FETCH 1 (BODY[HEADER.FIELDS ({1+}\r\na)])\r\n",
 	} {
 		f.Add([]byte("1 " + seed + "2 FETCH 1:* FLAGS\r\n"))
 	}

@@ -28,6 +28,7 @@ import (
 	"facteur/server/address"
 	"facteur/server/auth"
 	"facteur/server/fault"
+	"facteur/server/feed"
 	"facteur/server/imapwire"
 	"facteur/server/mailbox"
 )
@@ -132,6 +133,7 @@ func orElse(d, other time.Duration) time.Duration {
 // Server is an IMAP server.
 type Server struct {
 	opt      atomic.Pointer[Options]
+	applied  feed.Feed       // of Apply
 	ctx      context.Context // ends with Shutdown
 	cancel   context.CancelFunc
 	buffers  *imapwire.Buffers
@@ -168,6 +170,7 @@ func (s *Server) Apply(opt Options) {
 	old := s.opt.Load()
 	opt.Store, opt.Auth, opt.Log = old.Store, old.Auth, old.Log
 	s.opt.Store(opt.withDefaults())
+	s.applied.Publish()
 }
 
 // ErrClosed is returned by Serve after Shutdown.

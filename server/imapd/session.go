@@ -74,7 +74,8 @@ type session struct {
 	shared  map[*mailbox.Home]address.Address // homes of others that were opened
 	enabled extension
 
-	selection // what belongs to the selected mailbox
+	selection           // what belongs to the selected mailbox
+	observer  *observer // what goes on elsewhere, nil: of no interest
 
 	mistakes int
 	over     bool // all is said
@@ -132,6 +133,7 @@ func (s *session) close() {
 	}
 	s.cancel()
 	s.unselect()
+	s.unobserve()
 	if s.enc != nil {
 		_ = s.flush() // of a connection that ends
 	}
@@ -149,9 +151,11 @@ func (s *session) close() {
 // end.
 func (s *session) await() bool {
 	s.settle()
+	s.tellUnasked()
 	if s.flush() != nil || s.over { // the selected mailbox may be gone
 		return false
 	}
+	defer s.wakeUnasked()()
 	s.link.waitUntil(time.Now().Add(s.options().IdleTimeout))
 	defer s.link.waitUntil(time.Time{})
 	for {
@@ -167,6 +171,9 @@ func (s *session) await() bool {
 			return false
 		}
 		if woken {
+			if s.tellUnasked(); s.over || s.flush() != nil {
+				return false
+			}
 			continue
 		}
 		s.timeout()

@@ -12,6 +12,27 @@ import (
 // (RFC 9051 5.2, 7.5.1). expunge says whether sequence numbers may change now:
 // not in the answers to FETCH, STORE and SEARCH.
 func (s *session) tell(expunge bool) {
+	if n := s.asked(); n == nil || n.selected != 0 {
+		s.update(expunge)
+		return
+	}
+	sel := s.sel
+	if sel == nil || s.over {
+		return
+	}
+	if sel.watch.Gone() {
+		s.bye("", byeGone)
+		return
+	}
+	sel.forget()
+	if err := sel.refresh(); err != nil {
+		s.log.Warn("imapd.failed", "command", "update", "error", err)
+	}
+}
+
+// update is tell, also when NOTIFY wants no messages told (RFC 5465 3.1): for the
+// answers to commands that remove some.
+func (s *session) update(expunge bool) {
 	sel := s.sel
 	if sel == nil || s.over {
 		return
@@ -49,6 +70,7 @@ func (s *session) tell(expunge bool) {
 	}
 	s.tellChanged(changes, true)
 	sel.advance(newest)
+	s.tellNew(changes.Added)
 }
 
 // mayRead tells whether the selected mailbox, if there is one, may still be read:
@@ -130,7 +152,13 @@ func appendNames(dst []byte, names []string) []byte {
 // tellChanged writes the flags that changed, in the numbers of seen as long as
 // the client was not told what is gone.
 func (s *session) tellChanged(c msgindex.Changes, renumbered bool) {
-	sel := s.sel
+	sel, what, n := s.sel, withFlags, s.asked()
+	if n != nil && n.selected&flagChange == 0 {
+		return
+	}
+	if n != nil || s.has(rev2) { // RFC 5465 5.1, RFC 9051 6.3.13
+		what |= withUID
+	}
 	for _, place := range c.Changed {
 		r := sel.now.At(place)
 		if sel.knows(r) {
@@ -139,7 +167,7 @@ func (s *session) tellChanged(c msgindex.Changes, renumbered bool) {
 		if !renumbered {
 			place, _ = sel.seen.Find(r.UID)
 		}
-		s.writeChange(place, r, withFlags)
+		s.writeChange(place, r, what)
 	}
 }
 

@@ -21,6 +21,7 @@ type selected struct {
 	// The records of now that the client was told of while seen has older ones.
 	told map[mailbox.UID]mailbox.Record
 
+	mine     imapwire.NumSet // UIDs of messages that this session made, for NOTIFY
 	recent   recents
 	keywords uint64 // the version of FLAGS that was told
 }
@@ -97,6 +98,11 @@ func (sel *selected) knows(r *mailbox.Record) bool {
 // advance makes a snapshot, all of which was told, the one that the client knows.
 func (sel *selected) advance(to *mailbox.Snapshot) {
 	sel.seen, sel.now = to, to
+	sel.forget()
+}
+
+// forget empties told.
+func (sel *selected) forget() {
 	if len(sel.told) > 1000 {
 		sel.told = nil // let go of what a STORE on all took
 	}
