@@ -51,8 +51,12 @@ type incoming struct {
 func (s *session) cmdAppend(c *call) error {
 	c.dec.SP()
 	name := c.dec.Mailbox()
-	a, err := s.receive(c, name, maxMulti)
+	most := s.options().MessageLimit
+	a, err := s.receive(c, name, min(maxMulti, most))
 	if err != nil {
+		if err == errTooMany && most < maxMulti { // RFC 9738 3.1
+			err = no("MESSAGELIMIT "+strconv.Itoa(most), "These are too many messages to append at once")
+		}
 		s.settle() // those before it are answered before it
 		return err
 	}

@@ -65,6 +65,7 @@ var capabilities = []capability{
 	{name: "QUOTA=RES-STORAGE", states: loggedIn},
 	{name: "QUOTA=RES-MESSAGE", states: loggedIn},
 	{name: "METADATA", states: loggedIn, enable: metadataEnabled}, // RFC 5464
+	{name: "MESSAGELIMIT", states: loggedIn, value: messageLimit}, // RFC 9738
 	{name: "NOTIFY", states: loggedIn},                            // RFC 5465
 }
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"facteur/server/imapwire"
+	"facteur/server/mailbox"
 	"facteur/server/wire"
 )
 
@@ -31,7 +32,8 @@ type call struct {
 	goes int64 // octets that REPLACE will remove: the quota does not count them (RFC 8508 3.4)
 	dec  *imapwire.Decoder
 
-	code, text string // of the tagged OK, "" for the usual
+	code, text string      // of the tagged OK, "" for the usual
+	lowest     mailbox.UID // of the messages that were worked on, when there were too many; else 0
 }
 
 // end reads the end of the command, and tells what was wrong with it.
@@ -152,6 +154,7 @@ func (s *session) answer(c *call, cmd command, err error) {
 		s.tell(c.uid || !cmd.keepsNumbers)
 	}
 	s.observe()
+	s.tellLimited(c)
 	if c.text == "" {
 		c.text = c.name + " completed"
 		if c.uid {

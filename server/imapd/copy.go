@@ -88,6 +88,9 @@ func (s *session) parseTransfer(c *call) (t transfer, err error) {
 	if t.to, err = s.destination(name); err != nil {
 		return t, err
 	}
+	if places = s.limited(c, places); c.lowest != 0 && c.name == "COPY" { // all or none (RFC 9051 6.4.7)
+		return t, no(s.limitCode(c), "These are too many messages to copy at once")
+	}
 	t.uids, t.missing = s.sel.uids(places)
 	t.missing = t.missing && !c.uid // RFC 9051 6.4.9: UIDs of which there are no messages are no error
 	for i := range places.all() {

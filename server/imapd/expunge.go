@@ -25,7 +25,7 @@ func (s *session) cmdExpunge(c *call) error {
 	if !s.can(s.sel.box, rightExpunge) {
 		return errNoRight
 	}
-	n, err := s.expungeDeleted(set, true)
+	n, err := s.expungeDeleted(c, set)
 	if err != nil {
 		return err
 	}
@@ -34,14 +34,14 @@ func (s *session) cmdExpunge(c *call) error {
 
 // expungeDeleted removes those of a set of UIDs that have \Deleted, and returns
 // how many that were.
-func (s *session) expungeDeleted(set imapwire.NumSet, byUID bool) (int, error) {
+func (s *session) expungeDeleted(c *call, set imapwire.NumSet) (int, error) {
 	if err := s.sel.refresh(); err != nil {
 		return 0, err
 	}
 	if s.sel.now.Deleted() == 0 {
 		return 0, nil
 	}
-	places, err := s.places(set, byUID)
+	places, err := s.places(set, true)
 	if err != nil {
 		return 0, err
 	}
@@ -53,6 +53,10 @@ func (s *session) expungeDeleted(set imapwire.NumSet, byUID bool) (int, error) {
 	}
 	if len(uids) == 0 {
 		return 0, nil
+	}
+	if most := s.options().MessageLimit; c.uid && len(uids) > most { // EXPUNGE has no limit (RFC 9738 3.1)
+		uids = uids[len(uids)-most:]
+		c.lowest = uids[0]
 	}
 	gone, err := s.sel.box.Expunge(uids)
 	return len(gone), err
@@ -82,7 +86,7 @@ func (s *session) cmdClose(c *call) error {
 	}
 	var err error
 	if !s.sel.readOnly && s.can(s.sel.box, rightExpunge) {
-		_, err = s.expungeDeleted(imapwire.NumSet{{Start: 1, Stop: 0}}, true)
+		_, err = s.expungeDeleted(c, imapwire.NumSet{{Start: 1, Stop: 0}})
 	}
 	s.unselect()
 	return err

@@ -82,6 +82,7 @@ func (s *session) cmdFetch(c *call) error {
 	if mod.changed {
 		places = s.sel.changedIn(mod.since, places)
 	}
+	places = s.limited(c, places)
 	s.markSeen(places, items)
 	return s.fetchAll(c, places, items)
 }
@@ -155,7 +156,7 @@ func (s *session) fetchAll(c *call, places spans, items *fetchItems) error {
 	defer f.close()
 	var refused error
 	missing := false
-	for i := range places.all() {
+	for i := range places.order(c) {
 		r := s.sel.current(i)
 		if r == nil {
 			missing = true

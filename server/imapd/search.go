@@ -49,6 +49,9 @@ func (s *session) search(c *call, verb imapsearch.Verb) error {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	answer, err := cmd.Run(ctx, s.searchEnv(c, s.sel.box, s.sel.seen, cancel))
+	if err == nil && c.lowest != 0 && verb != imapsearch.Search { // RFC 9738 3.3
+		err = no(s.limitCode(c), "These are too many messages to sort at once")
+	}
 	if err != nil {
 		if cmd.Return.Save {
 			s.saved = nil // RFC 5182 2.1
@@ -67,6 +70,7 @@ func (s *session) search(c *call, verb imapsearch.Verb) error {
 func (s *session) searchEnv(c *call, box *mailbox.Mailbox, in *mailbox.Snapshot, stop func()) imapsearch.Env {
 	env := imapsearch.Env{
 		Box: box, Snapshot: in, Now: time.Now(),
+		Limit: s.options().MessageLimit, Limited: func(lowest mailbox.UID) { c.lowest = lowest },
 		Progress: func(done, total int) {
 			if s.tellProgress(c, done, total) != nil {
 				stop()

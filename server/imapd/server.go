@@ -65,6 +65,9 @@ type Options struct {
 	// AppendLimit is the size of the largest message that APPEND takes, in
 	// octets. 0: 25 MiB.
 	AppendLimit int64
+	// MessageLimit is how many messages one command works on (RFC 9738), at least
+	// 1000 but in tests. 0: 1,000,000.
+	MessageLimit int
 	// QuotaOf returns the quota of an account or shared mailbox in octets, 0 for
 	// none. nil: none.
 	QuotaOf func(address.Address) int64
@@ -107,6 +110,9 @@ func (o Options) withDefaults() *Options {
 	}
 	if o.Members == nil {
 		o.Members = func(address.Address) []Grant { return nil }
+	}
+	if o.MessageLimit <= 0 {
+		o.MessageLimit = 1_000_000
 	}
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = 10_000

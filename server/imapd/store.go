@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -79,6 +80,7 @@ func (s *session) cmdStore(c *call) error {
 	if err != nil {
 		return err
 	}
+	places = s.limited(c, places)
 	uids, missing := s.sel.uids(places)
 	modified, err := s.sel.box.SetFlags(mailbox.StoreOptions{
 		UIDs: uids, Op: a.op, Flags: flags, Conditional: a.conditional, UnchangedSince: a.since,
@@ -91,7 +93,7 @@ func (s *session) cmdStore(c *call) error {
 	}
 	s.tellKeywords()
 	a.uid, a.flags = c.uid, flags
-	s.answerStore(places, a, modified)
+	s.answerStore(places.order(c), a, modified)
 	switch {
 	case len(modified) > 0:
 		s.done(c, "MODIFIED "+s.numbersOf(modified, c.uid).String(), "Conditional STORE failed for some")
@@ -137,14 +139,14 @@ func flagRight(flag string) byte {
 }
 
 // answerStore tells of the messages that a STORE was for.
-func (s *session) answerStore(places spans, a storeArgs, modified []mailbox.UID) {
+func (s *session) answerStore(places iter.Seq[int], a storeArgs, modified []mailbox.UID) {
 	sel := s.sel
 	want := expectation{box: sel.box, op: a.op, flags: a.flags}
 	what := changed(0)
 	if a.uid {
 		what = withUID // RFC 9051 6.4.9
 	}
-	for i := range places.all() {
+	for i := range places {
 		r := sel.current(i)
 		if r == nil {
 			continue

@@ -156,7 +156,7 @@ func (s *session) tellChanged(c msgindex.Changes, renumbered bool) {
 	if n != nil && n.selected&flagChange == 0 {
 		return
 	}
-	if n != nil || s.has(rev2) { // RFC 5465 5.1, RFC 9051 6.3.13
+	if n != nil { // RFC 5465 5.1
 		what |= withUID
 	}
 	for _, place := range c.Changed {

@@ -32,6 +32,11 @@ type Env struct {
 	// Zone is where internal dates are told; nil: UTC. BEFORE, ON, SINCE and
 	// their like mean its days.
 	Zone *time.Location
+	// Limit is how many messages are searched at most: the newest of those that
+	// the keys of numbers and UIDs leave. 0: all. Limited, if not nil, is called
+	// with the lowest UID when there were more (RFC 9738 3.1).
+	Limit   int
+	Limited func(lowest mailbox.UID)
 	// Progress, if not nil, is called each ProgressEvery, from the goroutine of
 	// Run, with the number of messages that were looked at (RFC 9585).
 	Progress      func(done, total int)

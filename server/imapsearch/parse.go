@@ -1,6 +1,7 @@
 package imapsearch
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -87,6 +88,12 @@ func (p *parser) keyOf(word string, depth int) key {
 	case "UID":
 		d.SP()
 		return p.numbers(opUIDs)
+	case "UIDAFTER": // RFC 9738 3.2
+		d.SP()
+		return uidsBetween(uint64(d.NzNumber())+1, math.MaxUint32)
+	case "UIDBEFORE":
+		d.SP()
+		return uidsBetween(1, uint64(d.NzNumber())-1)
 	case "RECENT":
 		return key{op: opRecent}
 	case "OLD":
@@ -196,6 +203,14 @@ func (p *parser) numbers(of op) key {
 		}
 	}
 	return key{op: of, set: set}
+}
+
+// uidsBetween is a key for the UIDs from one to another, both in it.
+func uidsBetween(from, to uint64) key {
+	if from > to {
+		return key{op: opNone}
+	}
+	return key{op: opUIDs, set: imapwire.NumSet{{Start: uint32(from), Stop: uint32(to)}}}
 }
 
 func (p *parser) date() time.Time { return p.d.Date() }

@@ -87,6 +87,8 @@ func TestParseKeys(t *testing.T) {
 		{`MODSEQ "/flags/\\draft" all 620162338`, `(and modseq 620162338)`},
 		{`MODSEQ "/flags/$Work" priv 0`, `(and modseq 0)`},
 		{`EMAILID M6d99ac3275bb4e THREADID T64b478a75b7ea9`, `(and emailid M6d99ac3275bb4e none)`},
+		{`UIDAFTER 25000 UIDBEFORE 27000`, `(and uids 25001:4294967295 uids 1:26999)`},
+		{`UIDAFTER 4294967295 UIDBEFORE 1`, `(and none none)`},
 		{`1:4,9,*:12`, `(and numbers 1:4,9,*:12)`},
 		{`* UID 1:*`, `(and numbers * uids 1:*)`},
 		{`$ UID $`, `(and $ $)`},

@@ -17,6 +17,12 @@ import (
 func Run(ctx context.Context, env Env, p *Program) ([]int, error) {
 	src := env.source()
 	plan := newPlan(&env, src, p)
+	if env.Limit > 0 && plan.to-plan.from > env.Limit {
+		plan.from = plan.to - env.Limit
+		if env.Limited != nil {
+			env.Limited(env.Snapshot.At(plan.from).UID)
+		}
+	}
 	found, open, err := records(ctx, &env, src, plan)
 	if err != nil || len(open) == 0 {
 		return found, err

@@ -93,6 +93,7 @@ func TestSearchKeys(t *testing.T) {
 		{"KEYWORD work", "2"}, {"KEYWORD $forwarded", "3"}, {"UNKEYWORD Later", "1 2 3"}, {"KEYWORD more2", "3"}, {"KEYWORD none", ""},
 		{"2:3", "2 3"}, {"*", "4"}, {"4:*", "4"}, {"9:*", "4"}, {"9:12", ""}, {"NOT 2:3", "1 4"}, {"1,3", "1 3"},
 		{"UID 11:20", "2 3"}, {"UID 12:19", ""}, {"UID 21:*", "4"}, {"UID 50:*", "4"}, {"UID 1:10,12,21", "1 4"},
+		{"UIDAFTER 10", "2 3 4"}, {"UIDAFTER 11", "3 4"}, {"UIDAFTER 50", ""}, {"UIDBEFORE 21", "1 2 3"}, {"UIDBEFORE 1", ""}, {"NOT UIDAFTER 11", "1 2"},
 		{"$", "2 3 4"}, {"UID $", "2 3 4"}, {"$ SEEN", "4"}, {"OR $ 1", "1 2 3 4"},
 		{"BEFORE 2-Mar-2024", "1"}, {"ON 3-Mar-2024", "3 4"}, {"SINCE 2-Mar-2024", "2 3 4"},
 		{"SENTBEFORE 2-Mar-2024", "1"}, {"SENTON 1-Mar-2024", "1"}, {"SENTON 2-Mar-2024", "2"}, {"SENTSINCE 2-Mar-2024", "2"}, {"NOT SENTSINCE 2-Mar-2024", "1 3 4"},
