@@ -1,10 +1,14 @@
 package mailbox
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"facteur/server/address"
 )
 
 func TestAnnotated(t *testing.T) {
@@ -64,5 +68,38 @@ func TestVersion(t *testing.T) {
 	f.ok(f.home.Subscribe("INBOX", false))
 	if f.home.Version() != last {
 		t.Error("a new version for what was so")
+	}
+}
+
+// A home that was forgotten is no trouble for who still listens.
+func TestPollForgotten(t *testing.T) {
+	var log bytes.Buffer
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "tmp"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	store, err := Open(Options{
+		Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp"),
+		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := address.MustParse("carol@example.org")
+	home, err := store.Home(account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer home.Changed().Subscribe().Close()
+	home.poll()
+	if err := store.Forget(account); err != nil {
+		t.Fatal(err)
+	}
+	home.poll()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if log.Len() > 0 {
+		t.Error(log.String())
 	}
 }

@@ -324,7 +324,10 @@ func (h *Home) publish() {
 // poll looks for folders that other programs made or removed, when somebody
 // wants to know.
 func (h *Home) poll() {
-	if h.changed.Len() == 0 {
+	h.mu.Lock()
+	fail := h.fail
+	h.mu.Unlock()
+	if fail != nil || h.changed.Len() == 0 {
 		return
 	}
 	if err := h.refresh(); err != nil {
