@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -379,11 +381,15 @@ type zipConn struct {
 // Read is that of net.Conn.
 func (c zipConn) Read(p []byte) (int, error) { return c.z.Read(p) }
 
-// Write is that of net.Conn; all goes out at once.
+// Write is that of net.Conn; all goes out at once, in several pieces. Behind the
+// one that holds LOGOUT the server may have closed: what is read tells.
 func (c zipConn) Write(p []byte) (int, error) {
 	n, err := c.z.Write(p)
 	if err == nil {
 		err = c.z.rest()
+	}
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		err = nil
 	}
 	return n, err
 }
