@@ -148,7 +148,7 @@ func (s *session) searched(sources []imapsearch.Source) ([]*mailbox.Mailbox, err
 			boxes = append(boxes, box)
 		}
 	}
-	var folders []mailbox.Folder
+	var names *tree // all that the session may see, shared ones too
 	for _, src := range sources {
 		if src.Kind == imapsearch.Selected {
 			if s.sel == nil {
@@ -157,13 +157,13 @@ func (s *session) searched(sources []imapsearch.Source) ([]*mailbox.Mailbox, err
 			add(s.sel.box)
 			continue
 		}
-		if folders == nil {
+		if names == nil {
 			var err error
-			if folders, err = s.home.Folders(); err != nil {
+			if names, err = s.tree(&listing{patterns: []string{"*"}}); err != nil {
 				return nil, err
 			}
 		}
-		for _, name := range sourceNames(src, folders) {
+		for _, name := range sourceNames(src, names.entries) {
 			box, err := s.mailbox(name, rightRead)
 			switch {
 			case err == nil:
@@ -177,7 +177,7 @@ func (s *session) searched(sources []imapsearch.Source) ([]*mailbox.Mailbox, err
 }
 
 // sourceNames returns the names of the mailboxes of a source.
-func sourceNames(src imapsearch.Source, folders []mailbox.Folder) []string {
+func sourceNames(src imapsearch.Source, entries []entry) []string {
 	var names []string
 	switch src.Kind {
 	case imapsearch.Inboxes:
@@ -187,9 +187,11 @@ func sourceNames(src imapsearch.Source, folders []mailbox.Folder) []string {
 	case imapsearch.Subtree, imapsearch.SubtreeOne:
 		names = append(names, src.Mailboxes...)
 	}
-	for _, f := range folders {
+	for _, f := range entries {
 		take := f.Exists
 		switch src.Kind {
+		case imapsearch.Personal:
+			take = take && !strings.HasPrefix(f.Name, sharedPrefix)
 		case imapsearch.Subscribed:
 			take = take && f.Subscribed
 		case imapsearch.Subtree, imapsearch.SubtreeOne:
