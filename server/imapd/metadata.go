@@ -105,6 +105,8 @@ type metadataQuery struct {
 	depth   int // 0, 1, or -1 for all that is below
 }
 
+// parseMetadataQuery reads the arguments of GETMETADATA. The options stand before
+// the mailbox in the formal syntax of RFC 5464, and behind it in its examples.
 func parseMetadataQuery(d *imapwire.Decoder) (mailbox string, q metadataQuery) {
 	q.maxSize = -1
 	d.SP()
@@ -115,16 +117,33 @@ func parseMetadataQuery(d *imapwire.Decoder) (mailbox string, q metadataQuery) {
 	mailbox = d.Mailbox()
 	d.SP()
 	if d.Peek() == '(' {
-		d.List(func() {
-			if len(q.names) == maxEntries {
-				d.Fail("GETMETADATA takes %d names", maxEntries)
-			}
-			q.names = append(q.names, entryName(d))
-		})
-	} else {
-		q.names = append(q.names, entryName(d))
+		q.list(d)
+		if len(q.names) > 0 {
+			return mailbox, q
+		}
+		d.SP() // it held the options
+		if d.Peek() == '(' {
+			q.list(d)
+			return mailbox, q
+		}
 	}
+	q.names = append(q.names, entryName(d))
 	return mailbox, q
+}
+
+// list reads a list of names or of options. Names begin with "/", in quotes or
+// not.
+func (q *metadataQuery) list(d *imapwire.Decoder) {
+	d.List(func() {
+		switch c := d.Peek(); {
+		case len(q.names) == 0 && (c|0x20 >= 'a' && c|0x20 <= 'z'):
+			q.option(d)
+		case len(q.names) == maxEntries:
+			d.Fail("GETMETADATA takes %d names", maxEntries)
+		default:
+			q.names = append(q.names, entryName(d))
+		}
+	})
 }
 
 // option reads one of RFC 5464 4.2.1 and 4.2.2.
