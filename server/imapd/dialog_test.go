@@ -24,7 +24,7 @@ import (
 //	# ...                   a comment
 //	== title                begins a case, which has a server of its own
 //	option WORD VALUE       before the first use of the server: quota OCTETS, limit
-//	                        OCTETS, shared, tls, progress (told each millisecond)
+//	                        OCTETS, messages COUNT, shared, tls, progress (told each millisecond)
 //	nologin                 connections are not logged in as alice@example.org
 //	folder NAME [USE]       makes a folder
 //	mail NAME [DATE] [FLAGS]  delivers the message that follows, each line behind "> "
@@ -193,6 +193,9 @@ func (s *stage) option(words []string) {
 	case "limit":
 		n := number()
 		s.options = append(s.options, func(o *Options) { o.AppendLimit = n })
+	case "messages":
+		n := number()
+		s.options = append(s.options, func(o *Options) { o.MessageLimit = int(n) })
 	case "shared":
 		s.options = append(s.options, sharedOffice)
 	case "progress":
