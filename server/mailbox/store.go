@@ -71,6 +71,22 @@ import (
 // idleAfter is the time after which an index that nobody uses is let go.
 const idleAfter = 5 * time.Minute
 
+// With more than maxLoaded indexes in memory, each of which has open files, those
+// that nobody uses are let go sooner: a LIST with STATUS may ask for all of the
+// folders of an account.
+const (
+	maxLoaded    = 2000
+	crowdedAfter = 3 * time.Second
+)
+
+// unusedAfter is how long an index that nobody uses stays, when there are so many.
+func unusedAfter(loaded int) time.Duration {
+	if loaded > maxLoaded {
+		return crowdedAfter
+	}
+	return idleAfter
+}
+
 // sweepEvery is the time between two looks for what need not be kept any more.
 const sweepEvery = time.Hour
 
@@ -242,16 +258,8 @@ func (s *Store) watch() {
 		}
 		now := s.opt.Now()
 		s.clock.Store(now.UnixNano())
-		for _, m := range s.lists() {
-			if m.watches.Load() > 0 {
-				m.Poll()
-			} else {
-				m.unload(idleAfter)
-			}
-			m.tidyCache()
-			if s.stopped() {
-				return
-			}
+		if loaded := s.lists(); !s.lookAfter(loaded, unusedAfter(len(loaded))) {
+			return
 		}
 		for _, h := range s.openHomes() {
 			h.poll()
@@ -261,6 +269,22 @@ func (s *Store) watch() {
 			s.work.Go(s.sweep)
 		}
 	}
+}
+
+// lookAfter looks after mailboxes once. false: the store is to close.
+func (s *Store) lookAfter(loaded []*Mailbox, unused time.Duration) bool {
+	for _, m := range loaded {
+		if m.watches.Load() > 0 {
+			m.Poll()
+		} else {
+			m.unload(unused)
+		}
+		m.tidyCache()
+		if s.stopped() {
+			return false
+		}
+	}
+	return true
 }
 
 // sweep removes what need not be kept any more in the homes in use.

@@ -146,3 +146,28 @@ func TestWatch(t *testing.T) {
 		}
 	})
 }
+
+// Indexes that nobody uses are let go soon when there are many.
+func TestCrowded(t *testing.T) {
+	if unusedAfter(maxLoaded) != idleAfter || unusedAfter(maxLoaded+1) != crowdedAfter {
+		t.Error(unusedAfter(maxLoaded), unusedAfter(maxLoaded+1))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		v := f.view(f.inbox)
+		defer v.Close()
+		sent, err := f.home.Mailbox("Sent")
+		f.ok(err)
+		_, err = sent.Snapshot()
+		f.ok(err)
+		time.Sleep(2 * crowdedAfter)
+		synctest.Wait()
+		if n := len(f.store.lists()); n != 2 {
+			t.Fatal(n)
+		}
+		f.store.lookAfter(f.store.lists(), unusedAfter(maxLoaded+1))
+		if n := len(f.store.lists()); n != 1 {
+			t.Error(n, "are left: one is watched")
+		}
+	})
+}
