@@ -213,8 +213,9 @@ func TestSets(t *testing.T) {
 		{"UID 1:*", "1 2 3"}, {"UID 2", ""}, {"UID 2:3", "2"}, {"UID 9:*", "3"}, {"UID 1:4294967295", "1 2 3"},
 		{"UID 4294967295:1", "1 2 3"}, {"UID 5:8", ""}, {"UID 4,3,1,4", "1 2 3"}, {"UID *", "3"}, {"UID *:*", "3"},
 	} {
-		verb, set, uid := "FETCH", c.set, false
-		if set, uid = strings.CutPrefix(c.set, "UID "); uid {
+		verb := "FETCH"
+		set, uid := strings.CutPrefix(c.set, "UID ")
+		if uid {
 			verb = "UID FETCH"
 		}
 		var got []string
