@@ -16,7 +16,7 @@ import (
 
 // The bounds of APPEND.
 const (
-	maxMulti   = 500 // messages of one command (RFC 3502)
+	maxMulti   = 100 // messages of one command (RFC 3502); each holds an open file
 	maxPending = 128 // messages whose reply waits
 	maxSyncs   = 16  // files that are synced at once
 
