@@ -395,6 +395,9 @@ func (s *storm) read(c *stormClient, box *stormBox) error {
 	if err != nil {
 		return err
 	}
+	if err := c.awaitGone(); err != nil {
+		return err
+	}
 	old := box.messages
 	box.messages = make(map[uint32]stormMessage)
 	for i, t := range c.view {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"math/rand/v2"
 	"os"
 
@@ -207,11 +208,15 @@ func (x *Index) releaseCache(c *cacheFile) {
 	}
 }
 
-// spoilCache notes that a cache is shorter than it was, or fails.
-func (x *Index) spoilCache(c *cacheFile) {
+// doubtCache is called when a cache could not be read up to end. It is spoiled
+// when it fails, or is shorter than it was; a Ref of another file, from before or
+// after a compaction, may point behind its end.
+func (x *Index) doubtCache(c *cacheFile, end int64, err error) {
 	x.cacheMu.Lock()
 	defer x.cacheMu.Unlock()
-	c.spoiled = true
+	if err != nil && !errors.Is(err, io.EOF) || end <= c.size {
+		c.spoiled = true
+	}
 }
 
 // closeCache ends the use of the index; readers go on.

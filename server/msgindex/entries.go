@@ -1,10 +1,5 @@
 package msgindex
 
-import (
-	"errors"
-	"io"
-)
-
 const (
 	windowSize = 64 << 10 // of a sequential read
 	singleSize = 4 << 10  // of any other
@@ -72,9 +67,7 @@ func (e *Entries) read(at int64, n int) []byte {
 	if got >= n {
 		return buf[:n]
 	}
-	if err != nil && !errors.Is(err, io.EOF) || got < n {
-		e.x.spoilCache(e.c)
-	}
+	e.x.doubtCache(e.c, at+int64(n), err)
 	return nil
 }
 
