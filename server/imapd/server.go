@@ -20,7 +20,6 @@ import (
 	"math"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +29,7 @@ import (
 	"facteur/server/fault"
 	"facteur/server/feed"
 	"facteur/server/imapwire"
+	"facteur/server/listen"
 	"facteur/server/mailbox"
 )
 
@@ -227,9 +227,7 @@ func (s *Server) forgetListener(ln net.Listener) {
 
 // limits tells whether MaxPerClient holds for a client.
 func (o *Options) limits(remote netip.Addr) bool {
-	trusted := !remote.IsValid() || remote.IsLoopback() ||
-		slices.ContainsFunc(o.Trusted, func(p netip.Prefix) bool { return p.Contains(remote) })
-	return o.LimitTrusted || !trusted
+	return o.LimitTrusted || !listen.Trusted(o.Trusted, remote)
 }
 
 // admit starts a session for a connection, or refuses it.

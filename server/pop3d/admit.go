@@ -3,10 +3,10 @@ package pop3d
 import (
 	"crypto/tls"
 	"net"
-	"net/netip"
 	"time"
 
 	"facteur/server/envelope"
+	"facteur/server/listen"
 )
 
 // start admits a connection and serves it in its own goroutine.
@@ -69,31 +69,9 @@ func turnAway(conn net.Conn, service, refusal string) {
 	conn.Write([]byte("-ERR [" + sysTemp + "] " + refusal + "\r\n"))
 }
 
-// clientKey is what counts as one client: an IPv4 address or an IPv6 /64,
-// which is what one household gets (RFC 6177).
-func clientKey(a netip.Addr) netip.Addr {
-	if a.Is6() {
-		p, _ := a.WithZone("").Prefix(64) // can't fail for 64 bits of IPv6
-		return p.Addr()
-	}
-	return a
-}
-
 // limited tells whether the limits of connections and errors hold for s.
 func (s *session) limited(o *Options) bool {
-	if o.LimitTrusted {
-		return true
-	}
-	a := s.info.Remote.Addr()
-	if !a.IsValid() || a.IsLoopback() {
-		return false
-	}
-	for _, p := range o.Trusted {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return true
+	return o.LimitTrusted || !listen.Trusted(o.Trusted, s.info.Remote.Addr())
 }
 
 // sessionInfo returns what is known of a new connection.
@@ -101,20 +79,9 @@ func sessionInfo(conn net.Conn, service string) envelope.Session {
 	return envelope.Session{
 		ID:       envelope.NewID(),
 		Listener: service,
-		Remote:   addrPort(conn.RemoteAddr()),
-		Local:    addrPort(conn.LocalAddr()),
+		Remote:   listen.AddrPort(conn.RemoteAddr()),
+		Local:    listen.AddrPort(conn.LocalAddr()),
 	}
-}
-
-// addrPort returns the address of a TCP end, IPv4 as such. It is invalid for a
-// Unix socket.
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
 // tlsVersion returns a version as in Received: "TLS1.3".

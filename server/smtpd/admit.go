@@ -3,11 +3,11 @@ package smtpd
 import (
 	"crypto/tls"
 	"net"
-	"net/netip"
 	"time"
 
 	"facteur/server/envelope"
 	"facteur/server/fault"
+	"facteur/server/listen"
 )
 
 // start admits a connection and serves it in its own goroutine.
@@ -71,31 +71,9 @@ func turnAway(conn net.Conn, service string, o *Options, f *fault.Fault) {
 	conn.Write([]byte("421 " + f.Enhanced() + " " + o.Hostname + " " + f.Text + "\r\n"))
 }
 
-// clientKey is what counts as one client: an IPv4 address or an IPv6 /64,
-// which is what one household gets (RFC 6177).
-func clientKey(a netip.Addr) netip.Addr {
-	if a.Is6() {
-		p, _ := a.WithZone("").Prefix(64) // can't fail for 64 bits of IPv6
-		return p.Addr()
-	}
-	return a
-}
-
 // limited tells whether the limits of connections and errors hold for s.
 func (s *session) limited(o *Options) bool {
-	if o.LimitTrusted {
-		return true
-	}
-	a := s.info.Remote.Addr()
-	if !a.IsValid() || a.IsLoopback() || s.info.Listener == LMTP {
-		return false
-	}
-	for _, p := range o.Trusted {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return true
+	return o.LimitTrusted || !(s.info.Listener == LMTP || listen.Trusted(o.Trusted, s.info.Remote.Addr()))
 }
 
 // sessionInfo returns what is known of a new connection.
@@ -103,20 +81,9 @@ func sessionInfo(conn net.Conn, service string) envelope.Session {
 	return envelope.Session{
 		ID:       envelope.NewID(),
 		Listener: service,
-		Remote:   addrPort(conn.RemoteAddr()),
-		Local:    addrPort(conn.LocalAddr()),
+		Remote:   listen.AddrPort(conn.RemoteAddr()),
+		Local:    listen.AddrPort(conn.LocalAddr()),
 	}
-}
-
-// addrPort returns the address of a TCP end, IPv4 as such. It is invalid for a
-// Unix socket.
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
 // tlsVersion returns a version as in Received: "TLS1.3".

@@ -14,6 +14,7 @@ import (
 
 	"facteur/server/auth"
 	"facteur/server/envelope"
+	"facteur/server/listen"
 	"facteur/server/wire"
 )
 
@@ -70,7 +71,7 @@ func newSession(srv *Server, conn net.Conn, service string, o *Options) *session
 		started: time.Now(),
 		woken:   make(chan struct{}),
 	}
-	s.key = clientKey(s.info.Remote.Addr())
+	s.key = listen.ClientKey(s.info.Remote.Addr())
 	s.log = srv.log.With("id", s.info.ID)
 	return s
 }
