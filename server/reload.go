@@ -8,6 +8,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/config"
+	"facteur/server/connection"
 	"facteur/server/control"
 	"facteur/server/deliver"
 	"facteur/server/imapd"
@@ -137,7 +138,13 @@ func intakeSettings(c *settings) intake.Settings {
 func (s *Server) smtpOptions(c *settings) smtpd.Options {
 	return smtpd.Options{
 		Hostname: string(c.Hostname), MessageSize: c.Limits.MessageSize, Recipients: c.Limits.Recipients,
-		Trusted: c.Trusted, TLS: s.certs.Config(), PlaintextLogin: string(c.TLS.PlaintextLogin),
+		Settings: s.connections(c),
+	}
+}
+
+func (s *Server) connections(c *settings) connection.Settings {
+	return connection.Settings{
+		Limits: connection.Limits{Trusted: c.Trusted}, TLS: s.certs.Config(), PlaintextLogin: string(c.TLS.PlaintextLogin),
 	}
 }
 
@@ -145,7 +152,7 @@ func (s *Server) imapOptions(c *settings) imapd.Options {
 	return imapd.Options{
 		Store: s.store, Auth: s.auth, Log: s.log,
 		TLS: s.certs.Config(), PlaintextLogin: c.TLS.PlaintextLogin == config.PlaintextLoopback, AppendLimit: c.Limits.MessageSize,
-		Trusted: c.Trusted,
+		Limits: connection.Limits{Trusted: c.Trusted},
 		QuotaOf: func(a address.Address) int64 {
 			box, _ := c.directory.Box(a)
 			return box.Quota
@@ -168,9 +175,7 @@ func (s *Server) imapOptions(c *settings) imapd.Options {
 }
 
 func (s *Server) popOptions(c *settings) pop3d.Options {
-	return pop3d.Options{
-		Hostname: string(c.Hostname), Trusted: c.Trusted, TLS: s.certs.Config(), PlaintextLogin: string(c.TLS.PlaintextLogin),
-	}
+	return pop3d.Options{Hostname: string(c.Hostname), Settings: s.connections(c)}
 }
 
 // wanted lists the addresses to listen on.

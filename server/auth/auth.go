@@ -13,7 +13,7 @@
 //
 // An Authenticator may be used by any number of goroutines; its one lock is
 // never held while a password is verified. It keeps nothing on disk, and knows
-// no SASL: mechanisms belong to the protocols.
+// of SASL what PLAIN and LOGIN say (sasl.go), not how a protocol wraps it.
 package auth
 
 import (

@@ -153,7 +153,7 @@ func (w *world) serve(service string) string {
 	go func() { ended <- w.server.Serve(ln, service) }()
 	w.t.Cleanup(func() {
 		ln.Close()
-		if err := <-ended; err != nil {
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
 			w.t.Errorf("Serve: %v", err)
 		}
 	})

@@ -19,7 +19,7 @@ func (w *world) pipe() *rawConn {
 	w.t.Helper()
 	client, server := net.Pipe()
 	w.t.Cleanup(func() { client.Close() })
-	w.server.admit(near{server}, "imap")
+	w.server.start(near{server}, false)
 	r := &rawConn{client, w.t, bufio.NewReader(client)}
 	r.expect("* OK")
 	return r
@@ -91,7 +91,7 @@ func TestWriteTimeout(t *testing.T) {
 		r.do("LOGIN alice@example.org demo", "OK")
 		start := time.Now()
 		r.send("a NOOP\r\n")
-		w.server.running.Wait()
+		w.server.sessions.Wait()
 		if since := time.Since(start); since < writeTimeout || since > 2*writeTimeout {
 			t.Errorf("given up after %v", since)
 		}

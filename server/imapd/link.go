@@ -3,9 +3,10 @@ package imapd
 import (
 	"io"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
+
+	"facteur/server/fault"
 )
 
 const (
@@ -133,28 +134,10 @@ func (l *link) linger() {
 
 // refuse ends a connection that gets no session. Where TLS is first, nothing can
 // be said.
-func (l *link) refuse(plain bool) {
-	if plain {
+func (l *link) refuse(why *fault.Fault, tlsFirst bool) {
+	if !tlsFirst {
 		_ = l.Conn.SetWriteDeadline(time.Now().Add(byeTimeout)) // best effort
-		_, _ = io.WriteString(l.Conn, "* BYE [LIMIT] Too many connections\r\n")
+		_, _ = io.WriteString(l.Conn, "* BYE ["+codes[why.Kind]+"] "+why.Text+"\r\n")
 	}
 	l.Close()
-}
-
-// remoteOf returns the client's address, and what it is counted under.
-func remoteOf(c net.Conn) (netip.Addr, netip.Prefix) {
-	a, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	if err != nil {
-		return netip.Addr{}, netip.Prefix{} // a Unix socket
-	}
-	addr := a.Addr().Unmap().WithZone("")
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	client, err := addr.Prefix(bits)
-	if err != nil {
-		return addr, netip.Prefix{}
-	}
-	return addr, client
 }

@@ -1,8 +1,6 @@
 package imapd
 
 import (
-	"bytes"
-	"encoding/base64"
 	"time"
 
 	"facteur/server/auth"
@@ -61,95 +59,59 @@ func (s *session) login(c *call, name, password string) error {
 	return nil
 }
 
-// errResponse is the answer to a SASL response that can't be read.
-var errResponse = bad("", "Malformed SASL response")
-
 // maxResponse bounds a SASL response, in octets of base64.
 const maxResponse = 4 << 10
+
+// saslFailure is the answer to what ends a SASL exchange early.
+func saslFailure(err error) error {
+	switch err {
+	case auth.ErrMechanism:
+		return no("CANNOT", "This mechanism is not supported")
+	case auth.ErrProxy:
+		return no("AUTHORIZATIONFAILED", "Logging in for someone else is not possible")
+	case auth.ErrCancelled: // RFC 9051 6.2.2
+		return bad("", "AUTHENTICATE was cancelled")
+	case auth.ErrBase64, auth.ErrResponse:
+		return bad("", "Malformed SASL response")
+	}
+	return err
+}
 
 // cmdAuthenticate is AUTHENTICATE (RFC 9051 6.2.2) with PLAIN and LOGIN, with an
 // initial response (RFC 4959) or without.
 func (s *session) cmdAuthenticate(c *call) error {
 	c.dec.SP()
 	mechanism := c.dec.Keyword()
-	var initial *string
+	initial := ""
 	if c.dec.TrySP() {
-		word := c.dec.Atom()
-		initial = &word
+		initial = c.dec.Atom()
 	}
 	if err := c.end(); err != nil {
 		return err
 	}
-	if mechanism != "PLAIN" && mechanism != "LOGIN" {
-		return no("CANNOT", "This mechanism is not supported")
+	name, password, err := auth.Exchange(mechanism, initial, s.challenge)
+	if err != nil {
+		return saslFailure(err)
 	}
+	return s.login(c, name, password)
+}
+
+// challenge sends a SASL challenge and returns the response.
+func (s *session) challenge(base64 string) (string, error) {
 	if !s.mayLogIn() {
-		return errPrivacy
+		return "", errPrivacy
 	}
-	if mechanism == "PLAIN" {
-		return s.authPlain(c, initial)
+	if err := s.goOn(base64); err != nil {
+		return "", err
 	}
-	return s.authLogin(c, initial)
-}
-
-// authPlain is the mechanism PLAIN (RFC 4616).
-func (s *session) authPlain(c *call, initial *string) error {
-	response, err := s.response(initial, "")
-	if err != nil {
-		return err
-	}
-	parts := bytes.Split(response, []byte{0})
-	if len(parts) != 3 {
-		return errResponse
-	}
-	authzID, authcID := string(parts[0]), string(parts[1])
-	if authzID != "" && authzID != authcID {
-		return no("AUTHORIZATIONFAILED", "Logging in for someone else is not possible")
-	}
-	return s.login(c, authcID, string(parts[2]))
-}
-
-// authLogin is the mechanism LOGIN (draft-murchison-sasl-login).
-func (s *session) authLogin(c *call, initial *string) error {
-	name, err := s.response(initial, "Username:")
-	if err != nil {
-		return err
-	}
-	password, err := s.response(nil, "Password:")
-	if err != nil {
-		return err
-	}
-	return s.login(c, string(name), string(password))
-}
-
-// response returns the initial response, or asks for one with a challenge.
-func (s *session) response(initial *string, challenge string) ([]byte, error) {
-	var text []byte
-	if initial != nil {
-		if *initial == "=" { // an empty response (RFC 4959 3)
-			return []byte{}, nil
-		}
-		text = []byte(*initial)
-	} else {
-		if err := s.goOn(base64.StdEncoding.EncodeToString([]byte(challenge))); err != nil {
-			return nil, err
-		}
-		text = s.dec.Line()
-		if err := s.dec.Err(); err != nil {
-			return nil, err
-		}
-	}
-	if string(text) == "*" {
-		return nil, bad("", "AUTHENTICATE was cancelled") // RFC 9051 6.2.2
+	text := s.dec.Line()
+	if err := s.dec.Err(); err != nil {
+		return "", err
 	}
 	if len(text) > maxResponse {
-		return nil, errResponse
+		return "", auth.ErrResponse
 	}
-	raw, err := base64.StdEncoding.Strict().AppendDecode(nil, text)
-	if err != nil {
-		return nil, errResponse
-	}
-	return raw, nil
+	return string(text), nil
 }
 
 // cmdUnauthenticate is UNAUTHENTICATE (RFC 8437): all is as before the login,

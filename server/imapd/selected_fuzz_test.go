@@ -98,7 +98,7 @@ func FuzzSelected(f *testing.F) {
 			w.add(box, mixed)
 		}
 		c := &script{in: bytes.NewReader(append([]byte("a LOGIN alice@example.org demo\r\nb SELECT INBOX\r\n"), said...))}
-		newSession(srv, srv.opt.Load(), c).run("imap")
+		newSession(srv, srv.opt.Load(), c, false).Serve()
 		if panics > 0 {
 			t.Fatalf("a panic after %q", c.out.String())
 		}

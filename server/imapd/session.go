@@ -18,7 +18,9 @@ import (
 	"facteur/server/address"
 	"facteur/server/auth"
 	"facteur/server/envelope"
+	"facteur/server/fault"
 	"facteur/server/imapwire"
+	"facteur/server/listen"
 	"facteur/server/mailbox"
 )
 
@@ -57,16 +59,16 @@ type session struct {
 	log    *slog.Logger
 	link   *link
 	remote netip.Addr
-	client netip.Prefix
 	ctx    context.Context // ends when the session is to end
 	cancel context.CancelFunc
 
-	conn  *Options // settings of the time when the connection came
-	tls   *tls.Conn
-	zip   *compression // nil: none
-	dec   *imapwire.Decoder
-	enc   *imapwire.Encoder
-	state state
+	tlsFirst bool
+	conn     *Options // settings of the time when the connection came
+	tls      *tls.Conn
+	zip      *compression // nil: none
+	dec      *imapwire.Decoder
+	enc      *imapwire.Encoder
+	state    state
 
 	cred    atomic.Pointer[auth.Credential] // nil: not logged in
 	account address.Address
@@ -80,40 +82,51 @@ type session struct {
 	mistakes int
 	over     bool // all is said
 	more     bool // the client may still be sending
-	why      atomic.Pointer[string]
+	why      atomic.Pointer[fault.Fault]
 }
 
-func newSession(srv *Server, opt *Options, c net.Conn) *session {
-	s := &session{srv: srv, conn: opt, id: envelope.NewID(), link: newLink(c), state: notAuthenticated}
-	s.remote, s.client = remoteOf(c)
+func newSession(srv *Server, opt *Options, c net.Conn, tlsFirst bool) *session {
+	s := &session{srv: srv, conn: opt, id: envelope.NewID(), link: newLink(c), tlsFirst: tlsFirst, state: notAuthenticated}
+	s.remote = listen.AddrPort(c.RemoteAddr()).Addr()
 	s.log = opt.Log.With("id", s.id, "remote", s.remote.String())
-	s.ctx, s.cancel = context.WithCancel(srv.ctx)
+	s.ctx, s.cancel = context.WithCancel(srv.sessions.Context())
 	return s
 }
 
 // options are the newest settings.
 func (s *session) options() *Options { return s.srv.opt.Load() }
 
-// end makes the session end, with a BYE that says why if the client reads. It
-// does not wait. For any goroutine.
-func (s *session) end(why string) {
-	if !s.why.CompareAndSwap(nil, &why) {
+// End is that of connection.Session: the session ends with a BYE that says why if
+// the client reads.
+func (s *session) End(why *fault.Fault) {
+	if !s.why.CompareAndSwap(nil, why) {
 		return
 	}
 	s.cancel()
 	s.link.wake()
-	time.AfterFunc(byeTimeout, func() { s.link.Close() })
+	time.AfterFunc(byeTimeout, s.Cut)
 }
 
-// run serves the connection to its end.
-func (s *session) run(service string) {
+// Cut is that of connection.Session.
+func (s *session) Cut() { s.link.Close() }
+
+// Credential is that of connection.Session.
+func (s *session) Credential() auth.Credential {
+	if cred := s.cred.Load(); cred != nil {
+		return *cred
+	}
+	return auth.Credential{}
+}
+
+// Serve is that of connection.Session.
+func (s *session) Serve() {
 	defer s.close()
 	s.link.setLimit(time.Now().Add(s.conn.PreAuthTimeout))
 	s.enc = imapwire.NewEncoder(s.link, s.srv.buffers)
 	s.dec = imapwire.NewDecoder(s.link, imapwire.Options{
 		Continue: s.goOn, MaxLine: preAuthLine, MaxLiteral: preAuthLiteral, MaxSkip: preAuthSkip, Buffers: s.srv.buffers,
 	})
-	if service == "imaps" && !s.startTLS() {
+	if s.tlsFirst && !s.startTLS() {
 		return
 	}
 	s.enc.Raw("* OK [CAPABILITY").Append(s.appendCapabilities).Raw("] facteur is ready\r\n")
@@ -202,7 +215,7 @@ func (s *session) flush() error {
 // farewell says BYE when the server ends the session.
 func (s *session) farewell() {
 	if why := s.why.Load(); why != nil {
-		s.bye("", *why)
+		s.bye("", why.Text)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"facteur/server/address"
+	"facteur/server/connection"
 )
 
 func plain(parts ...string) string {
@@ -94,7 +95,7 @@ func TestAuthenticate(t *testing.T) {
 		C: a AUTHENTICATE LOGIN =
 		S: + UGFzc3dvcmQ6
 		C: ` + b64("demo") + `
-		S: a NO [AUTHENTICATIONFAILED] ...`,
+		S: a BAD ...`,
 	} {
 		w.raw().talk(dialog)
 	}
@@ -201,18 +202,18 @@ func TestShutdown(t *testing.T) {
 	r.expect("* BYE")
 	r.closed()
 	literal.expect("* BYE")
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	late, err := net.Dial("tcp", w.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.server.Serve(ln, "imap"); err != ErrClosed {
-		t.Errorf("Serve after Shutdown: %v", err)
+	defer late.Close()
+	if b, err := io.ReadAll(late); err != nil || !strings.HasPrefix(string(b), "* BYE [UNAVAILABLE] The server is shutting down") {
+		t.Errorf("%q, %v", b, err)
 	}
-	ln.Close()
 }
 
 func TestConnectionLimits(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.LimitTrusted, o.MaxPerClient = true, 2 })
+	w := newWorld(t, func(o *Options) { o.LimitTrusted, o.PerClient = true, 2 })
 	w.raw()
 	second := w.raw()
 	refused := func() {
@@ -232,16 +233,16 @@ func TestConnectionLimits(t *testing.T) {
 	second.closed()
 	w.settled(1)
 	w.raw()
-	w.server.Apply(Options{MaxConnections: 2, PlaintextLogin: true})
+	w.server.Apply(Options{Limits: connection.Limits{Connections: 2, LimitTrusted: true}, PlaintextLogin: true})
 	refused()
 }
 
 // settled waits until the server has n sessions.
 func (w *world) settled(n int) {
 	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); len(w.server.open()) != n; {
+	for deadline := time.Now().Add(10 * time.Second); w.server.sessions.Open() != n; {
 		if time.Now().After(deadline) {
-			w.t.Fatalf("%d sessions, want %d", len(w.server.open()), n)
+			w.t.Fatalf("%d sessions, want %d", w.server.sessions.Open(), n)
 		}
 		<-time.After(time.Millisecond)
 	}
@@ -252,13 +253,13 @@ type far struct{ net.Conn }
 
 func (far) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4000} }
 
-// Some connections are kept for clients on this machine.
-func TestReservedForLoopback(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.MaxConnections, o.ReservedLocal = 2, 1 })
+// Web mail on this machine gets in when all connections are taken.
+func TestLoopbackGetsIn(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Connections = 1 })
 	greeting := func(wrap func(net.Conn) net.Conn) string {
 		client, server := net.Pipe()
 		t.Cleanup(func() { client.Close() })
-		go w.server.admit(wrap(server), "imap")
+		go w.server.start(wrap(server), false)
 		b := make([]byte, 6)
 		if _, err := io.ReadFull(client, b); err != nil {
 			t.Fatal(err)

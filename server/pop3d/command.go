@@ -1,56 +1,16 @@
 package pop3d
 
 import (
-	"bytes"
-	"errors"
 	"strings"
 
-	"facteur/server/wire"
+	"facteur/server/connection"
 )
 
-const (
-	// maxLine is the longest command, CRLF included. RFC 2449 4 has 255 octets;
-	// a password may be longer (password.MaxLength).
-	maxLine = 2048
-	// maxAuthLine is the longest line of an AUTH dialog: those must be taken
-	// whatever the limit of commands is (RFC 5034 4).
-	maxAuthLine = 12288
-)
-
-// step reads a command and carries it out.
-func (s *session) step() {
-	line, err := s.readLine(maxAuthLine, false)
-	s.o = s.srv.options.Load()
-	if err == nil && len(line)+2 > maxLine && !hasVerb(line, "AUTH") {
-		err = wire.ErrLineTooLong
-	}
-	switch {
-	case err == nil:
-		if !s.ended() {
-			s.command(line)
-		}
-	case errors.Is(err, wire.ErrLineTooLong):
-		s.mistake("The line is too long")
-	case errors.Is(err, wire.ErrBareLF), errors.Is(err, wire.ErrBareCR):
-		s.mistake("A command ends in CRLF") // RFC 1939 3
-	case errors.Is(err, wire.ErrNUL):
-		s.mistake("NUL octets are not allowed")
-	default:
-		s.broken(err)
-	}
-}
-
-// hasVerb tells whether line is the command verb.
-func hasVerb(line []byte, verb string) bool {
-	word, _, _ := bytes.Cut(line, []byte(" "))
-	return strings.EqualFold(string(word), verb)
-}
-
-// command carries out one command.
-func (s *session) command(line []byte) {
-	word, rest, _ := bytes.Cut(line, []byte(" "))
-	var room [maxVerb + 1]byte // a longer word is no command
-	verb, args := string(upper(room[:0], word)), string(rest)
+// Command is that of connection.Protocol.
+func (s *session) Command(line []byte) {
+	var room [len("OPTIONS") + 1]byte // a longer word is no command
+	word, args := connection.Cut(room[:0], line)
+	verb := string(word)
 	trimmed := strings.TrimRight(args, " ") // some clients send one too many; a password may end in one
 	user := s.user
 	s.user = "" // RFC 1939 7: PASS comes right after USER
@@ -65,12 +25,8 @@ func (s *session) command(line []byte) {
 		s.transaction(verb, trimmed)
 	case "APOP":
 		s.mistake("APOP is not supported: use AUTH, or USER and PASS")
-	case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI":
-		// A web client is turned away before what follows is taken for commands.
-		s.bye("", "This is a mail server, not a web server, closing connection")
-		s.linger()
 	default:
-		s.mistake("Unknown command")
+		s.Unknown(verb)
 	}
 }
 
@@ -118,21 +74,6 @@ func (s *session) transaction(verb, args string) {
 	}
 }
 
-// maxVerb is the length of the longest command.
-const maxVerb = len("CONNECT")
-
-// upper appends a command word to buf in upper case, as far as there is room.
-// Only ASCII letters are changed.
-func upper(buf, word []byte) []byte {
-	for _, c := range word[:min(len(word), cap(buf))] {
-		if c >= 'a' && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		buf = append(buf, c)
-	}
-	return buf
-}
-
 // none tells whether a command without arguments has none, and refuses it when
 // it has.
 func (s *session) none(args string) bool {
@@ -155,14 +96,7 @@ func redact(line string) string {
 	case "PASS":
 		return "PASS (secret)"
 	case "AUTH":
-		mechanism, _, more := strings.Cut(args, " ")
-		switch mechanism = strings.ToUpper(mechanism); {
-		case mechanism != "PLAIN" && mechanism != "LOGIN":
-			return "AUTH (secret)"
-		case more:
-			return "AUTH " + mechanism + " (secret)"
-		}
-		return "AUTH " + mechanism
+		return connection.RedactAuth(args)
 	}
 	return "(unknown command)"
 }

@@ -118,7 +118,7 @@ func (s *session) uniqueID(start string, i int) {
 	b = strconv.AppendUint(append(b, ' '), uint64(s.drop.box.Validity()), 36)
 	b = strconv.AppendUint(append(b, '.'), uint64(s.drop.box.At(i).UID), 10)
 	s.line = b
-	s.w.Line(b)
+	s.W.Line(b)
 }
 
 // cmdDele is RFC 1939 5: it marks, QUIT removes.
@@ -143,7 +143,7 @@ func (s *session) cmdQuit(args string) {
 	if !s.none(args) {
 		return
 	}
-	s.done = true
+	s.Done = true
 	if s.drop == nil {
 		s.ok("Goodbye")
 		return
@@ -154,7 +154,7 @@ func (s *session) cmdQuit(args string) {
 		err = s.drop.box.Remove(uids)
 	}
 	left := s.drop.left
-	s.release()
+	s.Release()
 	switch {
 	case err != nil: // RFC 1939 6: some or none may be removed
 		s.refuse("QUIT", err)
@@ -163,7 +163,7 @@ func (s *session) cmdQuit(args string) {
 	default:
 		s.ok("Goodbye (" + messages(left) + " left)")
 	}
-	s.log.Info("pop3d.quit", "account", s.info.Account.String(), "deleted", len(uids), "failed", err != nil)
+	s.Log.Info("pop3d.quit", "account", s.Info.Account.String(), "deleted", len(uids), "failed", err != nil)
 }
 
 // message returns the place of the message with a number, and refuses one that

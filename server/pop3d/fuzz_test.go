@@ -1,13 +1,13 @@
 package pop3d
 
 import (
-	"bytes"
 	"log/slog"
-	"net"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
+
+	"facteur/server/connection"
+	"facteur/server/testkit"
 )
 
 // replyLine is the first line of what a server may say: RFC 1939 3, RFC 2449 4
@@ -40,22 +40,22 @@ func FuzzSession(f *testing.F) {
 			f.Add(uint8(i), s)
 		}
 	}
-	certs := testCertificate(f)
+	serverTLS, _ := testkit.TLS(f, "mx.example")
 	f.Fuzz(func(t *testing.T, state uint8, in string) {
 		st := states[int(state)%len(states)]
 		b := newBackend()
-		s := New(b, slog.New(slog.DiscardHandler), Options{Hostname: "mx.example", TLS: certs.server})
-		conn := &canned{in: strings.NewReader(st.prefix + in)}
+		s := New(b, slog.New(slog.DiscardHandler), Options{Hostname: "mx.example", Settings: connection.Settings{TLS: serverTLS}})
+		conn := &testkit.Canned{In: strings.NewReader(st.prefix + in), Remote: loopback}
 		s.start(conn, st.service)
-		s.running.Wait()
+		s.conns.Wait()
 		b.atRest(t)
-		if len(s.sessions) != 0 || len(s.locked) != 0 {
-			t.Errorf("%d sessions and %d locks are left", len(s.sessions), len(s.locked))
+		if s.conns.Open() != 0 || len(s.locked) != 0 {
+			t.Errorf("%d sessions and %d locks are left", s.conns.Open(), len(s.locked))
 		}
 		if st.service == POP3S {
 			return
 		}
-		plain, _, _ := strings.Cut(conn.out.String(), "+OK Begin TLS\r\n")
+		plain, _, _ := strings.Cut(conn.Out.String(), "+OK Begin TLS\r\n")
 		checkReplies(t, plain)
 	})
 }
@@ -86,18 +86,3 @@ func checkReplies(t *testing.T, said string) {
 		said = said[end+5:]
 	}
 }
-
-// canned is a connection of which all that the client says is known before.
-type canned struct {
-	in  *strings.Reader
-	out bytes.Buffer
-}
-
-func (c *canned) Read(p []byte) (int, error)       { return c.in.Read(p) }
-func (c *canned) Write(p []byte) (int, error)      { return c.out.Write(p) }
-func (c *canned) Close() error                     { return nil }
-func (c *canned) LocalAddr() net.Addr              { return loopback }
-func (c *canned) RemoteAddr() net.Addr             { return loopback }
-func (c *canned) SetDeadline(time.Time) error      { return nil }
-func (c *canned) SetReadDeadline(time.Time) error  { return nil }
-func (c *canned) SetWriteDeadline(time.Time) error { return nil }

@@ -21,15 +21,11 @@
 // UID that IMAP has for it, so it stays the same for as long as the message is
 // there.
 //
-// A session is one goroutine; everything in it belongs to that goroutine but
-// what session.mu guards, by which Shutdown and Recheck reach it. Server.mu
-// guards the list of sessions, the counts of clients and the locks of maildrops.
-// The two are never held together, and neither during I/O or a call of the
-// Backend.
-//
+// A session is one goroutine, to which everything in it belongs; package
+// connection has what Shutdown, Recheck and Apply reach it by, and its locks.
+// Server.mu guards the locks of maildrops; nothing is called while it is held.
 // Options are looked up anew at each command, so Apply acts on open sessions;
-// the TLS settings of a connection stay. Deadlines are the connection's, so
-// time here is the system's (in tests, that of testing/synctest).
+// the TLS settings of a connection stay.
 //
 // Not here: APOP, UTF8 and LANG (RFC 6856; messages are sent as they are, and
 // names in USER and AUTH may be UTF-8 anyway), LOGIN-DELAY, XTND, LAST, shared
@@ -37,19 +33,18 @@
 package pop3d
 
 import (
+	"cmp"
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"facteur/server/address"
 	"facteur/server/auth"
+	"facteur/server/connection"
 	"facteur/server/envelope"
-	"facteur/server/wire"
 )
 
 // Backend is what stands behind the protocol. Its methods are called by many
@@ -99,16 +94,7 @@ type Content interface {
 type Options struct {
 	Hostname string
 
-	Connections          int // of all, default 1000
-	ConnectionsPerClient int // of one IPv4 address or IPv6 /64, default 50
-	// Trusted networks and loopback have no limits of connections and errors,
-	// unless LimitTrusted.
-	Trusted      []netip.Prefix
-	LimitTrusted bool
-
-	TLS *tls.Config // nil: no STLS, and nothing at all on pop3s
-	// PlaintextLogin says who may log in without TLS: "never" or "loopback" (default).
-	PlaintextLogin string
+	connection.Settings // of the connections
 
 	Timeouts Timeouts
 }
@@ -116,32 +102,14 @@ type Options struct {
 // Timeouts of a session. One that is too slow is closed without a word, and
 // what it deleted stays (RFC 1939 3).
 type Timeouts struct {
-	Command   time.Duration // for the next command: default 10 min, the least that RFC 1939 3 allows
-	Login     time.Duration // from the greeting to the login: default 1 min
-	Handshake time.Duration // for TLS, default 1 min
-	Write     time.Duration // to take the next part of a reply: default 1 min
+	Command time.Duration // for the next command: default 10 min, the least that RFC 1939 3 allows
+	Login   time.Duration // from the greeting to the login: default 1 min
 }
 
 func (o Options) withDefaults() *Options {
-	def := func(d *time.Duration, v time.Duration) {
-		if *d == 0 {
-			*d = v
-		}
-	}
-	def(&o.Timeouts.Command, 10*time.Minute)
-	def(&o.Timeouts.Login, time.Minute)
-	def(&o.Timeouts.Handshake, time.Minute)
-	def(&o.Timeouts.Write, time.Minute)
-	count := func(n *int, v int) {
-		if *n == 0 {
-			*n = v
-		}
-	}
-	count(&o.Connections, 1000)
-	count(&o.ConnectionsPerClient, 50)
-	if o.PlaintextLogin == "" {
-		o.PlaintextLogin = "loopback"
-	}
+	o.Timeouts.Command = cmp.Or(o.Timeouts.Command, 10*time.Minute)
+	o.Timeouts.Login = cmp.Or(o.Timeouts.Login, time.Minute)
+	o.Settings = o.Settings.WithDefaults()
 	return &o
 }
 
@@ -154,24 +122,15 @@ const (
 // Server is all the sessions of both services.
 type Server struct {
 	backend Backend
-	log     *slog.Logger
 	options atomic.Pointer[Options]
-	ctx     context.Context // ends when Shutdown waits no longer
-	cancel  context.CancelFunc
-	readers sync.Pool // *wire.Reader
-	writers sync.Pool // *wire.Writer
+	conns   *connection.Server
 	chunks  sync.Pool // *[chunkSize]byte, for messages on their way out
 
-	mu       sync.Mutex
-	sessions map[*session]struct{}
-	clients  map[netip.Addr]int // connections, by clientKey
-	locked   map[address.Key]struct{}
-	closing  bool
-	running  sync.WaitGroup // sessions; nobody is added once closing
+	mu     sync.Mutex
+	locked map[address.Key]struct{}
 }
 
 const (
-	readBuffer  = 16 << 10 // more than maxAuthLine
 	writeBuffer = 16 << 10
 	chunkSize   = 32 << 10
 )
@@ -179,17 +138,14 @@ const (
 // New returns a Server.
 func New(backend Backend, log *slog.Logger, o Options) *Server {
 	s := &Server{
-		backend:  backend,
-		log:      log,
-		sessions: make(map[*session]struct{}),
-		clients:  make(map[netip.Addr]int),
-		locked:   make(map[address.Key]struct{}),
-		readers:  sync.Pool{New: func() any { return wire.NewReader(readBuffer) }},
-		writers:  sync.Pool{New: func() any { return wire.NewWriter(writeBuffer) }},
-		chunks:   sync.Pool{New: func() any { return new([chunkSize]byte) }},
+		backend: backend,
+		locked:  make(map[address.Key]struct{}),
+		chunks:  sync.Pool{New: func() any { return new([chunkSize]byte) }},
 	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.options.Store(o.withDefaults())
+	s.conns = connection.New(connection.Config{
+		Name: "pop3d", Log: log, StartTLS: "STLS", Redact: redact, Valid: backend.Valid, LeaveSlow: true, WriteBuffer: writeBuffer,
+	})
 	return s
 }
 
@@ -202,64 +158,18 @@ func (s *Server) Apply(o Options) {
 
 // Recheck closes the sessions whose login does not hold any more: at once where
 // they wait for a command, else after it.
-func (s *Server) Recheck() {
-	for _, sess := range s.list() {
-		if cred := sess.credential(); cred != (auth.Credential{}) && !s.backend.Valid(cred) {
-			sess.end(endRevoked)
-		}
-	}
-}
+func (s *Server) Recheck() { s.conns.Recheck() }
 
 // Serve serves the connections of ln, as one of the services, until it is
 // closed. Sessions go on after that.
 func (s *Server) Serve(ln net.Listener, service string) error {
-	for {
-		conn, err := ln.Accept()
-		if err != nil {
-			return err
-		}
-		s.start(conn, service)
-	}
+	return connection.Accept(ln, func(conn net.Conn) { s.start(conn, service) })
 }
 
 // Shutdown ends all sessions: at once where they wait for a command, else when
 // the command is done. What they deleted without QUIT stays. When ctx ends first
 // the rest is cut off, and its error is returned. New connections are refused.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	s.closing = true
-	s.mu.Unlock()
-	for _, sess := range s.list() {
-		sess.end(endShutdown)
-	}
-	done := make(chan struct{})
-	go func() {
-		s.running.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		s.cancel()
-		return nil
-	case <-ctx.Done():
-	}
-	s.cancel()
-	for _, sess := range s.list() {
-		sess.link.raw.Close()
-	}
-	<-done
-	return ctx.Err()
-}
-
-func (s *Server) list() []*session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]*session, 0, len(s.sessions))
-	for sess := range s.sessions {
-		out = append(out, sess)
-	}
-	return out
-}
+func (s *Server) Shutdown(ctx context.Context) error { return s.conns.Shutdown(ctx) }
 
 // lock takes the exclusive-access lock of a maildrop (RFC 1939 4). It returns
 // false when another session has it.

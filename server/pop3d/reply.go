@@ -38,14 +38,14 @@ func (s *session) reply(start, text string) {
 		}
 	}
 	s.line = b[:min(len(b), maxReply-2)]
-	s.w.Line(s.line)
+	s.W.Line(s.line)
 }
 
 // text queues a line of a multi-line reply. None of those made here begins with
 // a dot but the last.
 func (s *session) text(line string) {
 	s.line = append(s.line[:0], line...)
-	s.w.Line(s.line)
+	s.W.Line(s.line)
 }
 
 // endText queues the last line of a multi-line reply (RFC 1939 3).
@@ -57,24 +57,25 @@ func (s *session) numbers(start string, a, b int64) {
 	s.line = strconv.AppendInt(s.line, a, 10)
 	s.line = append(s.line, ' ')
 	s.line = strconv.AppendInt(s.line, b, 10)
-	s.w.Line(s.line)
+	s.W.Line(s.line)
 }
 
-// refuse queues the reply to what failed here. The cause is for the log alone.
+// responseCode is the one that goes with a fault, if any.
+func responseCode(f *fault.Fault) string {
+	switch {
+	case f.Kind == fault.Malformed: // the client's doing
+		return ""
+	case f.Kind == fault.AuthFailed:
+		return authFailed
+	case f.Code < 500:
+		return sysTemp
+	}
+	return ""
+}
+
+// refuse replies to what failed here. The cause is for the log alone.
 func (s *session) refuse(verb string, err error) {
 	f := fault.As(err)
-	code := ""
-	if f.Code < 500 {
-		code = sysTemp
-	}
-	s.err(code, f.Text)
-	s.logRefusal(verb, f)
-}
-
-func (s *session) logRefusal(verb string, f *fault.Fault) {
-	attrs := []any{"remote", s.info.Remote.Addr(), "command", verb, "text", f.Text}
-	if f.Cause != nil {
-		attrs = append(attrs, "error", f.Cause)
-	}
-	s.log.Info("pop3d.refused", attrs...)
+	s.Reply(f)
+	s.LogRefusal(verb, f)
 }

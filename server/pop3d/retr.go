@@ -55,12 +55,12 @@ func (s *session) retrieve(verb string, i int, lines int64) {
 	}
 	chunk := s.srv.chunks.Get().(*[chunkSize]byte)
 	defer s.srv.chunks.Put(chunk)
-	t := newTransfer(s.w, lines)
+	t := newTransfer(s.W, lines)
 	if err := t.copy(content, chunk[:]); err != nil {
 		// There is no way to take +OK back; the text must not look whole.
-		s.log.Info("pop3d.cut-off", "account", s.info.Account.String(), "uid", s.drop.box.At(i).UID, "error", err)
-		s.done = true
-		s.link.raw.Close()
+		s.Log.Info("pop3d.cut-off", "account", s.Info.Account.String(), "uid", s.drop.box.At(i).UID, "error", err)
+		s.Done = true
+		s.Cut()
 	}
 }
 

@@ -76,21 +76,21 @@ func TestLargeMessage(t *testing.T) {
 	large := "Subject: large\r\n\r\n" + strings.Repeat(".line of a large message, with a dot in front\r\nand one without\r\n", 200_000)
 	b.inboxes["large@example.org"] = &inbox{messages: map[uint32]string{1: large}}
 	s := newServer(t, b, Options{})
-	c := newClient(t, s.dial(t, POP3, loopback))
+	c := s.client(t, POP3, loopback)
 	c.login("large")
-	c.do("RETR 1", fmt.Sprintf("+OK %d octets", len(large)))
+	c.Do("RETR 1", fmt.Sprintf("+OK %d octets", len(large)))
 	if got := c.lines(); got != large {
 		t.Errorf("got %d octets, want %d", len(got), len(large))
 	}
-	c.do("TOP 1 0", "+OK")
+	c.Do("TOP 1 0", "+OK")
 	if got := c.lines(); got != "Subject: large\r\n\r\n" {
 		t.Errorf("%.100q", got)
 	}
 	// A client that goes away ends the reading.
-	c.send("RETR 1\r\n")
-	c.expect("+OK")
-	c.conn.Close()
-	s.running.Wait()
+	c.Send("RETR 1\r\n")
+	c.Expect("+OK")
+	c.Conn.Close()
+	s.conns.Wait()
 }
 
 // failing is a message that can't be read from an offset on.

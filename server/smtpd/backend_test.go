@@ -132,21 +132,3 @@ func (t *fakeTransaction) Data(ctx context.Context, body envelope.Body) (Receipt
 	}
 	return receipt, nil
 }
-
-// safeBuilder is a strings.Builder for several goroutines.
-type safeBuilder struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *safeBuilder) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuilder) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}

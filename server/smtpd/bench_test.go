@@ -13,6 +13,7 @@ import (
 	"facteur/server/auth"
 	"facteur/server/buffer"
 	"facteur/server/envelope"
+	"facteur/server/testkit"
 )
 
 // nullBackend takes everything at once.
@@ -109,15 +110,16 @@ func BenchmarkProtocol(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			b.ResetTimer()
-			s.start(&repeated{canned: canned{in: strings.NewReader("HELO c\r\n")}, text: head + text, n: b.N}, SMTP)
-			s.running.Wait()
+			s.start(&repeated{Canned: testkit.Canned{Remote: loopback}, in: strings.NewReader("HELO c\r\n"), text: head + text, n: b.N}, SMTP)
+			s.conns.Wait()
 		})
 	}
 }
 
 // repeated is a connection on which the client says the same n times.
 type repeated struct {
-	canned
+	testkit.Canned
+	in   *strings.Reader
 	text string
 	n    int
 }

@@ -1,56 +1,15 @@
 package smtpd
 
 import (
-	"bytes"
-	"errors"
 	"strings"
 
-	"facteur/server/wire"
+	"facteur/server/connection"
 )
 
-const (
-	// maxLine is the longest command, CRLF included: the 512 octets of RFC
-	// 5321 4.5.3.1.4 and what the extensions add (SIZE 26, BODY 17, AUTH 500,
-	// SMTPUTF8 10, RET 8, ENVID 107; NOTIFY 28, ORCPT 507).
-	maxLine = 2048
-	// maxAuthLine is the longest line of an AUTH dialog (RFC 4954 4).
-	maxAuthLine = 12288
-)
-
-// step reads a command and carries it out.
-func (s *session) step() {
-	line, err := s.readLine(maxAuthLine, false)
-	s.o = s.srv.options.Load()
-	if err == nil && len(line)+2 > maxLine && !hasVerb(line, "AUTH") {
-		err = wire.ErrLineTooLong
-	}
-	switch {
-	case err == nil:
-		if !s.ended() {
-			s.command(line)
-		}
-	case errors.Is(err, wire.ErrLineTooLong):
-		s.mistake(500, "5.5.2", "The line is too long") // RFC 5321 4.5.3.1.9
-	case errors.Is(err, wire.ErrBareLF), errors.Is(err, wire.ErrBareCR):
-		s.mistake(500, "5.5.2", "A command ends in CRLF") // RFC 5321 2.3.8
-	case errors.Is(err, wire.ErrNUL):
-		s.mistake(500, "5.5.2", "NUL octets are not allowed")
-	default:
-		s.broken(err)
-	}
-}
-
-// hasVerb tells whether line is the command verb.
-func hasVerb(line []byte, verb string) bool {
-	word, _, _ := bytes.Cut(line, []byte(" "))
-	return strings.EqualFold(string(word), verb)
-}
-
-// command carries out one command.
-func (s *session) command(line []byte) {
-	word, rest, _ := bytes.Cut(line, []byte(" "))
+// Command is that of connection.Protocol.
+func (s *session) Command(line []byte) {
 	var room [len("STARTTLS") + 1]byte // a longer word is no command
-	verb, args := upper(room[:0], word), string(rest)
+	verb, args := connection.Cut(room[:0], line)
 	switch string(verb) {
 	// The replies to these may wait for those to the next ones (RFC 2920 3.2);
 	// all others are sent at once.
@@ -64,22 +23,10 @@ func (s *session) command(line []byte) {
 		s.cmdBdat(args)
 	default:
 		s.lastOfGroup(string(verb), args)
-		if !s.done {
-			s.flush()
+		if !s.Done {
+			s.Flush()
 		}
 	}
-}
-
-// upper appends a command word to buf in upper case, as far as there is room.
-// Only ASCII letters are changed.
-func upper(buf, word []byte) []byte {
-	for _, c := range word[:min(len(word), cap(buf))] {
-		if c >= 'a' && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		buf = append(buf, c)
-	}
-	return buf
 }
 
 // lastOfGroup carries out a command that ends a group of pipelined ones.
@@ -105,26 +52,12 @@ func (s *session) lastOfGroup(verb, args string) {
 		}
 	case "QUIT":
 		s.reply(221, "2.0.0", s.o.Hostname+" Closing connection")
-		s.done = true
+		s.Done = true
 	case "EXPN", "ETRN", "TURN", "SEND", "SOML", "SAML":
 		s.mistake(502, "5.5.1", "Not implemented") // RFC 5321 4.2.4
-	case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI":
-		s.notHTTP()
 	default:
-		s.mistake(500, "5.5.1", "Unknown command")
+		s.Unknown(verb)
 	}
-}
-
-func (s *session) flush() {
-	if err := s.w.Flush(); err != nil {
-		s.broken(err)
-	}
-}
-
-// notHTTP turns a web client away before what follows is taken for commands.
-func (s *session) notHTTP() {
-	s.bye("4.5.0", "This is a mail server, not a web server, closing connection")
-	s.linger()
 }
 
 // cmdVrfy never tells who exists (RFC 5321 3.5.3 and 7.3).
@@ -144,15 +77,7 @@ func redact(line string) string {
 	case "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "HELP", "QUIT", "STARTTLS":
 		return line
 	case "AUTH":
-		mechanism, _, more := strings.Cut(args, " ")
-		switch strings.ToUpper(mechanism) {
-		case "PLAIN", "LOGIN":
-			if more {
-				return "AUTH " + mechanism + " (secret)"
-			}
-			return "AUTH " + mechanism
-		}
-		return "AUTH (secret)"
+		return connection.RedactAuth(args)
 	}
 	return "(unknown command)"
 }

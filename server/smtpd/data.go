@@ -4,9 +4,9 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"time"
 
 	"facteur/server/buffer"
+	"facteur/server/connection"
 	"facteur/server/fault"
 	"facteur/server/wire"
 )
@@ -37,31 +37,25 @@ func (s *session) cmdData(args string) {
 		return
 	}
 	s.reply(354, "", "Send the message, end with CRLF.CRLF")
-	if s.flush(); s.done {
+	if s.Flush(); s.Done {
 		return
 	}
 	buf := s.srv.pool.New()
 	defer buf.Close()
 	text := wire.NewText(buf, s.textLimits())
-	p := s.newPace()
-	s.link.pace = &p
-	err := s.r.Dot(text)
-	s.link.pace = nil
-	if err != nil {
-		s.broken(err)
-		return
+	if s.Receive(s.newPace(), func() error { return s.R.Dot(text) }) {
+		s.accept(buf, text.Finish())
 	}
-	s.accept(buf, text.Finish())
 }
 
-func (s *session) newPace() pace {
-	return pace{start: time.Now(), part: s.o.Timeouts.Data, total: s.o.Timeouts.DataTotal}
+func (s *session) newPace() *connection.Pace {
+	return connection.NewPace(s.o.Timeouts.Data, s.o.Timeouts.DataTotal)
 }
 
 // noRecipients is the reply to DATA and BDAT without any accepted RCPT: RFC
 // 5321 3.3, RFC 2033 4.2.
 func (s *session) noRecipients() (int, string, string) {
-	if s.info.Listener == LMTP {
+	if s.Info.Listener == LMTP {
 		return 503, "5.5.1", "No valid recipients"
 	}
 	return 554, "5.5.1", "No valid recipients"
@@ -75,8 +69,8 @@ func (s *session) cmdBdat(args string) {
 	isLast := strings.EqualFold(last, "LAST")
 	if !ok || last != "" && !isLast {
 		// How long the chunk is nobody knows, so the two are out of step.
-		s.bye("4.5.2", "Syntax: BDAT size [LAST], closing connection")
-		s.linger()
+		s.Bye(fault.Reply(fault.Malformed, 421, "4.5.2", "Syntax: BDAT size [LAST], closing connection"))
+		s.Linger()
 		return
 	}
 	if s.tx == nil || s.tx.rcpts == 0 {
@@ -87,8 +81,7 @@ func (s *session) cmdBdat(args string) {
 	if t.text == nil {
 		t.buf = s.srv.pool.New()
 		t.text = wire.NewText(t.buf, s.textLimits())
-		p := s.newPace()
-		t.pace = &p
+		t.pace = s.newPace()
 	}
 	if !s.readChunk(t.text, t.pace, size) {
 		return
@@ -106,9 +99,8 @@ func (s *session) cmdBdat(args string) {
 
 // strayChunk reads a chunk that nobody asked for.
 func (s *session) strayChunk(size int64) {
-	p := s.newPace()
 	text := wire.NewText(discard{}, s.textLimits())
-	if !s.readChunk(text, &p, size) {
+	if !s.readChunk(text, s.newPace(), size) {
 		return
 	}
 	if s.tx == nil {
@@ -124,20 +116,13 @@ type discard struct{}
 func (discard) Write([]byte) (int, error) { return 0, errors.New("discarded") }
 
 // readChunk reads a chunk; it returns false when the session has ended.
-func (s *session) readChunk(text *wire.Text, p *pace, size int64) bool {
-	if int64(s.r.Buffered()) < size {
-		if s.flush(); s.done {
+func (s *session) readChunk(text *wire.Text, p *connection.Pace, size int64) bool {
+	if int64(s.R.Buffered()) < size {
+		if s.Flush(); s.Done {
 			return false
 		}
 	}
-	s.link.pace = p
-	err := s.r.Chunk(text, size)
-	s.link.pace = nil
-	if err != nil {
-		s.broken(err)
-		return false
-	}
-	return true
+	return s.Receive(p, func() error { return s.R.Chunk(text, size) })
 }
 
 // textFault is the reply to a text that can't be used.
@@ -163,17 +148,17 @@ func (s *session) accept(buf *buffer.Buffer, problem error) {
 		s.conclude(t, Receipt{}, s.textFault(problem))
 		return
 	}
-	if s.revoked() { // while the message came in
-		s.byeRevoked()
+	if s.Revoked() { // while the message came in
+		s.Bye(connection.ErrRevoked)
 		return
 	}
-	receipt, err := t.backend.Data(s.srv.ctx, buf)
+	receipt, err := t.backend.Data(s.srv.conns.Context(), buf)
 	if err != nil {
 		s.conclude(t, receipt, fault.As(err))
 		return
 	}
-	s.penalty = 0
-	s.log.Debug("smtpd.accepted", "message", receipt.ID, "size", buf.Size(), "recipients", t.rcpts)
+	s.Pardon()
+	s.Log.Debug("smtpd.accepted", "message", receipt.ID, "size", buf.Size(), "recipients", t.rcpts)
 	s.conclude(t, receipt, nil)
 }
 
@@ -181,10 +166,10 @@ func (s *session) accept(buf *buffer.Buffer, problem error) {
 // (RFC 2033 4.2).
 func (s *session) conclude(t *transaction, receipt Receipt, f *fault.Fault) {
 	if f != nil {
-		s.logRefusal("DATA", f)
+		s.LogRefusal("DATA", f)
 	}
 	ok := "Accepted as " + receipt.ID
-	if s.info.Listener != LMTP {
+	if s.Info.Listener != LMTP {
 		s.outcome(f, ok)
 	} else {
 		for i := range t.rcpts {
@@ -192,7 +177,7 @@ func (s *session) conclude(t *transaction, receipt Receipt, f *fault.Fault) {
 		}
 	}
 	s.reset()
-	s.flush()
+	s.Flush()
 }
 
 // outcome is one reply to a message.

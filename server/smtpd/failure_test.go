@@ -5,18 +5,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"facteur/server/auth"
 	"facteur/server/buffer"
 	"facteur/server/envelope"
 	"facteur/server/fault"
+	"facteur/server/testkit"
 	"facteur/server/wire"
 )
 
@@ -32,53 +30,33 @@ func TestNoRoom(t *testing.T) {
 	}
 	b := &fakeBackend{}
 	s := &testServer{Server: New(b, pool, slog.New(slog.DiscardHandler), Options{Hostname: "mx.example"})}
-	c := newClient(t, s.dial(t, SMTP, outside))
-	c.expect("220")
+	c := s.client(t, SMTP, outside)
+	c.Expect("220")
 	c.begin()
-	c.send(strings.Repeat("0123456789abcd\r\n", 2000) + ".\r\n")
-	c.expect("452 4.3.1 Insufficient system resources")
+	c.Send(strings.Repeat("0123456789abcd\r\n", 2000) + ".\r\n")
+	c.Expect("452 4.3.1 Insufficient system resources")
 	c.begin()
-	c.send("small\r\n.\r\n")
-	c.expect("250")
-	c.do("QUIT", "221")
+	c.Send("small\r\n.\r\n")
+	c.Expect("250")
+	c.Do("QUIT", "221")
 	if err := s.Shutdown(context.Background()); err != nil || pool.InUse() != 0 {
 		t.Errorf("%v, %d octets in use", err, pool.InUse())
 	}
 }
 
-func TestHandshakeTimeout(t *testing.T) {
-	certs := testCertificate(t)
-	synctest.Test(t, func(t *testing.T) {
-		s := newServer(t, &fakeBackend{}, Options{TLS: certs.server})
-		start := time.Now()
-		s.pipe(t, Submissions, outside).expectEOF()
-		if d := time.Since(start); d != time.Minute {
-			t.Errorf("after %v", d)
-		}
-	})
-}
-
-func TestTLSVersions(t *testing.T) {
-	certs := testCertificate(t)
-	s := newServer(t, &fakeBackend{}, Options{TLS: certs.server})
-	for version, want := range map[uint16]string{tls.VersionTLS12: "TLS1.2", tls.VersionTLS13: "TLS1.3"} {
-		cfg := certs.client.Clone()
-		cfg.MinVersion, cfg.MaxVersion = version, version
-		sessions := make(chan envelope.Session, 1)
-		s.backend = sessionBackend{sessions}
-		c := newClient(t, tls.Client(s.dial(t, Submissions, outside), cfg))
-		c.login()
-		c.do("MAIL FROM:<a@example.org>", "250")
-		sess := <-sessions
-		if sess.TLSVersion != want || !strings.HasPrefix(sess.TLSCipher, "TLS_") {
-			t.Errorf("%q with %q, want %q", sess.TLSVersion, sess.TLSCipher, want)
-		}
-		if sess.Remote.String() != "192.0.2.1:4000" || !sess.Local.IsValid() || sess.AuthcID != "alice" || len(sess.ID) != 16 {
-			t.Errorf("%+v", sess)
-		}
-		c.do("QUIT", "221")
-		c.expectEOF()
-		s.running.Wait()
+func TestBackendIsToldOfTheSession(t *testing.T) {
+	serverTLS, clientTLS := testkit.TLS(t, "mx.example")
+	sessions := make(chan envelope.Session, 1)
+	s := newServer(t, sessionBackend{sessions}, withTLS(serverTLS))
+	c := newClient(t, tls.Client(testkit.Dial(t, outside, s.starts(Submissions)), clientTLS))
+	c.login()
+	c.Do("MAIL FROM:<a@example.org>", "250")
+	sess := <-sessions
+	if sess.TLSVersion != "TLS1.3" || !strings.HasPrefix(sess.TLSCipher, "TLS_") {
+		t.Errorf("%q with %q", sess.TLSVersion, sess.TLSCipher)
+	}
+	if sess.Remote.String() != "192.0.2.1:4000" || !sess.Local.IsValid() || sess.AuthcID != "alice" || len(sess.ID) != 16 {
+		t.Errorf("%+v", sess)
 	}
 }
 
@@ -124,35 +102,13 @@ func TestLMTPReceipts(t *testing.T) {
 
 func TestReplyIsOneShortLine(t *testing.T) {
 	s := newServer(t, &fakeBackend{}, Options{})
-	conn := &canned{in: strings.NewReader("")}
-	sess := newSession(s.Server, conn, SMTP, s.options.Load())
-	sess.w = s.writers.Get().(*wire.Writer)
-	sess.w.Reset(conn, nil)
+	conn := &testkit.Canned{Remote: outside}
+	sess := s.session(conn, SMTP)
+	sess.W = wire.NewWriter(4096)
+	sess.W.Reset(conn, nil)
 	sess.reply(550, "5.7.1", "one\r\n250 two"+strings.Repeat("x", 600))
-	sess.flush()
-	if out := conn.out.String(); len(out) != maxReply || strings.Count(out, "\r\n") != 1 || !strings.HasPrefix(out, "550 5.7.1 one  250 two") {
+	sess.Flush()
+	if out := conn.Out.String(); len(out) != maxReply || strings.Count(out, "\r\n") != 1 || !strings.HasPrefix(out, "550 5.7.1 one  250 two") {
 		t.Errorf("%d octets: %q", len(out), out)
 	}
-}
-
-func TestServeReturns(t *testing.T) {
-	s := newServer(t, &fakeBackend{}, Options{})
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ln, SMTP) }()
-	conn, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := newClient(t, conn)
-	c.expect("220")
-	ln.Close()
-	if err := <-done; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("%v", err)
-	}
-	c.do("NOOP", "250") // the session goes on
-	c.do("QUIT", "221")
 }

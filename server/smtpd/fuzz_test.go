@@ -1,17 +1,16 @@
 package smtpd
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
-	"net"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"facteur/server/buffer"
+	"facteur/server/connection"
 	"facteur/server/envelope"
+	"facteur/server/testkit"
 )
 
 // replyLines is what a server may say: RFC 5321 4.2, RFC 2034 4.
@@ -43,7 +42,7 @@ func FuzzSession(f *testing.F) {
 			f.Add(uint8(i), s)
 		}
 	}
-	certs := testCertificate(f)
+	serverTLS, _ := testkit.TLS(f, "mx.example")
 	pool, err := buffer.NewPool(buffer.Options{Dir: f.TempDir()})
 	if err != nil {
 		f.Fatal(err)
@@ -51,14 +50,14 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, state uint8, in string) {
 		st := states[int(state)%len(states)]
 		b := &fakeBackend{}
-		s := New(b, pool, slog.New(slog.DiscardHandler), Options{Hostname: "mx.example", TLS: certs.server, MessageSize: 1000})
-		conn := &canned{in: strings.NewReader(st.prefix + in)}
+		s := New(b, pool, slog.New(slog.DiscardHandler), Options{Hostname: "mx.example", Settings: connection.Settings{TLS: serverTLS}, MessageSize: 1000})
+		conn := &testkit.Canned{In: strings.NewReader(st.prefix + in), Remote: loopback}
 		s.start(conn, st.service)
-		s.running.Wait()
-		if pool.InUse() != 0 || len(s.sessions) != 0 {
-			t.Errorf("%d octets of buffers are still in use, %d sessions left", pool.InUse(), len(s.sessions))
+		s.conns.Wait()
+		if pool.InUse() != 0 || s.conns.Open() != 0 {
+			t.Errorf("%d octets of buffers are still in use, %d sessions left", pool.InUse(), s.conns.Open())
 		}
-		plain, _, _ := strings.Cut(conn.out.String(), "220 2.0.0 Ready to start TLS\r\n")
+		plain, _, _ := strings.Cut(conn.Out.String(), "220 2.0.0 Ready to start TLS\r\n")
 		if st.service != Submissions && !replyLines.MatchString(plain) {
 			t.Errorf("replies %q", plain)
 		}
@@ -79,21 +78,6 @@ func checkText(t *testing.T, text string) {
 		t.Errorf("the backend got %q", text)
 	}
 }
-
-// canned is a connection of which all that the client says is known before.
-type canned struct {
-	in  *strings.Reader
-	out bytes.Buffer
-}
-
-func (c *canned) Read(p []byte) (int, error)       { return c.in.Read(p) }
-func (c *canned) Write(p []byte) (int, error)      { return c.out.Write(p) }
-func (c *canned) Close() error                     { return nil }
-func (c *canned) LocalAddr() net.Addr              { return loopback }
-func (c *canned) RemoteAddr() net.Addr             { return loopback }
-func (c *canned) SetDeadline(time.Time) error      { return nil }
-func (c *canned) SetReadDeadline(time.Time) error  { return nil }
-func (c *canned) SetWriteDeadline(time.Time) error { return nil }
 
 var printable = regexp.MustCompile(`^[ -~]*$`)
 

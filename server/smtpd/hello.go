@@ -3,14 +3,12 @@ package smtpd
 import (
 	"strconv"
 	"strings"
-
-	"facteur/server/address"
-	"facteur/server/auth"
 )
 
-func (s *session) greet() {
+// Greet is that of connection.Protocol (RFC 5321 3.1).
+func (s *session) Greet() {
 	protocol := " ESMTP"
-	if s.info.Listener == LMTP {
+	if s.Info.Listener == LMTP {
 		protocol = " LMTP" // RFC 2033 4.1
 	}
 	s.reply(220, "", s.o.Hostname+protocol+" facteur")
@@ -19,7 +17,7 @@ func (s *session) greet() {
 // cmdHello is EHLO, HELO and LHLO.
 func (s *session) cmdHello(verb, args string) {
 	args = strings.TrimRight(args, " ")
-	lmtp := s.info.Listener == LMTP
+	lmtp := s.Info.Listener == LMTP
 	switch {
 	case lmtp && verb != "LHLO":
 		s.mistake(500, "5.5.1", "This is LMTP: say LHLO") // RFC 2033 4.1
@@ -30,13 +28,13 @@ func (s *session) cmdHello(verb, args string) {
 	case !validHelo(args):
 		s.mistake(501, "5.5.4", "Syntax: "+verb+" domain")
 		return
-	case s.info.Helo != "" && !s.idle():
+	case s.Info.Helo != "" && !s.idle():
 		return
 	}
 	s.reset() // RFC 5321 4.1.4
-	s.info.Helo = args
-	s.info.ESMTP = verb != "HELO"
-	if !s.info.ESMTP {
+	s.Info.Helo = args
+	s.Info.ESMTP = verb != "HELO"
+	if !s.Info.ESMTP {
 		s.reply(250, "", s.o.Hostname)
 		return
 	}
@@ -61,10 +59,10 @@ func (s *session) extensions() []string {
 		"DSN",
 		"CHUNKING",
 	}
-	if s.canStartTLS() {
+	if s.CanStartTLS() {
 		out = append(out, "STARTTLS")
 	}
-	if s.takesLogins() && s.loginAllowed() && !s.loggedIn() {
+	if s.takesLogins() && s.LoginAllowed() && !s.LoggedIn() {
 		out = append(out, "AUTH PLAIN LOGIN")
 	}
 	return out
@@ -82,38 +80,17 @@ func validHelo(s string) bool {
 	}) < 0
 }
 
-func (s *session) canStartTLS() bool {
-	return s.o.TLS != nil && !s.info.TLS() && s.info.Remote.IsValid()
-}
-
 // cmdStartTLS is RFC 3207.
 func (s *session) cmdStartTLS(args string) {
-	switch {
-	case args != "":
+	if args != "" {
 		s.mistake(501, "5.5.4", "STARTTLS has no argument")
 		return
-	case s.info.TLS():
-		s.mistake(503, "5.5.1", "TLS is active already")
-		return
-	case !s.canStartTLS():
-		s.mistake(502, "5.5.1", "STARTTLS is not offered")
-		return
-	case s.r.Buffered() > 0:
-		// What came in the clear must not count as said under TLS: somebody
-		// between the client and us may have put it there.
-		s.log.Warn("smtpd.starttls-injection", "remote", s.info.Remote.Addr())
-		s.bye("4.7.0", "There must be nothing after STARTTLS before the handshake, closing connection")
-		s.linger()
-		return
 	}
-	s.reply(220, "2.0.0", "Ready to start TLS")
-	if s.flush(); s.done || !s.handshake() {
+	if !s.StartTLS(func() { s.reply(220, "2.0.0", "Ready to start TLS") }) {
 		return
 	}
 	// RFC 3207 4.2: forget what was said before.
 	s.reset()
-	s.info.Helo, s.info.ESMTP = "", false
-	s.info.AuthcID = ""
-	s.info.Account = address.Address{}
-	s.setCredential(auth.Credential{})
+	s.Info.Helo, s.Info.ESMTP = "", false
+	s.LogOut()
 }

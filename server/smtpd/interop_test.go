@@ -12,16 +12,18 @@ import (
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"facteur/server/testkit"
 )
 
 // The client of go-smtp is the second implementation of what this package
 // speaks.
 
 func TestClientSubmission(t *testing.T) {
-	certs := testCertificate(t)
+	serverTLS, clientTLS := testkit.TLS(t, "mx.example")
 	for name, dial := range map[string]func(submission, submissions string) (*smtp.Client, error){
-		"STARTTLS":     func(addr, _ string) (*smtp.Client, error) { return smtp.DialStartTLS(addr, certs.client) },
-		"implicit TLS": func(_, addr string) (*smtp.Client, error) { return smtp.DialTLS(addr, certs.client) },
+		"STARTTLS":     func(addr, _ string) (*smtp.Client, error) { return smtp.DialStartTLS(addr, clientTLS) },
+		"implicit TLS": func(_, addr string) (*smtp.Client, error) { return smtp.DialTLS(addr, clientTLS) },
 		"plain text":   func(addr, _ string) (*smtp.Client, error) { return smtp.Dial(addr) },
 	} {
 		for mechanism, auth := range map[string]sasl.Client{
@@ -30,7 +32,7 @@ func TestClientSubmission(t *testing.T) {
 		} {
 			t.Run(name+" "+mechanism, func(t *testing.T) {
 				b := &fakeBackend{}
-				s := newServer(t, b, Options{TLS: certs.server})
+				s := newServer(t, b, withTLS(serverTLS))
 				c, err := dial(s.serve(t, Submission).String(), s.serve(t, Submissions).String())
 				if err != nil {
 					t.Fatal(err)
@@ -60,9 +62,9 @@ func TestClientSubmission(t *testing.T) {
 }
 
 func TestClientWrongPassword(t *testing.T) {
-	certs := testCertificate(t)
-	s := newServer(t, &fakeBackend{}, Options{TLS: certs.server})
-	c, err := smtp.DialTLS(s.serve(t, Submissions).String(), certs.client)
+	serverTLS, clientTLS := testkit.TLS(t, "mx.example")
+	s := newServer(t, &fakeBackend{}, withTLS(serverTLS))
+	c, err := smtp.DialTLS(s.serve(t, Submissions).String(), clientTLS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,14 +188,14 @@ func TestClientLMTP(t *testing.T) {
 
 // TestClientsAtOnce has many sessions with large and small messages, some over TLS.
 func TestClientsAtOnce(t *testing.T) {
-	certs := testCertificate(t)
+	serverTLS, clientTLS := testkit.TLS(t, "mx.example")
 	b := &fakeBackend{}
-	s := newServer(t, b, Options{TLS: certs.server})
+	s := newServer(t, b, withTLS(serverTLS))
 	addr := s.serve(t, SMTP).String()
 	const clients, messages = 8, 5
 	errs := make(chan error, clients)
 	for i := range clients {
-		go func() { errs <- sendMany(addr, i, messages, certs.client) }()
+		go func() { errs <- sendMany(addr, i, messages, clientTLS) }()
 	}
 	for range clients {
 		if err := <-errs; err != nil {

@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"facteur/server/buffer"
+	"facteur/server/connection"
 	"facteur/server/envelope"
 	"facteur/server/fault"
 	"facteur/server/wire"
@@ -16,7 +17,7 @@ type transaction struct {
 	// Of BDAT, nil before the first chunk.
 	buf  *buffer.Buffer
 	text *wire.Text
-	pace *pace
+	pace *connection.Pace
 }
 
 // reset forgets the transaction (RFC 5321 4.1.1.5).
@@ -37,15 +38,15 @@ func (s *session) cmdRset() {
 // cmdMail is RFC 5321 4.1.1.2.
 func (s *session) cmdMail(args string) {
 	switch {
-	case s.info.Helo == "":
+	case s.Info.Helo == "":
 		s.mistake(503, "5.5.1", "Send EHLO first")
 		return
 	case s.tx != nil:
 		s.mistake(503, "5.5.1", "A transaction is open already")
 		return
-	case s.takesLogins() && !s.loggedIn():
+	case s.takesLogins() && !s.LoggedIn():
 		f := fault.New(fault.AuthRequired, "") // RFC 6409 4.3
-		if !s.loginAllowed() {
+		if !s.LoginAllowed() {
 			f = fault.New(fault.EncryptionNeeded, "")
 		}
 		s.mistake(f.Code, f.Enhanced(), f.Text)
@@ -61,10 +62,10 @@ func (s *session) cmdMail(args string) {
 		s.refuse("MAIL", s.tooLarge())
 		return
 	}
-	s.tx = &transaction{sender: sender, backend: s.srv.backend.Begin(s.info, s.cred)}
-	if err := s.tx.backend.Mail(s.srv.ctx, sender); err != nil {
+	s.tx = &transaction{sender: sender, backend: s.srv.backend.Begin(s.Info, s.Credential())}
+	if err := s.tx.backend.Mail(s.srv.conns.Context(), sender); err != nil {
 		f := fault.As(err)
-		if f.Code < 500 || s.punish(badCommand) {
+		if f.Code < 500 || s.Punish(connection.BadCommand) {
 			s.refuse("MAIL", f)
 		}
 		s.reset()
@@ -96,9 +97,9 @@ func (s *session) cmdRcpt(args string) {
 		s.mistake(f.Code, f.Enhanced(), f.Text)
 		return
 	}
-	if err := s.tx.backend.Rcpt(s.srv.ctx, rcpt); err != nil {
+	if err := s.tx.backend.Rcpt(s.srv.conns.Context(), rcpt); err != nil {
 		f := fault.As(err)
-		if f.Code < 500 || s.punish(unknownRcpt) {
+		if f.Code < 500 || s.Punish(unknownRcpt) {
 			s.refuse("RCPT", f)
 		}
 		return

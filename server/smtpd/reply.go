@@ -35,19 +35,11 @@ func (s *session) replyPart(code int, mark byte, enhanced, text string) {
 		b = b[:maxReply-2]
 	}
 	s.line = b
-	s.w.Line(b)
+	s.W.Line(b)
 }
 
 // refuse queues the reply of a fault. The cause is for the log alone.
 func (s *session) refuse(verb string, f *fault.Fault) {
 	s.reply(f.Code, f.Enhanced(), f.Text)
-	s.logRefusal(verb, f)
-}
-
-func (s *session) logRefusal(verb string, f *fault.Fault) {
-	attrs := []any{"remote", s.info.Remote.Addr(), "command", verb, "code", f.Code, "status", f.Enhanced(), "text", f.Text}
-	if f.Cause != nil {
-		attrs = append(attrs, "error", f.Cause)
-	}
-	s.log.Info("smtpd.refused", attrs...)
+	s.LogRefusal(verb, f)
 }

@@ -20,14 +20,10 @@
 // end and refused with 550 5.6.0. Lines over 1,000 octets (RFC 5321 4.5.3.1.6)
 // are accepted up to 1 MiB, as other servers do: newsletters have them.
 //
-// A session is one goroutine; everything in it belongs to that goroutine but
-// what session.mu guards, by which Shutdown, Recheck and Apply reach it.
-// Server.mu guards the list of sessions and the counts of clients. The two are
-// never held together, and neither during I/O or a call of the Backend.
-//
+// A session is one goroutine, to which everything in it belongs; package
+// connection has what Shutdown, Recheck and Apply reach it by, and its locks.
 // Options are looked up anew at each command, so Apply acts on open sessions;
-// the TLS settings of a connection stay. Deadlines are the connection's, so
-// time here is the system's (in tests, that of testing/synctest).
+// the TLS settings of a connection stay.
 //
 // Not here: what a sender or recipient may be, rates of logins and messages,
 // reverse DNS, hooks, trace headers (intake), VRFY that tells (252 always),
@@ -36,18 +32,15 @@ package smtpd
 
 import (
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"net"
-	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"facteur/server/auth"
 	"facteur/server/buffer"
+	"facteur/server/connection"
 	"facteur/server/envelope"
-	"facteur/server/wire"
 )
 
 // Backend is what stands behind the protocol. Its methods are called by many
@@ -88,16 +81,9 @@ type Options struct {
 	MessageSize int64 // octets of a message, default 25 MB
 	Recipients  int   // of a message, default 100 (RFC 5321 4.5.3.1.8)
 
-	Connections          int // of all, default 1000
-	ConnectionsPerClient int // of one IPv4 address or IPv6 /64, default 50
-	// Trusted networks, loopback, Unix sockets and LMTP have no limits of
-	// connections and errors, unless LimitTrusted.
-	Trusted      []netip.Prefix
-	LimitTrusted bool
-
-	TLS *tls.Config // nil: no STARTTLS, and nothing at all on submissions
-	// PlaintextLogin says who may log in without TLS: "never" or "loopback" (default).
-	PlaintextLogin string
+	// Of the connections; by default a client has Timeouts.Command to take a
+	// reply. LMTP has no limits of connections and errors, unless LimitTrusted.
+	connection.Settings
 
 	Timeouts Timeouts
 }
@@ -106,7 +92,6 @@ type Options struct {
 type Timeouts struct {
 	Command    time.Duration // for the next command, and to take a reply: default 5 min
 	BeforeMail time.Duration // from the greeting to the first MAIL without a login: default 5 min
-	Handshake  time.Duration // for TLS, default 1 min
 	Data       time.Duration // for the next part of a text: default 3 min
 	DataTotal  time.Duration // for a whole text: default 1 h
 }
@@ -119,23 +104,16 @@ func (o Options) withDefaults() *Options {
 	}
 	def(&o.Timeouts.Command, 5*time.Minute)
 	def(&o.Timeouts.BeforeMail, 5*time.Minute)
-	def(&o.Timeouts.Handshake, time.Minute)
 	def(&o.Timeouts.Data, 3*time.Minute)
 	def(&o.Timeouts.DataTotal, time.Hour)
-	count := func(n *int, v int) {
-		if *n == 0 {
-			*n = v
-		}
+	if o.Recipients == 0 {
+		o.Recipients = 100
 	}
-	count(&o.Recipients, 100)
-	count(&o.Connections, 1000)
-	count(&o.ConnectionsPerClient, 50)
 	if o.MessageSize == 0 {
 		o.MessageSize = 25_000_000
 	}
-	if o.PlaintextLogin == "" {
-		o.PlaintextLogin = "loopback"
-	}
+	def(&o.Write, o.Timeouts.Command)
+	o.Settings = o.Settings.WithDefaults()
 	return &o
 }
 
@@ -151,38 +129,18 @@ const (
 type Server struct {
 	backend Backend
 	pool    *buffer.Pool
-	log     *slog.Logger
 	options atomic.Pointer[Options]
-	ctx     context.Context // ends when Shutdown waits no longer
-	cancel  context.CancelFunc
-	readers sync.Pool // *wire.Reader
-	writers sync.Pool // *wire.Writer
-
-	mu       sync.Mutex
-	sessions map[*session]struct{}
-	clients  map[netip.Addr]int // connections, by clientKey
-	closing  bool
-	running  sync.WaitGroup // sessions; nobody is added once closing
+	conns   *connection.Server
 }
-
-const (
-	readBuffer  = 16 << 10 // more than maxAuthLine
-	writeBuffer = 4 << 10
-)
 
 // New returns a Server. pool holds the messages while they arrive.
 func New(backend Backend, pool *buffer.Pool, log *slog.Logger, o Options) *Server {
-	s := &Server{
-		backend:  backend,
-		pool:     pool,
-		log:      log,
-		sessions: make(map[*session]struct{}),
-		clients:  make(map[netip.Addr]int),
-		readers:  sync.Pool{New: func() any { return wire.NewReader(readBuffer) }},
-		writers:  sync.Pool{New: func() any { return wire.NewWriter(writeBuffer) }},
-	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s := &Server{backend: backend, pool: pool}
 	s.options.Store(o.withDefaults())
+	s.conns = connection.New(connection.Config{
+		Name: "smtpd", Log: log, StartTLS: "STARTTLS", Redact: redact, WriteBuffer: 4 << 10,
+		Valid: func(c auth.Credential) bool { return s.backend.Valid(c) },
+	})
 	return s
 }
 
@@ -195,62 +153,16 @@ func (s *Server) Apply(o Options) {
 
 // Recheck closes the sessions whose login does not hold any more: with 421, at
 // once where they wait for a command, else after it.
-func (s *Server) Recheck() {
-	for _, sess := range s.list() {
-		if cred := sess.credential(); cred != (auth.Credential{}) && !s.backend.Valid(cred) {
-			sess.end(endRevoked)
-		}
-	}
-}
+func (s *Server) Recheck() { s.conns.Recheck() }
 
 // Serve serves the connections of ln, as one of the services, until it is
 // closed. Sessions go on after that.
 func (s *Server) Serve(ln net.Listener, service string) error {
-	for {
-		conn, err := ln.Accept()
-		if err != nil {
-			return err
-		}
-		s.start(conn, service)
-	}
+	return connection.Accept(ln, func(conn net.Conn) { s.start(conn, service) })
 }
 
 // Shutdown ends all sessions: with 421, at once where they wait for a command,
 // else when the command is done; a message on its way in is still taken.
 // When ctx ends first the rest is cut off, and its error is returned.
 // New connections get 421.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	s.closing = true
-	s.mu.Unlock()
-	for _, sess := range s.list() {
-		sess.end(endShutdown)
-	}
-	done := make(chan struct{})
-	go func() {
-		s.running.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		s.cancel()
-		return nil
-	case <-ctx.Done():
-	}
-	s.cancel()
-	for _, sess := range s.list() {
-		sess.link.raw.Close()
-	}
-	<-done
-	return ctx.Err()
-}
-
-func (s *Server) list() []*session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]*session, 0, len(s.sessions))
-	for sess := range s.sessions {
-		out = append(out, sess)
-	}
-	return out
-}
+func (s *Server) Shutdown(ctx context.Context) error { return s.conns.Shutdown(ctx) }
