@@ -12,8 +12,8 @@
 // here.
 //
 // Reading is lenient, for mail is what it is, and bounded: what goes over a limit
-// is a fault.Fault. Nothing here changes the bytes of a message; what is added to
-// one goes in front of it.
+// is a fault.Fault. Only Edit changes a message: whole fields of its header, and not an
+// octet of the rest; else what is added to one goes in front of it.
 //
 // A Header, a Content and a Part are not changed once made and may be used by several
 // at once. There is no lock and no goroutine here; buffers that are not in use wait in
