@@ -36,6 +36,7 @@ import (
 	"facteur/server/safefile"
 	"facteur/server/smtpd"
 	"facteur/server/spool"
+	"facteur/server/statedb"
 	"facteur/server/wire"
 )
 
@@ -60,6 +61,7 @@ type Server struct {
 	started time.Time
 
 	lock    *os.File
+	state   *statedb.DB
 	store   *mailbox.Store
 	spool   *spool.Spool
 	deliver *deliver.Deliverer
@@ -184,7 +186,10 @@ func (s *Server) openData(first *settings) error {
 	if s.lock, err = lockData(first.Data); err != nil {
 		return err
 	}
-	// The spool first: it sweeps the drafts that a crash left.
+	if s.state, err = statedb.Open(filepath.Join(first.Data, "state.db"), s.log); err != nil {
+		return err
+	}
+	// The spool before the mailboxes: it sweeps the drafts that a crash left.
 	s.spool, err = spool.Open(spool.Options{
 		Dir: spoolDir, FS: safefile.OS, Log: s.log, Hostname: string(first.Hostname), Attempt: (*attempts)(s),
 		Inject: s.notify,
@@ -287,6 +292,11 @@ func (s *Server) release() {
 	if s.store != nil {
 		if err := s.store.Close(); err != nil {
 			s.log.Error("server.store", "error", err)
+		}
+	}
+	if s.state != nil {
+		if err := s.state.Close(); err != nil {
+			s.log.Error("server.state", "error", err)
 		}
 	}
 	if s.watcher != nil {
