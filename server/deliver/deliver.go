@@ -91,6 +91,9 @@ type Message struct {
 	// Sent gets a copy, so that all of its members see what was answered. Zero:
 	// none.
 	SentAs address.Address
+	// Hold is why the message waits in the spool, for all of its recipients, until it
+	// is released there; "": it does not.
+	Hold string
 }
 
 // Target is one destination of a message.

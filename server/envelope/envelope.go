@@ -80,6 +80,8 @@ type Sender struct {
 	Ret         string          // "FULL", "HDRS" or "" (RFC 3461 4.3)
 	EnvID       string          // RFC 3461 4.4, decoded
 	Auth        string          // AUTH= parameter (RFC 4954 5), decoded; kept, never trusted
+	RequireTLS  bool            // only over verified TLS, or not at all (RFC 8689)
+	HoldUntil   time.Time       // not to be delivered before (RFC 4865), zero when not given
 }
 
 // Recipient is a forward-path with the parameters of RCPT TO.

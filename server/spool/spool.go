@@ -58,6 +58,13 @@ type Recipient struct {
 type Entry struct {
 	Envelope   envelope.Envelope
 	Recipients []Recipient
+	// Hold is why nobody gets it until it is released, in plain words; "" when it is
+	// not held. What is held does not expire.
+	Hold string
+	// NotBefore is when the first attempt may be, at the latest of this and the
+	// HoldUntil of the sender (RFC 4865). The time after which a message is given up,
+	// or its sender told of the delay, counts from then.
+	NotBefore time.Time
 }
 
 // Item is what to do in one attempt: a message for recipients of one destination.
@@ -97,6 +104,9 @@ type Options struct {
 	// durable. It may be given the same one again after a crash: the Envelope's ID
 	// is the same then.
 	Inject func(context.Context, envelope.Envelope, envelope.Body) error
+	// Told is told what came of each attempt at each recipient, once that is durable.
+	// It is called by several goroutines at once and must not block. May be nil.
+	Told func(Event)
 
 	// These may change later, see Apply.
 	Hostname       string
