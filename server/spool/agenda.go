@@ -8,13 +8,25 @@ import (
 
 // item is an entry in memory.
 type item struct {
-	id    string
-	slots []*slot // guarded by Spool.mu
+	id       string
+	received int64 // Unix time, the order of lists
 
-	mu sync.Mutex // held while the record is replaced
+	// Guarded by Spool.mu.
+	slots   []*slot
+	waiting int32 // recipients that are not done
+	held    bool
+
+	mu   sync.Mutex // held while the record is replaced
+	gone bool       // dropped by the operator. Guarded by mu.
 	// unsaved is the record when it could not be written: then it, not the file, is
 	// the truth. Guarded by mu.
-	unsaved *record
+	unsaved *unsaved
+}
+
+// unsaved is a record that could not be written, and what is to be told when it is.
+type unsaved struct {
+	record *record
+	events []Event
 }
 
 // slot is a destination of an entry with the time at which it is due. It is in the
@@ -24,6 +36,7 @@ type slot struct {
 	dest  destination
 	due   time.Time
 	index int  // in the agenda, -1 when it is elsewhere
+	fresh bool // it was never tried, and came in just now
 	again bool // it is wanted once more as soon as it has run
 	tries int  // of housekeeping; belongs to who runs it
 }
@@ -35,6 +48,9 @@ func (a *agenda) add(s *slot) { heap.Push((*byDue)(a), s) }
 
 // moved puts a slot into its place after a change of due.
 func (a *agenda) moved(s *slot) { heap.Fix((*byDue)(a), s.index) }
+
+// remove takes a slot out.
+func (a *agenda) remove(s *slot) { heap.Remove((*byDue)(a), s.index) }
 
 // next returns the slot that is due next, nil when there is none.
 func (a *agenda) next() *slot {
@@ -71,79 +87,4 @@ func (h *byDue) Pop() any {
 	h.slots = h.slots[:last]
 	s.index = -1
 	return s
-}
-
-// lanes hold the slots that are due, by destination, and take turns between them, so
-// that a destination with many or slow messages does not hold up the others.
-type lanes struct {
-	byDest  map[destination]*lane
-	turn    []*lane // those that have something waiting and are not known to be full
-	running int
-}
-
-// lane is the slots of one destination.
-type lane struct {
-	waiting []*slot
-	running int
-	inTurn  bool
-}
-
-func newLanes() lanes { return lanes{byDest: make(map[destination]*lane)} }
-
-// add puts a slot at the end of its lane.
-func (l *lanes) add(s *slot) {
-	ln := l.byDest[s.dest]
-	if ln == nil {
-		ln = &lane{}
-		l.byDest[s.dest] = ln
-	}
-	ln.waiting = append(ln.waiting, s)
-	l.queue(ln)
-}
-
-func (l *lanes) queue(ln *lane) {
-	if !ln.inTurn && len(ln.waiting) > 0 {
-		ln.inTurn = true
-		l.turn = append(l.turn, ln)
-	}
-}
-
-// next takes a slot to run out, nil when none may run.
-func (l *lanes) next(concurrency, perDestination int) *slot {
-	for l.running < concurrency && len(l.turn) > 0 {
-		ln := l.turn[0]
-		l.turn[0] = nil
-		l.turn = l.turn[1:]
-		ln.inTurn = false
-		if ln.running >= perDestination {
-			continue // done queues it again
-		}
-		s := ln.waiting[0]
-		ln.waiting[0] = nil
-		ln.waiting = ln.waiting[1:]
-		ln.running++
-		l.running++
-		l.queue(ln)
-		return s
-	}
-	return nil
-}
-
-// widened gives each lane its turn again after a change of the limits.
-func (l *lanes) widened() {
-	for _, ln := range l.byDest {
-		l.queue(ln)
-	}
-}
-
-// done tells that a slot which next returned does not run any more.
-func (l *lanes) done(s *slot) {
-	ln := l.byDest[s.dest]
-	ln.running--
-	l.running--
-	if ln.running == 0 && len(ln.waiting) == 0 {
-		delete(l.byDest, s.dest)
-		return
-	}
-	l.queue(ln)
 }

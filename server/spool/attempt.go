@@ -27,6 +27,15 @@ func (s *Spool) attempt(sl *slot) (next time.Time) {
 	if err != nil {
 		return s.unreadable(it, err)
 	}
+	if r.Hold != "" {
+		s.mu.Lock()
+		s.plan(it, r)
+		s.mu.Unlock()
+		return time.Time{}
+	}
+	if r.NotBefore.After(s.now()) {
+		return r.NotBefore
+	}
 	places := r.waiting(sl.dest)
 	if len(places) == 0 {
 		return time.Time{}
@@ -68,8 +77,11 @@ func (s *Spool) current(it *item) (*record, error) {
 }
 
 func (s *Spool) currentLocked(it *item) (*record, error) {
+	if it.gone {
+		return nil, errGone
+	}
 	if it.unsaved != nil {
-		return it.unsaved.clone(), nil
+		return it.unsaved.record.clone(), nil
 	}
 	return s.store.read(it.id)
 }
@@ -77,6 +89,7 @@ func (s *Spool) currentLocked(it *item) (*record, error) {
 // unreadable deals with an entry that can't be read, and returns when to try again.
 func (s *Spool) unreadable(it *item, err error) time.Time {
 	switch {
+	case errors.Is(err, errGone):
 	case errors.Is(err, errBad):
 		s.store.setAside(it.id, err)
 	case errors.Is(err, fs.ErrNotExist):
@@ -98,9 +111,13 @@ func (s *Spool) settle(sl *slot, places []int, results []Result) (time.Time, err
 		it.mu.Unlock()
 		return time.Time{}, err
 	}
-	s.apply(it.id, r, places, results)
-	err = s.keep(it, r)
+	events := s.apply(it.id, r, places, results)
+	events, err = s.keep(it, r, events)
+	s.mu.Lock()
+	it.waiting = int32(r.open())
+	s.mu.Unlock()
 	it.mu.Unlock()
+	s.tell(events)
 
 	now := s.now()
 	switch {
@@ -109,6 +126,9 @@ func (s *Spool) settle(sl *slot, places []int, results []Result) (time.Time, err
 		s.wantHousekeeping(it, now.Add(time.Minute))
 	case r.owesReports():
 		s.wantHousekeeping(it, now)
+	}
+	if r.Hold != "" {
+		return time.Time{}, nil // its release plans it anew
 	}
 	var next time.Time
 	for _, i := range r.waiting(sl.dest) {
@@ -119,26 +139,45 @@ func (s *Spool) settle(sl *slot, places []int, results []Result) (time.Time, err
 	return next, nil
 }
 
-// keep makes a changed record durable, and removes the entry when it is finished.
-// On an error the record is kept in memory. it.mu is held.
-func (s *Spool) keep(it *item, r *record) error {
+// keep makes a changed record durable, and removes the entry when it is finished. It
+// returns the events that may be told then. On an error record and events are kept in
+// memory. it.mu is held.
+func (s *Spool) keep(it *item, r *record, events []Event) ([]Event, error) {
+	if it.unsaved != nil {
+		events = append(it.unsaved.events, events...)
+	}
 	var err error
 	if r.finished() {
 		if err = s.store.remove(it.id); err == nil {
 			s.log.Info("spool.finished", "id", it.id)
+			s.mu.Lock()
+			it.held = false
+			s.mu.Unlock()
 		}
 	} else {
 		err = s.store.save(it.id, r)
 	}
-	it.unsaved = nil
 	if err != nil {
-		it.unsaved = r
+		it.unsaved = &unsaved{r, events}
+		return nil, err
 	}
-	return err
+	it.unsaved = nil
+	return events, nil
 }
 
-// apply changes the state of the recipients by what an attempt came to.
-func (s *Spool) apply(id string, r *record, places []int, results []Result) {
+func (s *Spool) tell(events []Event) {
+	if s.opts.Told == nil {
+		return
+	}
+	for _, e := range events {
+		s.opts.Told(e)
+	}
+}
+
+// apply changes the state of the recipients by what an attempt came to, and returns
+// what is to be told of it.
+func (s *Spool) apply(id string, r *record, places []int, results []Result) []Event {
+	var events []Event
 	s.mu.Lock()
 	schedule := s.opts.Schedule
 	s.mu.Unlock()
@@ -152,29 +191,71 @@ func (s *Spool) apply(id string, r *record, places []int, results []Result) {
 		}
 		to := &r.Recipients[i]
 		temporary := res.Fault != nil && fault.Temporary(res.Fault)
-		if temporary && s.ctx.Err() != nil {
+		switch {
+		case to.Done:
+			continue // dropped meanwhile
+		case temporary && s.ctx.Err() != nil:
 			continue // broken off by Close: not made
 		}
 		to.Attempts++
-		if temporary && !schedule.expired(r.Received, now) {
+		if temporary && !schedule.expired(r.began(), now) {
 			if next.IsZero() {
-				next = schedule.next(to.Attempts, to.Local, r.Received, now)
+				next = schedule.next(to.Attempts, to.Local, r.began(), now)
 			}
 			to.Next, to.Last = next, res.last(now)
+			if schedule.late(r.began(), now) {
+				to.delay(r, res, reports)
+			}
 		} else {
 			to.finish(r, res, reports, now)
 		}
-		s.logResult(id, to, res)
+		s.logResult(id, r, to, res)
+		events = append(events, r.event(id, to, res))
+	}
+	return events
+}
+
+// delay notes that the sender is to be told, once, that it takes long.
+func (to *rcptRecord) delay(r *record, res Result, reports map[message.Action]string) {
+	if !to.Delayed {
+		to.Delayed = true
+		to.owe(r, res, reports)
 	}
 }
 
-// owe notes the report that the sender is to get about a recipient that is done.
+func (r *record) event(id string, to *rcptRecord, res Result) Event {
+	rcpt := to.recipient()
+	e := Event{
+		ID: id, Kind: Sent, Sender: address.Address(r.Sender.ReversePath),
+		Recipient: rcpt.Recipient, Forwarder: rcpt.Forwarder, Local: rcpt.Local, Result: res,
+	}
+	switch {
+	case res.Fault == nil:
+	case to.Done && fault.Temporary(res.Fault):
+		e.Kind = Expired
+	case to.Done:
+		e.Kind = Bounced
+	case to.Report == message.Delayed:
+		e.Kind = Delayed
+	default:
+		e.Kind = Deferred
+	}
+	return e
+}
+
+// owe notes the report that the sender is to get about a recipient, in place of one
+// that is owed and not true any more.
 func (to *rcptRecord) owe(r *record, res Result, ids map[message.Action]string) {
+	to.Report, to.ReportID = "", ""
 	if r.Sender.ReversePath.IsZero() || to.Notify&envelope.NotifyNever != 0 {
 		return // RFC 5321 4.5.5, RFC 3461 4.1
 	}
 	var action message.Action
 	switch {
+	case !to.Done && (to.Notify == 0 || to.Notify&envelope.NotifyDelay != 0):
+		action = message.Delayed
+	case !to.Done:
+		return
 	case to.Failed && (to.Notify == 0 || to.Notify&envelope.NotifyFailure != 0):
 		action = message.Failed
 	case to.Failed || to.Notify&envelope.NotifySuccess == 0:
@@ -192,11 +273,14 @@ func (to *rcptRecord) owe(r *record, res Result, ids map[message.Action]string) 
 	to.Report, to.ReportID = action, ids[action]
 }
 
-func (s *Spool) logResult(id string, to *rcptRecord, res Result) {
+func (s *Spool) logResult(id string, r *record, to *rcptRecord, res Result) {
 	args := []any{"id", id, "to", to.Address.String(), "attempt", to.Attempts, "remote", res.Remote}
 	switch {
 	case res.Fault == nil:
 		s.log.Info("spool.sent", append(args, "reply", res.Reply, "tls", res.TLS)...)
+	case to.Failed && r.Sender.ReversePath.IsZero():
+		// A report that can't be delivered has nobody to be reported to (RFC 5321 6.1).
+		s.log.Warn("spool.failed", append(args, "err", res.Fault, "result", "dropped: its reverse-path is null")...)
 	case to.Failed:
 		s.log.Warn("spool.failed", append(args, "err", res.Fault, "report", to.Report != "")...)
 	default:

@@ -2,14 +2,12 @@ package spool
 
 import (
 	"cmp"
-	"errors"
-	"io/fs"
+	"iter"
 	"slices"
 	"time"
 
 	"facteur/server/address"
 	"facteur/server/envelope"
-	"facteur/server/fault"
 	"facteur/server/message"
 )
 
@@ -19,23 +17,43 @@ type Summary struct {
 	Received   time.Time
 	Size       int64           // of the message, in octets
 	Sender     address.Address // zero: the null reverse-path
+	Hold       string          // why it is held, "" when it is not
+	NotBefore  time.Time       // when its sender, or who released it, let it go; zero: at once
+	Expires    time.Time       // when it is given up, unless it is held
 	Recipients []Status
 }
+
+// State is what a recipient waits for, or how it ended.
+type State string
+
+// The states.
+const (
+	Waiting   State = "waiting" // for the next attempt
+	Held      State = "held"
+	Scheduled State = "scheduled" // for the time that the sender wants
+	Delivered State = "delivered" // here
+	Passed    State = "sent"      // taken by another server
+	Failed    State = "failed"
+	Dropped   State = "dropped" // by the operator
+)
 
 // Status is the state of a recipient.
 type Status struct {
 	Address   address.Address
 	Forwarder address.Address // who forwards to it, zero: nobody
 	Local     bool
-	Done      bool // delivered, or failed for good
-	Failed    bool
+	State     State
+	Done      bool // nothing more is tried
+	Owed      bool // the sender is yet to be told
+	Delayed   bool // the sender has been told that it takes long
+	Notify    envelope.Notify
 	Attempts  int
 	Next      time.Time // of the next attempt; zero when Done
 	Tried     time.Time // the last attempt, zero before the first
 	Remote    string    // the server that answered then, "" for this one
 	Reply     string    // what it said, or what happened here
 	Detail    string    // more of it, for the operator
-	Words     string    // all that in plain words, without times
+	Words     string    // the reason for the State in plain words
 }
 
 // Detail is all that is known of an entry.
@@ -46,27 +64,66 @@ type Detail struct {
 	Running  bool // an attempt is under way
 }
 
-// List returns the entries, oldest first. It reads their records.
-func (s *Spool) List() []Summary {
+// Counts are those of the whole queue.
+type Counts struct {
+	Entries    int
+	Recipients int       // that are not done
+	Held       int       // entries
+	Oldest     time.Time // when the oldest entry was received, zero when there is none
+}
+
+// Counts returns them; it reads nothing.
+func (s *Spool) Counts() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := Counts{Entries: len(s.items)}
+	var oldest int64
+	for _, it := range s.items {
+		c.Recipients += int(it.waiting)
+		if it.held {
+			c.Held++
+		}
+		if oldest == 0 || it.received < oldest {
+			oldest = it.received
+		}
+	}
+	if oldest != 0 {
+		c.Oldest = time.Unix(oldest, 0)
+	}
+	return c
+}
+
+// Entries goes through the entries that a filter chooses, oldest first. It reads their
+// records as it goes.
+func (s *Spool) Entries(f Filter) iter.Seq[Summary] {
+	return func(yield func(Summary) bool) {
+		for _, it := range s.sorted() {
+			// One that ends meanwhile is not in the list; one that is damaged is found,
+			// and told of, when it is tried.
+			r, err := s.current(it)
+			if err == nil && f.match(r) && !yield(s.summary(it.id, r)) {
+				return
+			}
+		}
+	}
+}
+
+// sorted returns all items, oldest first.
+func (s *Spool) sorted() []*item {
 	s.mu.Lock()
 	items := make([]*item, 0, len(s.items))
 	for _, it := range s.items {
 		items = append(items, it)
 	}
 	s.mu.Unlock()
-	list := make([]Summary, 0, len(items))
-	for _, it := range items {
-		// One that ends meanwhile is not in the list; one that is damaged is found,
-		// and told of, when it is tried.
-		if r, err := s.current(it); err == nil {
-			list = append(list, r.summary(it.id))
-		}
-	}
-	slices.SortFunc(list, func(a, b Summary) int {
-		return cmp.Or(a.Received.Compare(b.Received), cmp.Compare(a.ID, b.ID))
+	slices.SortFunc(items, func(a, b *item) int {
+		return cmp.Or(cmp.Compare(a.received, b.received), cmp.Compare(a.id, b.id))
 	})
-	return list
+	return items
 }
+
+// List returns all entries, oldest first.
+func (s *Spool) List() []Summary { return slices.Collect(s.Entries(Filter{})) }
 
 // Len returns the number of entries.
 func (s *Spool) Len() int {
@@ -82,13 +139,10 @@ func (s *Spool) Show(id string) (Detail, error) {
 		return Detail{}, err
 	}
 	r, err := s.current(it)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Detail{}, notFound(id)
-	}
 	if err != nil {
-		return Detail{}, err
+		return Detail{}, gone(id, err)
 	}
-	d := Detail{Summary: r.summary(id), Envelope: r.envelope()}
+	d := Detail{Summary: s.summary(id, r), Envelope: r.envelope()}
 	if b, err := s.store.open(id); err == nil {
 		if h, err := message.ReadHeader(b); err == nil {
 			d.Subject = h.Subject()
@@ -101,96 +155,70 @@ func (s *Spool) Show(id string) (Detail, error) {
 	return d, nil
 }
 
-// Retry tries all waiting recipients of an entry now; it is fault.NotFound when there
-// is none.
-func (s *Spool) Retry(id string) error {
-	it, err := s.find(id)
-	if err != nil {
-		return err
-	}
+func (s *Spool) summary(id string, r *record) Summary {
+	sum := r.summary(id, s.now())
 	s.mu.Lock()
-	s.retry(it)
+	sum.Expires = r.began().Add(s.opts.Schedule.Expire)
 	s.mu.Unlock()
-	s.wake()
-	return nil
+	return sum
 }
 
-// RetryAll tries all that waits now, and returns the number of entries.
-func (s *Spool) RetryAll() int {
-	s.mu.Lock()
-	n := len(s.items)
-	for _, it := range s.items {
-		s.retry(it)
+func (r *record) summary(id string, now time.Time) Summary {
+	sum := Summary{
+		ID: id, Received: r.Received, Size: r.Size, Sender: address.Address(r.Sender.ReversePath), Hold: r.Hold, NotBefore: r.NotBefore,
 	}
-	s.mu.Unlock()
-	s.wake()
-	return n
-}
-
-func (s *Spool) retry(it *item) {
-	now := s.now()
-	for _, sl := range it.slots {
-		if sl.index >= 0 && sl.due.After(now) {
-			sl.due = now
-			s.agenda.moved(sl)
-		}
-	}
-}
-
-func (s *Spool) find(id string) (*item, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if it := s.items[id]; it != nil {
-		return it, nil
-	}
-	return nil, notFound(id)
-}
-
-func notFound(id string) error {
-	return fault.Newf(fault.NotFound, "There is no message %q in the queue", id)
-}
-
-func (r *record) summary(id string) Summary {
-	sum := Summary{ID: id, Received: r.Received, Size: r.Size, Sender: address.Address(r.Sender.ReversePath)}
 	for i := range r.Recipients {
-		sum.Recipients = append(sum.Recipients, r.Recipients[i].status())
+		sum.Recipients = append(sum.Recipients, r.status(i, now))
 	}
 	return sum
 }
 
-func (to *rcptRecord) status() Status {
+func (r *record) status(i int, now time.Time) Status {
+	to := &r.Recipients[i]
 	st := Status{
 		Address: address.Address(to.Address), Forwarder: address.Address(to.Forwarder), Local: to.Local,
-		Done: to.Done, Failed: to.Failed, Attempts: to.Attempts, Next: to.Next, Words: to.words(),
+		Done: to.Done, Owed: to.Report != "", Delayed: to.Delayed, Notify: to.Notify, Attempts: to.Attempts, Next: to.Next,
 	}
 	if l := to.Last; l != nil {
 		st.Tried, st.Remote, st.Reply, st.Detail = l.At, l.Remote, l.reply(), l.Detail
 	}
+	switch {
+	case to.Dropped:
+		st.State = Dropped
+	case to.Failed:
+		st.State = Failed
+	case to.Done && to.Local:
+		st.State = Delivered
+	case to.Done:
+		st.State = Passed
+	case r.Hold != "":
+		st.State = Held
+	case r.NotBefore.After(now):
+		st.State = Scheduled
+	default:
+		st.State = Waiting
+	}
+	st.Words = r.words(&st)
 	return st
 }
 
-// words tells the state in plain words.
-func (to *rcptRecord) words() string {
-	if to.Last == nil {
-		return "not tried yet"
+// words tells the reason for a state.
+func (r *record) words(st *Status) string {
+	said := st.Reply
+	if st.Remote != "" {
+		said = st.Remote + " answered: " + said
 	}
-	said := to.Last.reply()
-	if to.Last.Remote != "" {
-		said = to.Last.Remote + " answered: " + said
+	switch st.State {
+	case Held:
+		return r.Hold
+	case Scheduled:
+		return "not to be sent before"
+	case Delivered, Dropped:
+		return ""
+	case Waiting:
+		if st.Tried.IsZero() {
+			return "not tried yet"
+		}
 	}
-	var words string
-	switch {
-	case to.Failed:
-		words = "failed for good: " + said
-	case to.Done && to.Local:
-		words = "delivered"
-	case to.Done:
-		words = "sent: " + said
-	default:
-		words = "waits for the next attempt: " + said
-	}
-	if to.Report != "" {
-		words += " (the sender is yet to be told)"
-	}
-	return words
+	return said
 }

@@ -14,8 +14,14 @@ import (
 	"facteur/server/message"
 )
 
-// recordVersion is that of the format of ID.env.
-const recordVersion = 1
+// The versions of the format of ID.env. A program that knows only the first one
+// must not send what is held back, so a record is of the second where it says so.
+const (
+	recordVersion   = 1
+	heldBackVersion = 2
+	maxHoldReason   = 300
+	maxDetail       = 300 // bounds what is kept of a cause
+)
 
 // record is what ID.env holds.
 type record struct {
@@ -25,7 +31,9 @@ type record struct {
 	Size       int64         `json:"size"`
 	Sender     senderRecord  `json:"sender"`
 	Session    sessionRecord `json:"session"`
-	Recipients []rcptRecord  `json:"recipients"` // their places never change
+	Hold       string        `json:"hold,omitempty"`
+	NotBefore  time.Time     `json:"not_before,omitzero"` // counts as Received for all that takes long
+	Recipients []rcptRecord  `json:"recipients"`          // their places never change
 }
 
 type senderRecord struct {
@@ -36,6 +44,7 @@ type senderRecord struct {
 	Ret         string `json:"ret,omitempty"`
 	EnvID       string `json:"envid,omitempty"`
 	Auth        string `json:"auth,omitempty"`
+	RequireTLS  bool   `json:"requiretls,omitempty"`
 }
 
 type sessionRecord struct {
@@ -62,6 +71,8 @@ type rcptRecord struct {
 
 	Done     bool        `json:"done,omitempty"` // nothing more is tried
 	Failed   bool        `json:"failed,omitempty"`
+	Dropped  bool        `json:"dropped,omitempty"` // by the operator
+	Delayed  bool        `json:"delayed,omitempty"` // the sender has been told, or need not be
 	Attempts int         `json:"attempts,omitempty"`
 	Next     time.Time   `json:"next,omitzero"` // when to try again, while not Done
 	Last     *lastRecord `json:"last,omitempty"`
@@ -110,18 +121,25 @@ func (t text) String() string { return address.Address(t).String() }
 // newRecord makes the record of a new entry.
 func newRecord(e Entry, size int64, now time.Time) *record {
 	env := e.Envelope
-	r := &record{Version: recordVersion, ID: env.ID, Received: env.Received, Size: size}
+	r := &record{ID: env.ID, Received: env.Received, Size: size}
 	if r.Received.IsZero() {
 		r.Received = now
 	}
 	s := env.Sender
-	r.Sender = senderRecord{text(s.ReversePath), s.Size, s.Body, s.SMTPUTF8, s.Ret, s.EnvID, s.Auth}
+	r.Sender = senderRecord{text(s.ReversePath), s.Size, s.Body, s.SMTPUTF8, s.Ret, s.EnvID, s.Auth, s.RequireTLS}
+	r.Hold = clip(e.Hold, maxHoldReason)
+	first := now
+	for _, t := range []time.Time{e.NotBefore, s.HoldUntil} {
+		if t.After(first) {
+			r.NotBefore, first = t, t
+		}
+	}
 	c := env.Session
 	r.Session = sessionRecord{c.ID, c.Listener, c.Remote, c.Local, c.RDNS, c.Helo, c.ESMTP, c.TLSVersion, c.TLSCipher, c.AuthcID, text(c.Account)}
 	reports := make(map[message.Action]string)
 	for _, to := range e.Recipients {
 		rcpt := rcptRecord{
-			Address: text(to.ForwardPath), Notify: to.Notify, ORcpt: to.ORcpt, Local: to.Local, Forwarder: text(to.Forwarder), Next: now,
+			Address: text(to.ForwardPath), Notify: to.Notify, ORcpt: to.ORcpt, Local: to.Local, Forwarder: text(to.Forwarder), Next: first,
 		}
 		if to.Done != nil {
 			rcpt.finish(r, *to.Done, reports, now)
@@ -148,6 +166,10 @@ func (r *record) repeats(other *record) bool {
 
 // encode writes a record.
 func (r *record) encode() ([]byte, error) {
+	r.Version = recordVersion
+	if r.Hold != "" || !r.NotBefore.IsZero() || r.Sender.RequireTLS {
+		r.Version = heldBackVersion
+	}
 	b, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("write the record of %s: %w", r.ID, err)
@@ -162,7 +184,7 @@ func decodeRecord(b []byte) (*record, error) {
 		return nil, err
 	}
 	switch {
-	case r.Version != recordVersion:
+	case r.Version != recordVersion && r.Version != heldBackVersion:
 		return nil, fmt.Errorf("version %d is not known", r.Version)
 	case !validID(r.ID):
 		return nil, errors.New("it has no id")
@@ -199,13 +221,34 @@ func (r *record) owesReports() bool {
 	return slices.ContainsFunc(r.Recipients, func(to rcptRecord) bool { return to.Report != "" })
 }
 
-// envelope returns the envelope, without recipients.
+// began is when the time began after which the message is given up, and its sender
+// told of the delay.
+func (r *record) began() time.Time {
+	if r.NotBefore.After(r.Received) {
+		return r.NotBefore
+	}
+	return r.Received
+}
+
+// open returns the number of recipients that are not done.
+func (r *record) open() (n int) {
+	for i := range r.Recipients {
+		if !r.Recipients[i].Done {
+			n++
+		}
+	}
+	return n
+}
+
+// envelope returns the envelope, without recipients. HoldUntil is left out: it has
+// become a NotBefore, and is not for the next server to keep too.
 func (r *record) envelope() envelope.Envelope {
 	s, c := r.Sender, r.Session
 	return envelope.Envelope{
 		ID: r.ID, Received: r.Received,
 		Sender: envelope.Sender{
 			ReversePath: address.Address(s.ReversePath), Size: s.Size, Body: s.Body, SMTPUTF8: s.SMTPUTF8, Ret: s.Ret, EnvID: s.EnvID, Auth: s.Auth,
+			RequireTLS: s.RequireTLS,
 		},
 		Session: envelope.Session{
 			ID: c.ID, Listener: c.Listener, Remote: c.Remote, Local: c.Local, RDNS: c.RDNS, Helo: c.Helo, ESMTP: c.ESMTP,
@@ -247,9 +290,6 @@ func (r *record) waiting(d destination) []int {
 	}
 	return places
 }
-
-// maxDetail bounds what is kept of a cause.
-const maxDetail = 300
 
 // last makes a lastRecord of a Result.
 func (res Result) last(now time.Time) *lastRecord {

@@ -69,9 +69,9 @@ func TestRecordFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bob, dave := r.Recipients[0].status(), r.Recipients[1].status()
-	if bob.Attempts != 2 || bob.Reply != "450 4.2.1 Busy" || bob.Remote != "mx.example.net" || r.Recipients[0].Notify != envelope.NotifyFailure || !dave.Failed ||
-		dave.Words != "failed for good: No (the sender is yet to be told)" || !r.owesReports() || r.finished() || len(r.waiting("example.net")) != 1 {
+	bob, dave := r.status(0, r.Received), r.status(1, r.Received)
+	if bob.Attempts != 2 || bob.Reply != "450 4.2.1 Busy" || bob.Remote != "mx.example.net" || r.Recipients[0].Notify != envelope.NotifyFailure || dave.State != Failed ||
+		dave.Words != "No" || !dave.Owed || !r.owesReports() || r.finished() || len(r.waiting("example.net")) != 1 {
 		t.Errorf("%+v, %+v", bob, dave)
 	}
 }
@@ -89,16 +89,29 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestWords(t *testing.T) {
-	for want, to := range map[string]rcptRecord{
-		"not tried yet":                     {},
-		"delivered":                         {Done: true, Local: true, Last: &lastRecord{}},
-		"sent: mx.example answered: 250 Ok": {Done: true, Last: &lastRecord{Text: "250 Ok", Remote: "mx.example"}},
-		"waits for the next attempt: The mailbox is full":                  {Local: true, Last: Result{Fault: fault.New(fault.OverQuota, "")}.last(time.Time{})},
-		"failed for good: mx.example answered: 550 5.1.1 No such user":     {Failed: true, Done: true, Last: Result{Fault: nobody, Remote: "mx.example"}.last(time.Time{})},
-		"sent: mx.example answered: 250 Ok (the sender is yet to be told)": {Done: true, Report: "relayed", Last: &lastRecord{Text: "250 Ok", Remote: "mx.example"}},
+	now := time.Unix(1e9, 0)
+	refused := Result{Fault: nobody, Remote: "mx.example"}.last(now)
+	taken := &lastRecord{At: now, Text: "250 Ok", Remote: "mx.example"}
+	for _, c := range []struct {
+		record record
+		to     rcptRecord
+		state  State
+		words  string
+	}{
+		{record{}, rcptRecord{}, Waiting, "not tried yet"},
+		{record{}, rcptRecord{Done: true, Local: true, Last: &lastRecord{At: now}}, Delivered, ""},
+		{record{}, rcptRecord{Done: true, Last: taken}, Passed, "mx.example answered: 250 Ok"},
+		{record{}, rcptRecord{Local: true, Last: Result{Fault: fault.New(fault.OverQuota, "")}.last(now)}, Waiting, "The mailbox is full"},
+		{record{}, rcptRecord{Failed: true, Done: true, Last: refused}, Failed, "mx.example answered: 550 5.1.1 No such user"},
+		{record{}, rcptRecord{Dropped: true, Done: true, Last: refused}, Dropped, ""},
+		{record{Hold: "too many"}, rcptRecord{Last: refused}, Held, "too many"},
+		{record{Hold: "too many"}, rcptRecord{Done: true, Last: taken}, Passed, "mx.example answered: 250 Ok"},
+		{record{NotBefore: now.Add(time.Hour)}, rcptRecord{}, Scheduled, "not to be sent before"},
+		{record{NotBefore: now}, rcptRecord{}, Waiting, "not tried yet"},
 	} {
-		if got := to.words(); got != want {
-			t.Errorf("%q, want %q", got, want)
+		c.record.Recipients = []rcptRecord{c.to}
+		if got := c.record.status(0, now); got.State != c.state || got.Words != c.words {
+			t.Errorf("%q %q, want %q %q", got.State, got.Words, c.state, c.words)
 		}
 	}
 }
@@ -126,7 +139,9 @@ func FuzzRecord(f *testing.F) {
 		if third, err := r2.encode(); err != nil || !bytes.Equal(again, third) {
 			t.Fatalf("%s, then %s, %v", again, third, err)
 		}
-		r.summary("x")
+		r.summary("x", r.Received)
+		r.began()
+		r.reader()
 		for i := range r.Recipients {
 			r.Recipients[i].report()
 			r.waiting(r.Recipients[i].destination())

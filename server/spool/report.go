@@ -20,11 +20,14 @@ func (s *Spool) housekeep(sl *slot) time.Time {
 	if errors.Is(err, fs.ErrNotExist) {
 		return s.unreadable(sl.item, err)
 	}
+	var next time.Time
 	if err == nil {
-		err = s.sendReports(sl.item, r)
+		next, err = s.sendReports(sl.item, r)
 	}
 	switch {
 	case err == nil:
+		return next
+	case errors.Is(err, errGone):
 		return time.Time{}
 	case errors.Is(err, errBad):
 		return s.unreadable(sl.item, err)
@@ -53,26 +56,41 @@ func (s *Spool) writeUnsaved(it *item) (*record, error) {
 		return nil, err
 	}
 	if it.unsaved != nil || r.finished() {
-		if err := s.keep(it, r); err != nil {
+		events, err := s.keep(it, r, nil)
+		if err != nil {
 			return r, fmt.Errorf("write the record: %v", err) // not that it is not there
 		}
+		s.tell(events)
 	}
 	return r, nil
 }
 
-// sendReports sends the reports that are owed, one after the other.
-func (s *Spool) sendReports(it *item, r *record) error {
+// sendReports sends the reports that are owed, one after the other. It returns when
+// to go on, zero when all is done.
+func (s *Spool) sendReports(it *item, r *record) (time.Time, error) {
 	for {
 		rcpts := r.nextReport()
 		if len(rcpts) == 0 {
-			return nil
+			return time.Time{}, nil
 		}
-		if err := s.sendReport(it, r, rcpts); err != nil {
-			return err
+		to := r.reader()
+		until := s.readers.full(to, s.now())
+		switch {
+		case until.IsZero():
+			if err := s.sendReport(it, r, rcpts); err != nil {
+				return time.Time{}, err
+			}
+			s.readers.count(to, s.now())
+		case to.own:
+			s.log.Info("spool.report_waits", "id", it.id, "to", r.Sender.ReversePath.String(), "until", until)
+			return until, nil
+		default:
+			s.log.Warn("spool.report_suppressed", "id", it.id, "action", string(rcpts[0].Report), "to", r.Sender.ReversePath.String(),
+				"recipients", len(rcpts), "reason", "too many reports to this address in an hour")
 		}
 		var err error
 		if r, err = s.reported(it, rcpts[0].ReportID); err != nil {
-			return err
+			return time.Time{}, err
 		}
 	}
 }
@@ -101,7 +119,9 @@ func (s *Spool) reported(it *item, reportID string) (*record, error) {
 			to.Report, to.ReportID = "", ""
 		}
 	}
-	return r, s.keep(it, r)
+	events, err := s.keep(it, r, nil)
+	s.tell(events)
+	return r, err
 }
 
 // sendReport makes a delivery status notification and sends it on its way.
@@ -112,7 +132,7 @@ func (s *Spool) sendReport(it *item, r *record, rcpts []rcptRecord) error {
 	}
 	defer b.Close()
 	s.mu.Lock()
-	hostname := s.opts.Hostname
+	hostname, schedule := s.opts.Hostname, s.opts.Schedule
 	s.mu.Unlock()
 	now := s.now()
 	report := message.Report{
@@ -120,7 +140,11 @@ func (s *Spool) sendReport(it *item, r *record, rcpts []rcptRecord) error {
 		EnvID: r.Sender.EnvID, Full: r.Sender.Ret == "FULL", Arrival: r.Received, Message: b,
 	}
 	for i := range rcpts {
-		report.Recipients = append(report.Recipients, rcpts[i].report())
+		told := rcpts[i].report()
+		if told.Action == message.Delayed {
+			told.RetryUntil = r.began().Add(schedule.Expire) // RFC 3464 2.3.9
+		}
+		report.Recipients = append(report.Recipients, told)
 	}
 	dsn, err := message.FormatDSN(report)
 	if err != nil {
@@ -144,7 +168,7 @@ func (s *Spool) hopeless(r *record, err error, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	schedule := s.opts.Schedule
-	return !fault.Temporary(err) || schedule.expired(r.Received.Add(schedule.Expire), now)
+	return !fault.Temporary(err) || schedule.expired(r.began().Add(schedule.Expire), now)
 }
 
 // dsnEnvelope is that of a notification: from nobody, about which nothing is to be
@@ -178,7 +202,7 @@ func (to *rcptRecord) report() message.ReportRecipient {
 	r.Attempted, r.Remote, r.Reply = l.At, l.Remote, hide(l.reply())
 	if l.Code != 0 {
 		r.Status = l.Status
-		r.GaveUp = fault.Temporary(fault.Reply(fault.Undeliverable, l.Code, "", ""))
+		r.GaveUp = to.Failed && fault.Temporary(fault.Reply(fault.Undeliverable, l.Code, "", ""))
 	}
 	return r
 }

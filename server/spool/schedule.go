@@ -14,6 +14,9 @@ type Schedule struct {
 	// Expire is how long after it was received a message is given up; 0 is 5 days
 	// (RFC 5321 4.5.4.1).
 	Expire time.Duration
+	// Delay is when the sender is told that it takes long (RFC 3461 4.1 DELAY), if it
+	// does; 0 is 4 hours. There is an attempt at that time.
+	Delay time.Duration
 	// Jitter is the part of a time by which it is made longer or shorter at random,
 	// so that what failed together is not tried together; 0 is 0.1, negative none.
 	Jitter float64
@@ -29,17 +32,25 @@ func (s *Schedule) fill() {
 	if s.Expire == 0 {
 		s.Expire = 5 * 24 * time.Hour
 	}
+	if s.Delay == 0 {
+		s.Delay = 4 * time.Hour
+	}
 	if s.Jitter == 0 {
 		s.Jitter = 0.1
 	}
 }
 
-// expired tells whether a message is to be given up when it fails now.
-func (s *Schedule) expired(received, now time.Time) bool { return !now.Before(received.Add(s.Expire)) }
+// expired tells whether a message is to be given up when it fails now. It counts
+// from when it began.
+func (s *Schedule) expired(began, now time.Time) bool { return !now.Before(began.Add(s.Expire)) }
 
-// next returns when to try again after that many attempts. The last try is when the
-// time is up.
-func (s *Schedule) next(attempts int, local bool, received, now time.Time) time.Time {
+// late tells whether the sender of a message is to be told that it takes long, when
+// it fails now.
+func (s *Schedule) late(began, now time.Time) bool { return !now.Before(began.Add(s.Delay)) }
+
+// next returns when to try again after that many attempts. There is a try when the
+// sender is to be told of the delay, and the last one is when the time is up.
+func (s *Schedule) next(attempts int, local bool, began, now time.Time) time.Time {
 	delays := s.Remote
 	if local {
 		delays = s.Local
@@ -49,8 +60,10 @@ func (s *Schedule) next(attempts int, local bool, received, now time.Time) time.
 		d += time.Duration(float64(d) * s.Jitter * (2*rand.Float64() - 1))
 	}
 	next := now.Add(d)
-	if end := received.Add(s.Expire); next.After(end) {
-		return end
+	for _, mark := range []time.Time{began.Add(s.Delay), began.Add(s.Expire)} {
+		if mark.After(now) && next.After(mark) {
+			return mark
+		}
 	}
 	return next
 }

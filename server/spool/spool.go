@@ -113,6 +113,12 @@ type Options struct {
 	Schedule       Schedule
 	Concurrency    int // attempts at once; 0 is 40
 	PerDestination int // attempts at once to one domain or box; 0 is 4
+	// Rate is how many attempts of what has waited begin in a second, so that the
+	// queue of a server that was off does not become a storm; 0 is 50. Fresh mail goes
+	// first and is not counted.
+	Rate int
+	// Idle: nothing is tried, for work on a queue that no server runs. It can't change.
+	Idle bool
 }
 
 func (o *Options) fill() {
@@ -124,6 +130,9 @@ func (o *Options) fill() {
 	}
 	if o.PerDestination == 0 {
 		o.PerDestination = 4
+	}
+	if o.Rate == 0 {
+		o.Rate = 50
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -148,6 +157,8 @@ type Spool struct {
 	lanes   lanes
 	timer   *time.Timer
 	closing bool
+
+	readers readers
 }
 
 // Open opens the queue below o.Dir, sweeps what a crash left in its folder tmp, and
@@ -192,17 +203,17 @@ func sweepTmp(fsys safefile.FS, dir string) error {
 func (s *Spool) load(id string, r *record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.enter(id, r)
+	s.enter(id, r, false)
 }
 
 // Apply changes the settings that may change while the Spool is open: Hostname,
-// Schedule, Concurrency and PerDestination. The schedule holds from the next attempt
+// Schedule, Concurrency, PerDestination and Rate. The schedule holds from the next attempt
 // of each recipient.
 func (s *Spool) Apply(o Options) {
 	o.fill()
 	s.mu.Lock()
 	s.opts.Hostname, s.opts.Schedule = o.Hostname, o.Schedule
-	s.opts.Concurrency, s.opts.PerDestination = o.Concurrency, o.PerDestination
+	s.opts.Concurrency, s.opts.PerDestination, s.opts.Rate = o.Concurrency, o.PerDestination, o.Rate
 	s.lanes.widened()
 	s.mu.Unlock()
 	s.wake()
@@ -288,7 +299,7 @@ func (p *Pending) Release() {
 		return
 	}
 	p.spool.mu.Lock()
-	p.spool.enter(p.id, p.record)
+	p.spool.enter(p.id, p.record, true)
 	p.spool.mu.Unlock()
 	p.record = nil
 	p.spool.wake()

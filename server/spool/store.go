@@ -132,6 +132,7 @@ const maxRecord = 64 << 20
 // errBad is wrapped by the error of an entry that can't be used.
 var (
 	errBad       = errors.New("the entry is damaged")
+	errGone      = fmt.Errorf("the entry was dropped: %w", fs.ErrNotExist)
 	errNoMessage = fmt.Errorf("%w: the message is missing", errBad)
 )
 
