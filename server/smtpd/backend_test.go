@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"facteur/server/address"
 	"facteur/server/auth"
@@ -81,11 +82,22 @@ var faults = map[string]error{
 	"später":  fault.New(fault.TryLater, "Zu früh"),
 }
 
+// holdUntil is the date given, "later" for a time that depends on now.
+func holdUntil(s envelope.Sender) string {
+	switch {
+	case s.HoldUntil.IsZero():
+		return ""
+	case s.HoldUntil.Location() == time.UTC:
+		return s.HoldUntil.Format(time.RFC3339)
+	}
+	return "later"
+}
+
 func (t *fakeTransaction) Mail(_ context.Context, s envelope.Sender) error {
 	text := "mail <" + s.ReversePath.String() + ">"
 	for _, p := range []struct{ key, value string }{
 		{"size", fmt.Sprint(s.Size)}, {"body", s.Body}, {"utf8", fmt.Sprint(s.SMTPUTF8)},
-		{"ret", s.Ret}, {"envid", s.EnvID}, {"auth", s.Auth},
+		{"ret", s.Ret}, {"envid", s.EnvID}, {"auth", s.Auth}, {"requiretls", fmt.Sprint(s.RequireTLS)}, {"hold", holdUntil(s)},
 	} {
 		if p.value != "" && p.value != "0" && p.value != "false" {
 			text += " " + p.key + "=" + p.value

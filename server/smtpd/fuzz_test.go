@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"facteur/server/buffer"
 	"facteur/server/connection"
@@ -84,26 +85,29 @@ var printable = regexp.MustCompile(`^[ -~]*$`)
 func FuzzMail(f *testing.F) {
 	for _, s := range []string{
 		"FROM:<>", "FROM:<a@example.org> SIZE=10 BODY=8BITMIME", "from: <@x,@y:\"a b\\\"\"@[192.0.2.1]> SMTPUTF8", "FROM:<jörg@bücher.example> SMTPUTF8 RET=FULL ENVID=a+2Bb",
+		"FROM:<a@example.org> REQUIRETLS HOLDFOR=86400", "FROM:<a@example.org> HOLDUNTIL=2026-12-24T18:00:00Z", "FROM:<a@example.org> HOLDFOR=1 HOLDUNTIL=2026-12-24T18:00:00Z",
 		"FROM:<a@example.org> AUTH=<> AUTH=<>", "FROM:<a@example.org> X=", "FROM:<\"\\", "FROM:<a@b", "TO:<a@b>",
 	} {
 		f.Add(s)
 	}
+	future := offered{requireTLS: true, futureRelease: true, now: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}
 	f.Fuzz(func(t *testing.T, in string) {
-		s, fault := parseMail(in)
+		s, fault := parseMail(in, future)
 		if fault != nil {
 			if fault.Code < 500 || fault.Code > 599 {
 				t.Fatalf("%q: %v", in, fault)
 			}
 			return
 		}
-		if !printable.MatchString(s.EnvID+s.Auth) || strings.ContainsAny(s.ReversePath.String(), "\r\n\x00") || s.Size < 0 {
+		if !printable.MatchString(s.EnvID+s.Auth) || strings.ContainsAny(s.ReversePath.String(), "\r\n\x00") || s.Size < 0 ||
+			!s.HoldUntil.IsZero() && (s.HoldUntil.Before(future.now) || s.HoldUntil.After(future.now.Add(maxHold))) {
 			t.Fatalf("%q: %+v", in, s)
 		}
 		again := "FROM:<" + s.ReversePath.String() + ">"
 		if s.SMTPUTF8 {
 			again += " SMTPUTF8"
 		}
-		if s2, fault := parseMail(again); fault != nil || s2.ReversePath.Key() != s.ReversePath.Key() {
+		if s2, fault := parseMail(again, future); fault != nil || s2.ReversePath.Key() != s.ReversePath.Key() {
 			t.Fatalf("%q: %q read again: %+v, %v", in, again, s2, fault)
 		}
 	})

@@ -65,7 +65,7 @@ func (s *session) extensions() []string {
 	if s.takesLogins() && s.LoginAllowed() && !s.LoggedIn() {
 		out = append(out, "AUTH PLAIN LOGIN")
 	}
-	return out
+	return append(out, s.offered().extensions()...)
 }
 
 // validHelo accepts more than RFC 5321 4.1.1.1: a client may not know its

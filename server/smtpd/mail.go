@@ -52,7 +52,7 @@ func (s *session) cmdMail(args string) {
 		s.mistake(f.Code, f.Enhanced(), f.Text)
 		return
 	}
-	sender, f := parseMail(args)
+	sender, f := parseMail(args, s.offered())
 	if f != nil {
 		s.mistake(f.Code, f.Enhanced(), f.Text)
 		return

@@ -9,7 +9,7 @@ import (
 )
 
 // mailParam reads a parameter of MAIL.
-func mailParam(out *envelope.Sender, p param) *fault.Fault {
+func mailParam(out *envelope.Sender, p param, o offered) *fault.Fault {
 	ok := false
 	switch p.key {
 	case "SIZE":
@@ -30,6 +30,8 @@ func mailParam(out *envelope.Sender, p param) *fault.Fault {
 	case "AUTH":
 		// RFC 4954 5. The value is kept and not trusted.
 		out.Auth, ok = unxtext(p.value)
+	case "REQUIRETLS", "HOLDFOR", "HOLDUNTIL":
+		return o.mailParam(out, p)
 	default:
 		return unknownParam(p)
 	}

@@ -16,13 +16,13 @@ import (
 const Postmaster = "postmaster"
 
 // parseMail reads what follows MAIL (RFC 5321 4.1.1.2).
-func parseMail(args string) (envelope.Sender, *fault.Fault) {
+func parseMail(args string, o offered) (envelope.Sender, *fault.Fault) {
 	var out envelope.Sender
 	path, rest, ok := cutPath(args, "FROM:")
 	if !ok {
 		return out, badSyntax("Syntax: MAIL FROM:<address>")
 	}
-	if f := eachParam(rest, func(p param) *fault.Fault { return mailParam(&out, p) }); f != nil {
+	if f := eachParam(rest, func(p param) *fault.Fault { return mailParam(&out, p, o) }); f != nil {
 		return out, f
 	}
 	if path == "" { // RFC 5321 4.5.5: the null reverse-path

@@ -13,6 +13,8 @@
 //	DSN                  RFC 3461; the parameters are checked and kept
 //	CHUNKING             RFC 3030, without BINARYMIME
 //	STARTTLS             RFC 3207
+//	REQUIRETLS           RFC 8689; under TLS alone
+//	FUTURERELEASE        RFC 4865; to those who have logged in
 //	AUTH PLAIN, LOGIN    RFC 4954; on submission and submissions alone
 //
 // What a text may be is told in package wire: CRLF ends a line and nothing
