@@ -120,6 +120,9 @@ func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []
 	if err := t.stopLoops(); err != nil {
 		return t.fail(err)
 	}
+	if t.waits() {
+		return t.wait()
+	}
 	t.plan()
 	if err := t.spoolRemote(); err != nil {
 		return t.fail(err)

@@ -145,11 +145,12 @@ func (t *transaction) spoolRest() error {
 
 // wantsSuccess tells whether the sender asked to be told of the delivery (RFC
 // 3461 4.1). A repeated one is told by the spool, one that only went on by
-// whoever takes it there.
+// whoever takes it there. Of one that a script discarded nobody is told: spam asks for
+// reports, too.
 func (t *transaction) wantsSuccess(p *boxPlan) bool {
 	first := t.targets[p.targets[0]]
 	return first.Recipient.Notify&envelope.NotifySuccess != 0 && first.Unique == "" && !t.msg.Envelope.Sender.ReversePath.IsZero() &&
-		(len(p.filings) > 0 || len(p.redirects) == 0)
+		len(p.filings) > 0
 }
 
 // local returns a target as a recipient of the spool that is not sent anywhere.
@@ -171,7 +172,7 @@ func (t *transaction) spool(prefix []byte, to []spool.Recipient) (*spool.Pending
 	defer draft.Discard()
 	env := t.msg.Envelope
 	env.Recipients = nil
-	p, err := t.opts.Spool.Add(t.ctx, spool.Entry{Envelope: env, Recipients: to}, draft)
+	p, err := t.opts.Spool.Add(t.ctx, spool.Entry{Envelope: env, Recipients: to, Hold: t.msg.Hold}, draft)
 	if err != nil {
 		return nil, unavailable(err)
 	}
