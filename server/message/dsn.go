@@ -35,7 +35,9 @@ type Report struct {
 	EnvID    string          // RFC 3461 4.4, decoded
 	Full     bool            // return the whole message, not only its header (RFC 3461 4.3)
 	Arrival  time.Time       // when the message was accepted
-	Message  envelope.Body   // that message
+	// HoldUntil is when its sender wanted it to be released (RFC 4865), zero: at once.
+	HoldUntil time.Time
+	Message   envelope.Body // that message
 	// Recipients are those it tells of. All have the same Action.
 	Recipients []ReportRecipient
 }
@@ -264,9 +266,15 @@ func (w *dsnWriter) status() []byte {
 	if !w.Arrival.IsZero() {
 		field("Arrival-Date", w.Arrival.In(w.Date.Location()).Format(DateFormat))
 	}
+	if !w.HoldUntil.IsZero() { // RFC 4865
+		field("Future-Release-Request", "until;"+w.HoldUntil.UTC().Format(time.RFC3339))
+	}
 	for _, r := range w.Recipients {
 		b.WriteString("\r\n")
 		if kind, addr, ok := strings.Cut(r.ORcpt, ";"); ok {
+			if strings.EqualFold(kind, "utf-8") && !w.utf8 {
+				addr = utf8Xtext(addr)
+			}
 			field("Original-Recipient", kind+"; "+addr)
 		}
 		field("Final-Recipient", w.typedAddress(r.Address))
@@ -295,10 +303,14 @@ func (w *dsnWriter) typedAddress(a address.Address) string {
 	if w.utf8 {
 		return "utf-8; " + a.String()
 	}
+	return "utf-8; " + utf8Xtext(strings.ReplaceAll(a.String(), `\`, `\x{5C}`))
+}
+
+// utf8Xtext writes what is not ASCII as utf-8-addr-xtext (RFC 6533 3).
+func utf8Xtext(s string) string {
 	var b strings.Builder
-	b.WriteString("utf-8; ")
-	for _, r := range a.String() {
-		if r >= utf8.RuneSelf || r == '\\' {
+	for _, r := range s {
+		if r >= utf8.RuneSelf {
 			fmt.Fprintf(&b, `\x{%X}`, r)
 		} else {
 			b.WriteRune(r)

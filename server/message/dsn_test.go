@@ -61,7 +61,7 @@ func TestDSN(t *testing.T) {
 			r.Recipients[0] = ReportRecipient{Address: address.MustParse("пётр@example.net"), Action: Failed, Status: "5.6.7", Reply: "mx.example.net does not take such addresses", Attempted: noon}
 		}, true, true, "message/global-headers"},
 		{"failed-utf8-recipient", func(r *Report) {
-			r.Recipients[0] = ReportRecipient{Address: address.MustParse("пётр@example.net"), Action: Failed, Status: "5.6.7", Reply: "mx.example.net does not take such addresses", Attempted: noon}
+			r.Recipients[0] = ReportRecipient{Address: address.MustParse("пётр@example.net"), ORcpt: `utf-8;пётр\x{2B}x@example.net`, Action: Failed, Status: "5.6.7", Reply: "mx.example.net does not take such addresses", Attempted: noon}
 		}, false, false, "text/rfc822-headers"},
 		{"failed-8bit", func(r *Report) {
 			r.Full = true
@@ -76,7 +76,8 @@ func TestDSN(t *testing.T) {
 		}, false, false, "text/rfc822-headers"},
 		{"delayed", func(r *Report) {
 			r.Full = true
-			r.Arrival = noon.Add(-4 * time.Hour)
+			r.Arrival = noon.Add(-28 * time.Hour)
+			r.HoldUntil = noon.Add(-4 * time.Hour)
 			r.Recipients[0] = ReportRecipient{
 				Address: address.MustParse("bob@example.net"), Action: Delayed, Status: "4.2.1", Remote: "mx.example.net",
 				Reply: "450 4.2.1 Busy", Attempted: noon, RetryUntil: noon.AddDate(0, 0, 5),

@@ -10,7 +10,7 @@ import (
 	"facteur/server/fault"
 )
 
-// maxHold is how far ahead a message may be released (RFC 4865 4).
+// maxHold is how far ahead a message may be released (RFC 4865).
 const maxHold = 90 * 24 * time.Hour
 
 // offered is what a session offers beyond what all do, for the parameters of MAIL.
@@ -25,7 +25,7 @@ func (s *session) offered() offered {
 }
 
 // extensions returns the EHLO lines of what is offered. FUTURERELEASE has the longest
-// time in seconds and the last date (RFC 4865 4).
+// time in seconds and the last date (RFC 4865).
 func (o offered) extensions() (lines []string) {
 	if o.requireTLS {
 		lines = append(lines, "REQUIRETLS")
@@ -51,7 +51,7 @@ func (o offered) mailParam(out *envelope.Sender, p param) *fault.Fault {
 	case !o.futureRelease:
 		return unknownParam(p)
 	case !out.HoldUntil.IsZero():
-		return badSyntax("HOLDFOR and HOLDUNTIL exclude each other") // RFC 4865 4
+		return badSyntax("HOLDFOR and HOLDUNTIL exclude each other") // RFC 4865
 	}
 	until, ok := o.holdUntil(p)
 	switch {
@@ -67,7 +67,7 @@ func (o offered) mailParam(out *envelope.Sender, p param) *fault.Fault {
 }
 
 // holdUntil reads HOLDFOR, at most nine digits, or HOLDUNTIL, a date and time in UTC
-// (RFC 4865 4).
+// (RFC 4865).
 func (o offered) holdUntil(p param) (time.Time, bool) {
 	if p.key == "HOLDUNTIL" {
 		t, err := time.Parse(time.RFC3339, p.value)

@@ -37,14 +37,15 @@ type record struct {
 }
 
 type senderRecord struct {
-	ReversePath text   `json:"reverse_path"`
-	Size        int64  `json:"size,omitempty"`
-	Body        string `json:"body,omitempty"`
-	SMTPUTF8    bool   `json:"smtputf8,omitempty"`
-	Ret         string `json:"ret,omitempty"`
-	EnvID       string `json:"envid,omitempty"`
-	Auth        string `json:"auth,omitempty"`
-	RequireTLS  bool   `json:"requiretls,omitempty"`
+	ReversePath text      `json:"reverse_path"`
+	Size        int64     `json:"size,omitempty"`
+	Body        string    `json:"body,omitempty"`
+	SMTPUTF8    bool      `json:"smtputf8,omitempty"`
+	Ret         string    `json:"ret,omitempty"`
+	EnvID       string    `json:"envid,omitempty"`
+	Auth        string    `json:"auth,omitempty"`
+	RequireTLS  bool      `json:"requiretls,omitempty"`
+	HoldUntil   time.Time `json:"hold_until,omitzero"` // as it was asked for, for reports
 }
 
 type sessionRecord struct {
@@ -126,7 +127,7 @@ func newRecord(e Entry, size int64, now time.Time) *record {
 		r.Received = now
 	}
 	s := env.Sender
-	r.Sender = senderRecord{text(s.ReversePath), s.Size, s.Body, s.SMTPUTF8, s.Ret, s.EnvID, s.Auth, s.RequireTLS}
+	r.Sender = senderRecord{text(s.ReversePath), s.Size, s.Body, s.SMTPUTF8, s.Ret, s.EnvID, s.Auth, s.RequireTLS, s.HoldUntil}
 	r.Hold = clip(e.Hold, maxHoldReason)
 	first := now
 	for _, t := range []time.Time{e.NotBefore, s.HoldUntil} {

@@ -137,7 +137,9 @@ func (s *Spool) sendReport(it *item, r *record, rcpts []rcptRecord) error {
 	now := s.now()
 	report := message.Report{
 		ID: rcpts[0].ReportID, Hostname: hostname, Date: now, To: address.Address(r.Sender.ReversePath), UTF8: r.Sender.SMTPUTF8,
-		EnvID: r.Sender.EnvID, Full: r.Sender.Ret == "FULL", Arrival: r.Received, Message: b,
+		EnvID: r.Sender.EnvID, Arrival: r.Received, HoldUntil: r.Sender.HoldUntil, Message: b,
+		// What was to travel under TLS alone must not come back in full (RFC 8689 5).
+		Full: r.Sender.Ret == "FULL" && !r.Sender.RequireTLS,
 	}
 	for i := range rcpts {
 		told := rcpts[i].report()
@@ -150,7 +152,9 @@ func (s *Spool) sendReport(it *item, r *record, rcpts []rcptRecord) error {
 	if err != nil {
 		return err
 	}
-	err = s.opts.Inject(s.ctx, dsnEnvelope(report, dsn, now), dsn)
+	env := dsnEnvelope(report, dsn, now)
+	env.Sender.RequireTLS = r.Sender.RequireTLS // RFC 8689 5
+	err = s.opts.Inject(s.ctx, env, dsn)
 	switch {
 	case err != nil && s.hopeless(r, err, now):
 		s.log.Error("spool.unreported", "id", it.id, "report", report.ID, "to", report.To.String(), "err", err, "result", "given up")
