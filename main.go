@@ -65,12 +65,6 @@ type (
 		To     string `help:"Recipient (default: the first To of the message)."`
 		IP     string `name:"ip" default:"192.0.2.1" help:"Address of the client."`
 	}
-	queueCmd struct {
-		List queueListCmd `cmd:"" help:"List it, oldest first, with the reason why each recipient waits."`
-	}
-	queueListCmd struct {
-		JSON bool `name:"json" help:"Print JSON."`
-	}
 	undeleteCmd struct {
 		Account string `arg:"" help:"Account or shared mailbox."`
 		Since   string `help:"Only what was deleted since then: a date, or how long ago, such as \"7 days\"." placeholder:"TIME"`
@@ -96,9 +90,6 @@ func (v explainCmd) Run(c *cli) error { return server.Explain(os.Stdout, c.Confi
 func (v passwdCmd) Run() error        { return server.Passwd(os.Stdin, os.Stdout, os.Stderr, v.Device) }
 func (v statusCmd) Run(c *cli) error  { return server.PrintStatus(os.Stdout, c.Config, v.JSON) }
 func (reloadCmd) Run(c *cli) error    { return server.Reload(os.Stdout, c.Config) }
-func (v queueListCmd) Run(c *cli) error {
-	return server.PrintQueue(os.Stdout, c.Config, v.JSON)
-}
 
 func (v undeleteCmd) Run(c *cli) error {
 	since, err := server.ParseSince(v.Since, time.Now())

@@ -486,8 +486,9 @@ func TestTriedAgain(t *testing.T) {
 	})
 	s.send(s.smtp("submission", "alice@example.org"), "Out", "alice@example.org", "x@example.net")
 	s.events.wait(t, "msg=spool.deferred", "Busy")
-	q := s.Queue()
-	if len(q) != 1 || len(q[0].Recipients) != 1 || q[0].Recipients[0].Attempts != 1 {
+	var q []control.Queued
+	err := s.Queue(control.QueueFilter{}, func(e control.Queued) error { q = append(q, e); return nil })
+	if err != nil || len(q) != 1 || len(q[0].Recipients) != 1 || q[0].Recipients[0].Attempts != 1 {
 		t.Errorf("%+v", q)
 	}
 	s.setAnswer(nil)
@@ -588,12 +589,7 @@ func TestRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	count := func() (n int) {
-		for _, q := range s.Queue() {
-			n += len(q.Recipients)
-		}
-		return n
-	}
+	count := func() int { return s.spool.Counts().Recipients }
 	if n := count(); n != 2*messages {
 		t.Errorf("%d recipients wait", n)
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"facteur/server/control"
-	"facteur/server/spool"
 )
 
 // Status tells the command line how the server is (control.Backend).
@@ -25,36 +24,14 @@ func (s *Server) Status() control.Status {
 	for _, b := range s.sockets.Bound() {
 		st.Listeners = append(st.Listeners, control.Listener{Service: b.Service, Address: b.Addr.String()})
 	}
-	for _, q := range s.Queue() {
-		st.Queue += len(q.Recipients)
-	}
+	counts := s.spool.Counts()
+	st.Queue = counts.Recipients
+	st.QueueStatus = control.QueueStatus{Messages: counts.Entries, Held: counts.Held, Oldest: timeOrNil(counts.Oldest)}
 	return st
 }
 
 // Reload is reload for the command line (control.Backend).
 func (s *Server) Reload() control.Reload { return s.reload() }
-
-// Queue lists the spool for the command line (control.Backend).
-func (s *Server) Queue() []control.Queued {
-	var out []control.Queued
-	for _, e := range s.spool.List() {
-		out = append(out, queued(e))
-	}
-	return out
-}
-
-func queued(e spool.Summary) control.Queued {
-	q := control.Queued{ID: e.ID, Since: e.Received, Size: e.Size, Sender: e.Sender.String()}
-	for _, r := range e.Recipients {
-		if r.Done {
-			continue
-		}
-		q.Recipients = append(q.Recipients, control.QueuedRecipient{
-			Address: r.Address.String(), Attempts: r.Attempts, Next: r.Next, Reply: r.Words,
-		})
-	}
-	return q
-}
 
 func printStatus(w io.Writer, st control.Status) {
 	fmt.Fprintf(w, "facteur %s runs since %s (process %d, %d MB)\n", st.Version, st.Started.Format(time.DateTime), st.PID, st.Memory>>20)
@@ -70,7 +47,7 @@ func printStatus(w io.Writer, st control.Status) {
 		fmt.Fprintf(tw, "  %s\t%s\n", l.Service, l.Address)
 	}
 	tw.Flush()
-	fmt.Fprintf(w, "queue: %s\n", counted(st.Queue, "recipient"))
+	queueStatus(w, st)
 	for _, r := range st.Removed {
 		when := "its folder stays"
 		if r.Until != nil {
@@ -78,23 +55,6 @@ func printStatus(w io.Writer, st control.Status) {
 		}
 		fmt.Fprintf(w, "%s is not in the settings since %s: %s; put it back and its mail is there again\n",
 			r.Account, r.Since.Local().Format(time.DateOnly), when)
-	}
-}
-
-func printQueue(w io.Writer, q []control.Queued) {
-	if len(q) == 0 {
-		fmt.Fprintln(w, "The queue is empty.")
-		return
-	}
-	for _, e := range q {
-		fmt.Fprintf(w, "%s  %s  %d octets  from <%s>\n", e.ID, e.Since.Format(time.DateTime), e.Size, e.Sender)
-		for _, r := range e.Recipients {
-			fmt.Fprintf(w, "    <%s>  %s, next at %s", r.Address, counted(r.Attempts, "attempt"), r.Next.Format(time.DateTime))
-			if r.Reply != "" {
-				fmt.Fprintf(w, ": %s", r.Reply)
-			}
-			fmt.Fprintln(w)
-		}
 	}
 }
 

@@ -251,23 +251,6 @@ func Reload(w io.Writer, path string) error {
 	return err
 }
 
-// PrintQueue prints what waits in the spool.
-func PrintQueue(w io.Writer, path string, asJSON bool) error {
-	c, err := client(path)
-	if err != nil {
-		return err
-	}
-	q, err := c.Queue()
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return printJSON(w, q)
-	}
-	printQueue(w, q)
-	return nil
-}
-
 func printJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")

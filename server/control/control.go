@@ -28,8 +28,16 @@ type Status struct {
 	Listeners  []Listener `json:"listeners"`
 	Accounts   int        `json:"accounts"`
 	Queue      int        `json:"queue"` // recipients that wait in the spool
-	Memory     uint64     `json:"memory"`
-	Removed    []Removed  `json:"removed,omitempty"` // accounts that are gone from the settings, whose mail is still there
+	QueueStatus
+	Memory  uint64    `json:"memory"`
+	Removed []Removed `json:"removed,omitempty"` // accounts that are gone from the settings, whose mail is still there
+}
+
+// QueueStatus counts the entries of the spool.
+type QueueStatus struct {
+	Messages int        `json:"queue_messages"`
+	Held     int        `json:"queue_held"`             // of them
+	Oldest   *time.Time `json:"queue_oldest,omitempty"` // when the oldest was received
 }
 
 // Removed is an account that mail.toml does not name any more.
@@ -79,28 +87,11 @@ type Listener struct {
 	Address string `json:"address"`
 }
 
-// Queued is an entry of the spool.
-type Queued struct {
-	ID         string            `json:"id"`
-	Since      time.Time         `json:"since"`
-	Size       int64             `json:"size"`
-	Sender     string            `json:"sender"` // "" is the null reverse-path
-	Recipients []QueuedRecipient `json:"recipients"`
-}
-
-// QueuedRecipient is one recipient of a Queued.
-type QueuedRecipient struct {
-	Address  string    `json:"address"`
-	Attempts int       `json:"attempts"`
-	Next     time.Time `json:"next"`
-	Reply    string    `json:"reply,omitempty"` // why it still waits
-}
-
 // Backend is the server as the command line sees it.
 type Backend interface {
 	Status() Status
 	Reload() Reload
-	Queue() []Queued
+	QueueBackend
 	// Upkeep works on mail and tells what it does, a line at a time.
 	Upkeep(ctx context.Context, r UpkeepRequest, say func(line string)) error
 }
@@ -134,8 +125,10 @@ func Listen(path string, b Backend) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { answer(w, b.Status()) })
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) { answer(w, b.Reload()) })
-	mux.HandleFunc("POST /upkeep", serveUpkeep(b))
-	mux.HandleFunc("GET /queue", func(w http.ResponseWriter, _ *http.Request) { answer(w, b.Queue()) })
+	mux.HandleFunc("POST /upkeep", serveWork(b.Upkeep))
+	mux.HandleFunc("GET /queue", serveQueue(b))
+	mux.HandleFunc("GET /queue/{id}", serveQueueShow(b))
+	mux.HandleFunc("POST /queue", serveWork(b.QueueWork))
 	s := &Server{ln: ln, http: http.Server{Handler: mux, ReadTimeout: 10 * time.Second}}
 	return s, nil
 }
@@ -197,9 +190,6 @@ func (c *Client) Status() (s Status, err error) { return s, c.call(http.MethodGe
 
 // Reload has the server load its settings anew.
 func (c *Client) Reload() (r Reload, err error) { return r, c.call(http.MethodPost, "/reload", &r) }
-
-// Queue lists the spool.
-func (c *Client) Queue() (q []Queued, err error) { return q, c.call(http.MethodGet, "/queue", &q) }
 
 // maxAnswer bounds what is read of an answer, in octets.
 const maxAnswer = 256 << 20

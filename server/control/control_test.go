@@ -17,7 +17,30 @@ func (f *fake) Reload() Reload {
 	f.reloads++
 	return Reload{At: time.Unix(1, 0), Problems: []Problem{{File: "mail.toml", Line: 1, Col: 1, Text: "no"}}}
 }
-func (f *fake) Queue() []Queued { return []Queued{{ID: "q1", Sender: "a@example.org"}} }
+
+func (f *fake) Queue(filter QueueFilter, each func(Queued) error) error {
+	if filter.To == "?" {
+		return errors.New("not an address")
+	}
+	for _, id := range []string{"q1", "q2"} {
+		if err := each(Queued{ID: id, Sender: filter.From}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fake) QueueShow(id string) (QueuedDetail, error) {
+	if id != "q1" {
+		return QueuedDetail{}, errors.New("no such message")
+	}
+	return QueuedDetail{Queued: Queued{ID: id}, Subject: "Lunch"}, nil
+}
+
+func (f *fake) QueueWork(_ context.Context, r QueueRequest, say func(string)) error {
+	say(r.Verb + " " + strings.Join(r.IDs, " ") + " " + r.To + " " + r.Reason)
+	return nil
+}
 
 func (f *fake) Upkeep(_ context.Context, r UpkeepRequest, say func(string)) error {
 	say(r.Verb + " " + strings.Join(r.Accounts, " "))
@@ -65,14 +88,45 @@ func TestControl(t *testing.T) {
 	if r, err := c.Reload(); err != nil || f.reloads != 1 || len(r.Problems) != 1 || r.Problems[0].String() != "mail.toml:1:1: no" {
 		t.Errorf("%+v %v", r, err)
 	}
-	if q, err := c.Queue(); err != nil || len(q) != 1 || q[0].ID != "q1" {
-		t.Errorf("%+v %v", q, err)
-	}
+	testQueue(t, c)
 	s.Close()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
 	if _, err := c.Status(); err == nil || !strings.Contains(err.Error(), "facteur serve") {
 		t.Errorf("%v", err)
+	}
+}
+
+func testQueue(t *testing.T, c *Client) {
+	t.Helper()
+	var got []string
+	each := func(q Queued) error {
+		got = append(got, q.ID+" "+q.Sender)
+		return nil
+	}
+	if err := c.Queue(QueueFilter{From: "a@example.org"}, each); err != nil || strings.Join(got, ", ") != "q1 a@example.org, q2 a@example.org" {
+		t.Errorf("%q %v", got, err)
+	}
+	if err := c.Queue(QueueFilter{To: "?"}, each); err == nil || err.Error() != "not an address" {
+		t.Error(err)
+	}
+	enough := errors.New("enough")
+	if err := c.Queue(QueueFilter{}, func(Queued) error { return enough }); err != enough {
+		t.Error(err)
+	}
+	if d, err := c.QueueShow("q1"); err != nil || d.ID != "q1" || d.Subject != "Lunch" {
+		t.Errorf("%+v %v", d, err)
+	}
+	if _, err := c.QueueShow("../x"); err == nil || err.Error() != "no such message" {
+		t.Error(err)
+	}
+	var line string
+	r := QueueRequest{Verb: "hold", IDs: []string{"q1"}, Reason: "why", QueueFilter: QueueFilter{To: "example.net"}}
+	if err := c.QueueWork(t.Context(), r, func(l string) { line = l }); err != nil || line != "hold q1 example.net why" {
+		t.Errorf("%q %v", line, err)
+	}
+	if err := NewClient(c.path+".none").Queue(QueueFilter{}, each); !errors.Is(err, ErrNoServer) {
+		t.Error(err)
 	}
 }

@@ -30,10 +30,10 @@ type said struct {
 // maxRequest bounds a request, in octets.
 const maxRequest = 1 << 20
 
-// serveUpkeep answers with a stream of lines, for the work may take long.
-func serveUpkeep(b Backend) http.HandlerFunc {
+// serveWork answers with a stream of lines, for the work may take long.
+func serveWork[Request any](work func(context.Context, Request, func(line string)) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		var req UpkeepRequest
+		var req Request
 		if err := json.NewDecoder(io.LimitReader(r.Body, maxRequest)).Decode(&req); err != nil {
 			http.Error(w, "not a request", http.StatusBadRequest)
 			return
@@ -46,7 +46,7 @@ func serveUpkeep(b Backend) http.HandlerFunc {
 			_ = flush.Flush()
 		}
 		last := said{Done: true}
-		if err := b.Upkeep(r.Context(), req, func(line string) { tell(said{Text: line}) }); err != nil {
+		if err := work(r.Context(), req, func(line string) { tell(said{Text: line}) }); err != nil {
 			last = said{Error: err.Error()}
 		}
 		tell(last)
@@ -56,11 +56,16 @@ func serveUpkeep(b Backend) http.HandlerFunc {
 // Upkeep has the running server work on mail; each line that it says goes to
 // say.
 func (c *Client) Upkeep(ctx context.Context, r UpkeepRequest, say func(line string)) error {
+	return c.work(ctx, "/upkeep", r, say)
+}
+
+// work has the running server do something that it tells of in lines.
+func (c *Client) work(ctx context.Context, path string, r any, say func(line string)) error {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://facteur/upkeep", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://facteur"+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
