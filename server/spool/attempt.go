@@ -40,14 +40,22 @@ func (s *Spool) attempt(sl *slot) (next time.Time) {
 	if len(places) == 0 {
 		return time.Time{}
 	}
+	if f := s.putOff(sl.dest, r); f != nil {
+		if next, err = s.settle(sl, places, outcome{putOff: f}); err != nil {
+			next = s.unreadable(it, err)
+		}
+		return next
+	}
 	b, err := s.store.open(it.id)
 	if err != nil {
 		return s.unreadable(it, err)
 	}
 	defer b.Close()
 	for part := range slices.Chunk(places, maxAtOnce) {
-		results := s.opts.Attempt.Attempt(s.ctx, newItem(it.id, r, part, b))
-		if next, err = s.settle(sl, part, results); err != nil {
+		item := newItem(it.id, r, part, b)
+		results := s.opts.Attempt.Attempt(s.ctx, item)
+		s.reached(item, sl.dest, results)
+		if next, err = s.settle(sl, part, outcome{results: results}); err != nil {
 			return s.unreadable(it, err)
 		}
 		if s.ctx.Err() != nil {
@@ -55,6 +63,23 @@ func (s *Spool) attempt(sl *slot) (next time.Time) {
 		}
 	}
 	return next
+}
+
+// outcome is what an attempt came to, or why none was made.
+type outcome struct {
+	results []Result
+	putOff  *fault.Fault
+}
+
+// of returns the result of the nth recipient.
+func (o outcome) of(n int) Result {
+	switch {
+	case o.putOff != nil:
+		return Result{Fault: o.putOff}
+	case n < len(o.results):
+		return o.results[n]
+	}
+	return Result{Fault: fault.New(fault.Internal, "")} // a faulty Attempter
 }
 
 // newItem makes the Item for some recipients.
@@ -101,9 +126,9 @@ func (s *Spool) unreadable(it *item, err error) time.Time {
 	return time.Time{}
 }
 
-// settle puts the results of an attempt into the record. It returns when the
+// settle puts the outcome of an attempt into the record. It returns when the
 // destination is to be tried again. Its error is that of reading the record.
-func (s *Spool) settle(sl *slot, places []int, results []Result) (time.Time, error) {
+func (s *Spool) settle(sl *slot, places []int, o outcome) (time.Time, error) {
 	it := sl.item
 	it.mu.Lock()
 	r, err := s.currentLocked(it)
@@ -111,7 +136,7 @@ func (s *Spool) settle(sl *slot, places []int, results []Result) (time.Time, err
 		it.mu.Unlock()
 		return time.Time{}, err
 	}
-	events := s.apply(it.id, r, places, results)
+	events := s.apply(it.id, r, places, o)
 	events, err = s.keep(it, r, events)
 	s.mu.Lock()
 	it.waiting = int32(r.open())
@@ -176,7 +201,7 @@ func (s *Spool) tell(events []Event) {
 
 // apply changes the state of the recipients by what an attempt came to, and returns
 // what is to be told of it.
-func (s *Spool) apply(id string, r *record, places []int, results []Result) []Event {
+func (s *Spool) apply(id string, r *record, places []int, o outcome) []Event {
 	var events []Event
 	s.mu.Lock()
 	schedule := s.opts.Schedule
@@ -185,10 +210,7 @@ func (s *Spool) apply(id string, r *record, places []int, results []Result) []Ev
 	reports := make(map[message.Action]string)
 	var next time.Time // the same for all, so that they stay together
 	for n, i := range places {
-		res := Result{Fault: fault.New(fault.Internal, "")}
-		if n < len(results) {
-			res = results[n]
-		}
+		res := o.of(n)
 		to := &r.Recipients[i]
 		temporary := res.Fault != nil && fault.Temporary(res.Fault)
 		switch {
@@ -197,7 +219,9 @@ func (s *Spool) apply(id string, r *record, places []int, results []Result) []Ev
 		case temporary && s.ctx.Err() != nil:
 			continue // broken off by Close: not made
 		}
-		to.Attempts++
+		if o.putOff == nil {
+			to.Attempts++
+		}
 		if temporary && !schedule.expired(r.began(), now) {
 			if next.IsZero() {
 				next = schedule.next(to.Attempts, to.Local, r.began(), now)

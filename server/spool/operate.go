@@ -65,7 +65,11 @@ func (s *Spool) RetryAll() int {
 func (s *Spool) retry(it *item, want func(destination) bool) {
 	now := s.now()
 	for _, sl := range it.slots {
-		if sl.index >= 0 && sl.due.After(now) && want(sl.dest) {
+		if !want(sl.dest) {
+			continue
+		}
+		delete(s.cold, sl.dest)
+		if sl.index >= 0 && sl.due.After(now) {
 			sl.due = now
 			s.agenda.moved(sl)
 		}

@@ -157,6 +157,7 @@ type Spool struct {
 	lanes   lanes
 	timer   *time.Timer
 	closing bool
+	cold    map[destination]*cold
 
 	readers readers
 }
@@ -165,7 +166,7 @@ type Spool struct {
 // begins to try what waits. It must be closed. Nothing else may use the folder yet.
 func Open(o Options) (*Spool, error) {
 	o.fill()
-	s := &Spool{log: o.Log, now: o.Now, opts: o, items: make(map[string]*item), lanes: newLanes()}
+	s := &Spool{log: o.Log, now: o.Now, opts: o, items: make(map[string]*item), lanes: newLanes(), cold: make(map[destination]*cold)}
 	s.store = &store{dir: filepath.Join(o.Dir, "queue"), fs: o.FS, syncer: safefile.NewSyncer(o.FS), log: o.Log}
 	if err := safefile.MkdirAll(o.FS, s.store.dir); err != nil {
 		return nil, fmt.Errorf("open the spool: %w", err)
