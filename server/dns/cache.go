@@ -20,9 +20,10 @@ type question struct {
 
 // entry is an answer.
 type entry struct {
-	answer []wire.RR // not changed
-	err    error     // ErrNoName
-	until  time.Time
+	answer    []wire.RR // not changed
+	err       error     // ErrNoName
+	authentic bool
+	until     time.Time
 }
 
 // cache holds answers, at most limit of them.

@@ -18,29 +18,32 @@ const (
 )
 
 // resolve returns the records of a name, following CNAMEs (RFC 1034 3.6.2) in the
-// answer, and beyond it where the server has not.
-func (r *Resolver) resolve(ctx context.Context, name string, kind uint16) ([]wire.RR, error) {
-	name = strings.ToLower(wire.Fqdn(name))
-	if _, ok := wire.IsDomainName(name); !ok {
-		return nil, ErrNoName
+// answer, and beyond it where the server has not. The answer is authentic when all
+// that led to it is, an error ErrNoName or ErrNoData too.
+func (r *Resolver) resolve(ctx context.Context, name string, kind uint16) (Answer[wire.RR], error) {
+	a := Answer[wire.RR]{Name: strings.ToLower(wire.Fqdn(name)), Authentic: true}
+	if _, ok := wire.IsDomainName(a.Name); !ok {
+		return Answer[wire.RR]{}, ErrNoName
 	}
 	for range maxChain {
-		answer, err := r.ask(ctx, question{name, kind})
+		e, err := r.ask(ctx, question{a.Name, kind})
+		a.Authentic = a.Authentic && e.authentic
 		if err != nil {
-			return nil, err
+			return a, err
 		}
-		rrs, target := chase(answer, name, kind)
+		rrs, target := chase(e.answer, a.Name, kind)
 		if len(rrs) > 0 {
-			return rrs, nil
+			a.Records, a.Name = rrs, target
+			return a, nil
 		}
-		if target == name {
-			return nil, ErrNoData
+		if target == a.Name {
+			return a, ErrNoData
 		}
-		if name = target; name == "" {
+		if a.Name = target; target == "" {
 			break
 		}
 	}
-	return nil, fmt.Errorf("more than %d CNAMEs", maxChain)
+	return Answer[wire.RR]{}, fmt.Errorf("more than %d CNAMEs", maxChain)
 }
 
 // chase returns the records of that kind in an answer and the name that they
@@ -68,50 +71,61 @@ func chase(answer []wire.RR, name string, kind uint16) ([]wire.RR, string) {
 }
 
 // ask answers one question, from the cache or from a server.
-func (r *Resolver) ask(ctx context.Context, q question) ([]wire.RR, error) {
+func (r *Resolver) ask(ctx context.Context, q question) (entry, error) {
 	r.mu.Lock()
 	e, ok := r.cache.get(q, r.now())
+	version := r.version
 	r.mu.Unlock()
 	if ok {
-		return e.answer, e.err
+		return e, e.err
 	}
 	servers, err := r.servers.list()
 	if err != nil {
-		return nil, err
+		return entry{}, err
 	}
 	for i := range tries * len(servers) {
 		var m *wire.Msg
 		if m, err = r.exchange(ctx, q, servers[i%len(servers)]); err == nil {
-			return r.take(q, m)
+			return r.take(q, m, version)
 		}
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return entry{}, ctx.Err()
+		}
+		if errors.Is(err, ErrBogus) { // a server that does not validate must not have the last word
+			break
 		}
 	}
-	return nil, err
+	return entry{}, err
 }
 
 // take puts a good answer into the cache and returns what it says.
-func (r *Resolver) take(q question, m *wire.Msg) ([]wire.RR, error) {
-	e := entry{answer: m.Answer}
+func (r *Resolver) take(q question, m *wire.Msg, version int) (entry, error) {
+	e := entry{answer: m.Answer, authentic: m.AuthenticatedData}
 	if m.Rcode == wire.RcodeNameError {
-		e = entry{err: ErrNoName}
+		e.answer, e.err = nil, ErrNoName
 	}
 	if ttl := lifetime(m); ttl > 0 && m.Len() <= maxKept {
 		e.until = r.now().Add(ttl)
 		r.mu.Lock()
-		r.cache.put(q, e, r.now())
+		if r.version == version {
+			r.cache.put(q, e, r.now())
+		}
 		r.mu.Unlock()
 	}
-	return e.answer, e.err
+	return e, e.err
 }
 
 // exchange asks one server: by UDP, then by TCP when the answer was truncated, and
 // without EDNS when the server does not know it (RFC 6891 7).
-func (r *Resolver) exchange(ctx context.Context, q question, server string) (*wire.Msg, error) {
+//
+// The AD bit of a query asks for that of the answer, without the signatures, which
+// only a validator could use (RFC 6840 5.7).
+func (r *Resolver) exchange(ctx context.Context, q question, s server) (*wire.Msg, error) {
 	query := new(wire.Msg)
 	query.SetQuestion(q.name, q.kind)
 	query.SetEdns0(udpSize, false)
+	query.AuthenticatedData = s.believed
+	server := s.addr
 	m, err := r.send(ctx, query, "udp", server)
 	if err == nil && m.Truncated {
 		m, err = r.send(ctx, query, "tcp", server)
@@ -126,8 +140,9 @@ func (r *Resolver) exchange(ctx context.Context, q question, server string) (*wi
 		return nil, fmt.Errorf("server %s: %w", server, err)
 	}
 	if m.Rcode != wire.RcodeSuccess && m.Rcode != wire.RcodeNameError {
-		return nil, fmt.Errorf("server %s answered %s", server, wire.RcodeToString[m.Rcode])
+		return nil, fmt.Errorf("server %s: %w", server, failure(m))
 	}
+	m.AuthenticatedData = m.AuthenticatedData && s.believed
 	return m, nil
 }
 

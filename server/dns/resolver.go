@@ -1,14 +1,18 @@
-// Package dns is a stub resolver: it asks recursive servers for MX, A, AAAA, TXT
-// and PTR records (RFC 1035, RFC 3596) over UDP with EDNS (RFC 6891) and over TCP
-// when an answer is truncated (RFC 7766), follows CNAMEs, and keeps answers as long
-// as they may be kept (RFC 2308 for "there is none").
+// Package dns is a stub resolver: it asks recursive servers for MX, A, AAAA, TXT,
+// PTR and TLSA records (RFC 1035, RFC 3596, RFC 6698) over UDP with EDNS (RFC 6891)
+// and over TCP when an answer is truncated (RFC 7766), follows CNAMEs, and keeps
+// answers as long as they may be kept (RFC 2308 for "there is none").
 //
 // An error says whether there is nothing for certain (ErrNoName, ErrNoData; see
 // Missing) or whether one could not find out. Mail needs the difference: the first
-// is final, the second is tried again.
+// is final, the second is tried again. What DNSSEC proves to be forged is of the
+// second kind (ErrServer, ErrBogus).
 //
-// It does not validate DNSSEC, search domains or hosts files. A Resolver may be used
-// by several at once; its lock is held over map access only.
+// It does not validate DNSSEC itself: it takes the word of a validating server, the
+// AD bit (RFC 4035 3.2.3), when the way to that server can be trusted (RFC 7672
+// 2.1.1): when the settings name it, or when it is on this machine. See Answer. It
+// does not search domains or hosts files. A Resolver may be used by several at once;
+// its lock is held over map access only.
 package dns
 
 import (
@@ -37,6 +41,8 @@ type Error struct {
 	Name string
 	Type string // "MX"
 	Err  error  // ErrNoName, ErrNoData, or why it is not known
+	// Authentic tells that a validating server has proven that there is nothing.
+	Authentic bool
 }
 
 // Error is for the log and for people.
@@ -67,8 +73,9 @@ type Resolver struct {
 	servers servers
 	now     func() time.Time
 
-	mu    sync.Mutex
-	cache cache
+	mu      sync.Mutex
+	cache   cache
+	version int // of the servers that the cache is from
 }
 
 // New checks the servers and returns a Resolver.
@@ -97,6 +104,20 @@ func New(o Options) (*Resolver, error) {
 	}, nil
 }
 
+// Apply changes the servers. When they are others than before, what the old ones
+// said is forgotten.
+func (r *Resolver) Apply(list []string) error {
+	fixed, err := checkServers(list)
+	if err != nil || !r.servers.set(fixed) {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.version++
+	clear(r.cache.entries)
+	return nil
+}
+
 // maxRecords bounds what is used of an answer.
 const maxRecords = 100
 
@@ -108,20 +129,26 @@ type MX struct {
 
 // MX returns the mail exchangers of a domain, in the order of the answer.
 func (r *Resolver) MX(ctx context.Context, domain string) ([]MX, error) {
-	return lookup(ctx, r, domain, wire.TypeMX, func(rr *wire.MX) (MX, bool) {
-		return MX{rr.Preference, hostName(rr.Mx)}, true
-	})
+	return records(r.SecureMX(ctx, domain))
 }
 
 // A returns the IPv4 addresses of a host.
 func (r *Resolver) A(ctx context.Context, host string) ([]netip.Addr, error) {
+	return records(r.a(ctx, host))
+}
+
+// AAAA returns the IPv6 addresses of a host.
+func (r *Resolver) AAAA(ctx context.Context, host string) ([]netip.Addr, error) {
+	return records(r.aaaa(ctx, host))
+}
+
+func (r *Resolver) a(ctx context.Context, host string) (Answer[netip.Addr], error) {
 	return lookup(ctx, r, host, wire.TypeA, func(rr *wire.A) (netip.Addr, bool) {
 		return addrOf(rr.A, netip.Addr.Is4)
 	})
 }
 
-// AAAA returns the IPv6 addresses of a host.
-func (r *Resolver) AAAA(ctx context.Context, host string) ([]netip.Addr, error) {
+func (r *Resolver) aaaa(ctx context.Context, host string) (Answer[netip.Addr], error) {
 	return lookup(ctx, r, host, wire.TypeAAAA, func(rr *wire.AAAA) (netip.Addr, bool) {
 		return addrOf(rr.AAAA, func(netip.Addr) bool { return true })
 	})
@@ -136,29 +163,14 @@ func addrOf(ip []byte, ok func(netip.Addr) bool) (netip.Addr, bool) {
 // Addrs returns the IPv6 and IPv4 addresses of a host, IPv6 first. It is an error
 // when there are none; what one family has counts even when the other failed.
 func (r *Resolver) Addrs(ctx context.Context, host string) ([]netip.Addr, error) {
-	var v4 []netip.Addr
-	var err4 error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		v4, err4 = r.A(ctx, host)
-	}()
-	v6, err6 := r.AAAA(ctx, host)
-	<-done
-	if all := append(v6, v4...); len(all) > 0 {
-		return all, nil
-	}
-	if Missing(err4) {
-		return nil, err6 // a temporary failure of either is one of both
-	}
-	return nil, err4
+	return records(r.SecureAddrs(ctx, host))
 }
 
 // TXT returns the TXT records of a name, the strings of each joined.
 func (r *Resolver) TXT(ctx context.Context, name string) ([]string, error) {
-	return lookup(ctx, r, name, wire.TypeTXT, func(rr *wire.TXT) (string, bool) {
+	return records(lookup(ctx, r, name, wire.TypeTXT, func(rr *wire.TXT) (string, bool) {
 		return unescape(strings.Join(rr.Txt, "")), true
-	})
+	}))
 }
 
 // PTR returns the names of an address, which nobody has verified.
@@ -167,29 +179,9 @@ func (r *Resolver) PTR(ctx context.Context, ip netip.Addr) ([]string, error) {
 	if err != nil {
 		return nil, &Error{Name: ip.String(), Type: "PTR", Err: ErrNoName}
 	}
-	return lookup(ctx, r, name, wire.TypePTR, func(rr *wire.PTR) (string, bool) {
+	return records(lookup(ctx, r, name, wire.TypePTR, func(rr *wire.PTR) (string, bool) {
 		return hostName(rr.Ptr), true
-	})
-}
-
-// lookup asks for the records of a type and takes from each what value returns.
-func lookup[RR wire.RR, T any](ctx context.Context, r *Resolver, name string, kind uint16, value func(RR) (T, bool)) ([]T, error) {
-	var values []T
-	rrs, err := r.resolve(ctx, name, kind)
-	for _, rr := range rrs {
-		if record, ok := rr.(RR); ok && len(values) < maxRecords {
-			if v, ok := value(record); ok {
-				values = append(values, v)
-			}
-		}
-	}
-	if err == nil && len(values) == 0 {
-		err = ErrNoData
-	}
-	if err != nil {
-		return nil, &Error{Name: name, Type: wire.TypeToString[kind], Err: err}
-	}
-	return values, nil
+	}))
 }
 
 // hostName returns a name of an answer in lower case without the final dot.

@@ -21,13 +21,16 @@ type DNS struct {
 	queries []string
 	plain   bool // does not follow CNAMEs
 	noEDNS  bool
+	bogus   map[string]bool
+	secure  []string           // domains for which it sets AD
+	signed  map[string]*signer // by zone
 }
 
 // NewDNS starts a name server that answers from a zone file (RFC 1035 5); names in
 // it are absolute also without the final dot. It ends with the test.
 func NewDNS(t testing.TB, zone string) *DNS {
 	t.Helper()
-	d := &DNS{failing: make(map[string]bool)}
+	d := &DNS{failing: make(map[string]bool), bogus: make(map[string]bool), signed: make(map[string]*signer)}
 	d.Set(t, zone)
 	udp, tcp := listenPair(t)
 	d.addr = tcp.Addr().String()
@@ -89,6 +92,24 @@ func (d *DNS) Fail(name string, on bool) {
 	d.failing[strings.ToLower(dns.Fqdn(name))] = on
 }
 
+// Bogus is Fail, with the reason that a validating server gives (RFC 8914).
+func (d *DNS) Bogus(name string, on bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.bogus[strings.ToLower(dns.Fqdn(name))] = on
+}
+
+// Secure makes the server play a validating one: to queries that ask for it, it sets
+// AD in answers that stay within these domains and what is below them ("." is all).
+func (d *DNS) Secure(domains ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.secure = nil
+	for _, name := range domains {
+		d.secure = append(d.secure, strings.ToLower(dns.Fqdn(name)))
+	}
+}
+
 // Plain makes the server leave it to the client to follow CNAMEs.
 func (d *DNS) Plain(on bool) {
 	d.mu.Lock()
@@ -140,10 +161,39 @@ func (d *DNS) reply(query *dns.Msg, network string) *dns.Msg {
 		reply.Rcode = dns.RcodeFormatError
 	case d.failing[strings.ToLower(q.Name)]:
 		reply.Rcode = dns.RcodeServerFailure
+	case d.bogus[strings.ToLower(q.Name)]:
+		reply.Rcode = dns.RcodeServerFailure
+		if query.IsEdns0() != nil {
+			reply.SetEdns0(dns.DefaultMsgSize, false)
+			reply.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeDNSBogus}}
+		}
 	default:
 		d.fill(reply, strings.ToLower(q.Name), q.Qtype)
+		if opt := query.IsEdns0(); opt != nil && opt.Do() {
+			reply.Authoritative = true
+			reply.SetEdns0(dns.DefaultMsgSize, true)
+			d.sign(reply, q)
+		}
+		reply.AuthenticatedData = query.AuthenticatedData && d.vouchesFor(reply, q)
 	}
 	return reply
+}
+
+// vouchesFor tells whether all names of an answer are in secure domains.
+func (d *DNS) vouchesFor(reply *dns.Msg, q dns.Question) bool {
+	names := []string{strings.ToLower(q.Name)}
+	for _, rr := range reply.Answer {
+		names = append(names, strings.ToLower(rr.Header().Name))
+		if c, ok := rr.(*dns.CNAME); ok && !d.plain && q.Qtype != dns.TypeCNAME {
+			names = append(names, strings.ToLower(c.Target))
+		}
+	}
+	for _, n := range names {
+		if !slices.ContainsFunc(d.secure, func(zone string) bool { return dns.IsSubDomain(zone, n) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // fill answers from the zone, following CNAMEs.
