@@ -2,20 +2,11 @@ package testkit
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
-	"math/big"
 	"net"
 	"strings"
 	"sync"
 	"syscall"
-	"testing"
-	"time"
 )
 
 // Network gives peers the addresses that a zone names. Its DialContext reaches
@@ -61,25 +52,6 @@ func (n *Network) DialContext(ctx context.Context, network, addr string) (net.Co
 		return nil, &net.OpError{Op: "dial", Net: network, Err: ctx.Err()}
 	}
 	return new(net.Dialer).DialContext(ctx, network, listener)
-}
-
-// Certificate makes a self-signed certificate for the names.
-func Certificate(t testing.TB, names ...string) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, DNSNames: names,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // CRLF gives text the line ends of mail.
