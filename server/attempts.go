@@ -2,12 +2,9 @@ package server
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 
 	"facteur/server/deliver"
 	"facteur/server/directory"
-	"facteur/server/dns"
 	"facteur/server/envelope"
 	"facteur/server/fault"
 	"facteur/server/message"
@@ -33,7 +30,7 @@ func (a *attempts) Attempt(ctx context.Context, item spool.Item) []spool.Result 
 	case live.directory.IsLocal(item.Domain): // a script's redirect to one of ours
 		return a.inject(ctx, item)
 	default:
-		return send(ctx, live.relay, item)
+		return send(ctx, a.relay, item)
 	}
 }
 
@@ -92,17 +89,4 @@ func failed(item spool.Item, err error) []spool.Result {
 		results[i] = result(err)
 	}
 	return results
-}
-
-// newRelay makes the sender for one version of the settings.
-func newRelay(s *settings, port int, log *slog.Logger) (err error) {
-	o := dns.Options{}
-	for _, server := range s.DNSServers {
-		o.Servers = append(o.Servers, server.String())
-	}
-	if s.resolver, err = dns.New(o); err != nil {
-		return fmt.Errorf("[dns] servers: %w", err)
-	}
-	s.relay = relay.New(relay.Options{Resolver: s.resolver, Hostname: string(s.Hostname), Port: port, Log: log})
-	return nil
 }

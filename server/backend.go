@@ -27,7 +27,7 @@ func (b *backend) Valid(c auth.Credential) bool { return b.auth.Valid(c) }
 // Begin is that of smtpd.Backend.
 func (b *backend) Begin(sess envelope.Session, cred auth.Credential) smtpd.Transaction {
 	if sess.Listener == "smtp" && sess.RDNS == "" && !sess.Remote.Addr().Unmap().IsLoopback() {
-		sess.RDNS = verifiedName(b.live.Load().resolver, sess.Remote.Addr().Unmap())
+		sess.RDNS = verifiedName(b.resolver, sess.Remote.Addr().Unmap())
 	}
 	return transaction{b.intake.Begin(sess, cred)}
 }

@@ -68,7 +68,8 @@ func (s *Server) complete(old, next *settings) (err error) {
 	for _, text := range next.certs.Warnings(time.Now()) {
 		s.log.Warn("certs.warning", "text", text)
 	}
-	return newRelay(next, s.opts.RelayPort, s.log)
+	next.smarthost, err = loadSmarthost(next)
+	return err
 }
 
 // change binds what is new, puts the settings in force, and closes what is not
@@ -90,6 +91,7 @@ func (s *Server) change(next *settings) error {
 // apply hands each part its settings. Parts that look them up through s.live
 // have them already.
 func (s *Server) apply(next *settings) {
+	s.applyRelay(next)
 	s.deliver.Apply(deliverSettings(next))
 	s.intake.Apply(intakeSettings(next))
 	s.certs.Use(next.certs)

@@ -27,12 +27,15 @@ import (
 	"facteur/server/control"
 	"facteur/server/deliver"
 	"facteur/server/directory"
+	"facteur/server/dns"
 	"facteur/server/envelope"
 	"facteur/server/imapd"
 	"facteur/server/intake"
 	"facteur/server/listen"
 	"facteur/server/mailbox"
+	"facteur/server/mtasts"
 	"facteur/server/pop3d"
+	"facteur/server/relay"
 	"facteur/server/safefile"
 	"facteur/server/smtpd"
 	"facteur/server/spool"
@@ -60,21 +63,24 @@ type Server struct {
 	log     *slog.Logger
 	started time.Time
 
-	lock    *os.File
-	state   *statedb.DB
-	store   *mailbox.Store
-	spool   *spool.Spool
-	deliver *deliver.Deliverer
-	intake  *intake.Intake
-	auth    *auth.Authenticator
-	smtp    *smtpd.Server
-	imap    *imapd.Server
-	pop     *pop3d.Server
-	certs   certs.Live
-	sockets *listen.Set
-	control *control.Server
-	watcher *watcher
-	ready   chan struct{} // closed once all parts are there: the spool waits for it
+	lock     *os.File
+	resolver *dns.Resolver
+	policies *mtasts.Store
+	relay    *relay.Relay
+	state    *statedb.DB
+	store    *mailbox.Store
+	spool    *spool.Spool
+	deliver  *deliver.Deliverer
+	intake   *intake.Intake
+	auth     *auth.Authenticator
+	smtp     *smtpd.Server
+	imap     *imapd.Server
+	pop      *pop3d.Server
+	certs    certs.Live
+	sockets  *listen.Set
+	control  *control.Server
+	watcher  *watcher
+	ready    chan struct{} // closed once all parts are there: the spool waits for it
 
 	reloading sync.Mutex // one reload at a time
 	live      atomic.Pointer[settings]
@@ -189,6 +195,9 @@ func (s *Server) openData(first *settings) error {
 	if s.state, err = statedb.Open(filepath.Join(first.Data, "state.db"), s.log); err != nil {
 		return err
 	}
+	if err := s.openRelay(first); err != nil {
+		return err
+	}
 	// The spool before the mailboxes: it sweeps the drafts that a crash left.
 	s.spool, err = spool.Open(spool.Options{
 		Dir: spoolDir, FS: safefile.OS, Log: s.log, Hostname: string(first.Hostname), Attempt: (*attempts)(s),
@@ -289,6 +298,7 @@ func (s *Server) release() {
 		s.spool.Close(ctx)
 		cancel()
 	}
+	s.closeRelay()
 	if s.store != nil {
 		if err := s.store.Close(); err != nil {
 			s.log.Error("server.store", "error", err)

@@ -15,7 +15,6 @@ import (
 	"facteur/server/config"
 	"facteur/server/control"
 	"facteur/server/directory"
-	"facteur/server/dns"
 	"facteur/server/hook"
 	"facteur/server/relay"
 )
@@ -28,8 +27,7 @@ type settings struct {
 	host      *lua.Host          // that of the settings before, while the limits are the same
 	scripts   map[string]*script // by their name in mail.toml
 	certs     *certs.Bundle
-	resolver  *dns.Resolver
-	relay     *relay.Relay
+	smarthost *relay.Smarthost // nil: none
 	loaded    time.Time
 }
 

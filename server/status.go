@@ -19,7 +19,7 @@ func (s *Server) Status() control.Status {
 	st := control.Status{
 		Version: s.opts.Version, PID: os.Getpid(), Started: s.started, Config: live.File, LoadedAt: live.loaded,
 		LastReload: s.last.Load(), Accounts: len(live.Directory.Accounts), Memory: mem.Sys - mem.HeapReleased,
-		Removed: s.removedAccounts(),
+		Removed: s.removedAccounts(), Relay: s.relay.Trouble(),
 	}
 	for _, b := range s.sockets.Bound() {
 		st.Listeners = append(st.Listeners, control.Listener{Service: b.Service, Address: b.Addr.String()})
@@ -48,6 +48,9 @@ func printStatus(w io.Writer, st control.Status) {
 	}
 	tw.Flush()
 	queueStatus(w, st)
+	if st.Relay != "" {
+		fmt.Fprintf(w, "no mail leaves: %s\n", st.Relay)
+	}
 	for _, r := range st.Removed {
 		when := "its folder stays"
 		if r.Until != nil {

@@ -64,6 +64,7 @@ func (a *assembler) assemble() {
 	}
 	c.Lua = a.lua()
 	c.Trusted = all[netip.Prefix](root, "trust", "networks")
+	c.Relay = a.relay()
 	c.DNSServers = all[netip.AddrPort](root, "dns", "servers")
 	c.Directory = directory.Options{
 		Hostname:   c.Hostname,

@@ -46,7 +46,8 @@ type Config struct {
 	Limits     Limits
 	Retention  Retention
 	Lua        Lua
-	Trusted    []netip.Prefix   // never slowed or blocked
+	Trusted    []netip.Prefix // never slowed or blocked
+	Relay      Relay
 	DNSServers []netip.AddrPort // none: the system's
 
 	// Scripts are those for every message, in order, by name. Directory has
@@ -140,6 +141,7 @@ func (c *Config) Files() []string {
 		add(d.Cert)
 		add(d.Key)
 	}
+	add(c.Relay.PasswordFile)
 	return files
 }
 

@@ -146,7 +146,7 @@ func TestDefaults(t *testing.T) {
 
 // TestShipped loads the files that ship.
 func TestShipped(t *testing.T) {
-	for _, file := range []string{"../../mail.toml", "../../examples/association.toml", "../../examples/family.toml"} {
+	for _, file := range []string{"../../mail.toml", "../../examples/association.toml", "../../examples/family.toml", "../../examples/behind-a-relay.toml"} {
 		c, err := Load(file)
 		if err != nil {
 			t.Errorf("%v", err)

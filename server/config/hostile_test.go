@@ -201,7 +201,7 @@ func agree(t *testing.T, data []byte) {
 }
 
 func TestAgree(t *testing.T) {
-	files := []string{"../../mail.toml", "../../examples/association.toml", "../../examples/family.toml"}
+	files := []string{"../../mail.toml", "../../examples/association.toml", "../../examples/family.toml", "../../examples/behind-a-relay.toml"}
 	for _, pattern := range []string{"testdata/bad/*.toml", "testdata/good/*.toml"} {
 		more, _ := filepath.Glob(pattern)
 		files = append(files, more...)

@@ -79,7 +79,6 @@ func rules() []rule {
 		{"retention.quarantine", anyForm, later},
 		{"retention.trace", anyForm, later},
 		{"retention.logins", anyForm, later},
-		{"relay.<table>", anyForm, later},
 		{"dns.servers", oneOrMore(serverForm), now},
 
 		{"domains.<domain>.aliases", oneOrMore(domainForm), now},
@@ -114,6 +113,11 @@ func rules() []rule {
 		{"shared.<address>.members", oneOrMore(targetForm), now},
 		{"shared.<address>.readers", oneOrMore(targetForm), now},
 		{"shared.<address>.quota", quotaForm, now},
+
+		{"relay.via", viaForm, now},
+		{"relay.login", textForm, now},
+		{"relay.password_file", secretForm, now},
+		{"relay.tls", oneOf(string(RelayVerified), string(RelayEncrypted), string(RelayOptional)), now},
 	}
 }
 

@@ -29,6 +29,7 @@ type Status struct {
 	Accounts   int        `json:"accounts"`
 	Queue      int        `json:"queue"` // recipients that wait in the spool
 	QueueStatus
+	Relay   string    `json:"relay,omitempty"` // why nothing leaves through the relay; "" is well
 	Memory  uint64    `json:"memory"`
 	Removed []Removed `json:"removed,omitempty"` // accounts that are gone from the settings, whose mail is still there
 }

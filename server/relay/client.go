@@ -3,13 +3,9 @@ package relay
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,13 +13,7 @@ import (
 	"facteur/server/fault"
 )
 
-// The limits of a reply. RFC 5321 4.5.3.1.5 asks for 512 octets a line.
-const (
-	maxLine  = 2048
-	maxLines = 200
-)
-
-// client is a connection to a server, which has been greeted.
+// client is a session with a server, which has been greeted.
 type client struct {
 	conn     net.Conn
 	r        *bufio.Reader
@@ -32,7 +22,13 @@ type client struct {
 	host     string
 	ext      map[string]string // keyword in upper case to its parameters (RFC 5321 4.1.1.1)
 	tls      string
-	broken   bool // no further command makes sense
+	block    []byte // to read content into
+	broken   bool   // no further command makes sense
+	dirty    bool   // a transaction was begun and not ended
+
+	made  time.Time
+	uses  int       // transactions so far
+	quiet chan bool // of a session in the pool: gets whether the server was silent
 }
 
 // hostError is the failure of a server as a whole.
@@ -40,46 +36,100 @@ type hostError struct{ Result }
 
 func (e *hostError) Error() string { return e.Fault.Error() }
 
-// errTLS is returned by connect when STARTTLS was offered and failed.
-var errTLS = errors.New("TLS could not be negotiated")
-
-// connect opens a session: greeting, EHLO, and STARTTLS where it is offered and
-// wanted. The error is a *hostError or errTLS.
-func (r *Relay) connect(ctx context.Context, h hop, wantTLS bool) (*client, error) {
-	dialCtx, cancel := context.WithTimeout(ctx, r.opts.Timeouts.Connect)
-	defer cancel()
-	to := netip.AddrPortFrom(h.addr, uint16(r.opts.Port)).String()
-	conn, err := r.opts.Dial(dialCtx, "tcp", to)
-	if err != nil {
-		f := fault.Reply(fault.Undeliverable, 451, "4.4.1", "Could not connect to "+h.host+" ["+h.addr.String()+"]")
-		f.Cause = err
-		return nil, &hostError{Result{Fault: f}}
+// connect opens a session that meets the need of a hop.
+func (a *attempt) connect(ctx context.Context, h hop) (*client, *Result) {
+	c, err := a.open(ctx, h, true)
+	var noTLS *tlsError
+	if errors.As(err, &noTLS) {
+		if h.need.strict() {
+			return nil, &Result{Fault: h.tlsFault(noTLS)}
+		}
+		// RFC 7435: better in the clear than not at all. What has failed has spoiled
+		// the connection.
+		a.opts.Log.Info("relay.plaintext", "id", a.t.msg.ID, "host", h.host, "address", h.at.String(), "reason", noTLS.text)
+		c, err = a.open(ctx, h, false)
 	}
-	c := &client{
-		conn: conn, r: bufio.NewReaderSize(conn, maxLine), timeouts: r.opts.Timeouts, host: h.host,
-		stop: context.AfterFunc(ctx, func() { conn.Close() }),
-	}
-	err = c.open(r.opts.Hostname)
-	if _, offered := c.ext["STARTTLS"]; err == nil && offered && wantTLS {
-		err = c.startTLS(r.opts.Hostname)
-	}
-	if err != nil {
-		c.close()
-		return nil, err
+	var failed *hostError
+	switch {
+	case errors.As(err, &failed):
+		return nil, &failed.Result
+	case err != nil:
+		return nil, &Result{Fault: fault.As(err)}
 	}
 	return c, nil
 }
 
-// open reads the greeting and says EHLO.
-func (c *client) open(hostname string) error {
+// open dials, is greeted, says EHLO, and encrypts where that is offered and wanted,
+// and logs in at a smarthost. The error is a *hostError or a *tlsError.
+func (a *attempt) open(ctx context.Context, h hop, wantTLS bool) (*client, error) {
+	begun := a.opts.Now()
+	c, err := a.dial(ctx, h)
+	if err == nil {
+		err = a.greet(c, &h, wantTLS)
+	}
+	if err == nil && h.smart != nil {
+		err = a.logIn(c, h.smart)
+	}
+	if err == nil {
+		a.silence.forget(h.at)
+		return c, nil
+	}
+	var failed *hostError
+	if errors.As(err, &failed) && failed.Remote == "" && ctx.Err() == nil { // it never answered
+		a.silence.note(h.at, failed.Fault, a.opts.Now().Sub(begun), a.opts.Now())
+	}
+	if c != nil {
+		c.unwatch()
+		c.close()
+	}
+	return nil, err
+}
+
+// dial opens the connection.
+func (a *attempt) dial(ctx context.Context, h hop) (*client, error) {
+	dialCtx, cancel := context.WithTimeout(ctx, a.opts.Timeouts.Connect)
+	defer cancel()
+	conn, err := a.opts.Dial(dialCtx, "tcp", h.at.String())
+	if err != nil {
+		f := fault.Reply(fault.Undeliverable, 451, "4.4.1", "Could not connect to "+h.host+" ["+h.at.Addr().String()+"]")
+		f.Cause = err
+		return nil, &hostError{Result{Fault: f}}
+	}
+	c := &client{conn: conn, r: bufio.NewReaderSize(conn, maxLine), timeouts: a.opts.Timeouts, host: h.host, made: time.Now()}
+	c.watch(ctx)
+	return c, nil
+}
+
+// greet reads the greeting and says EHLO, before and after STARTTLS.
+func (a *attempt) greet(c *client, h *hop, wantTLS bool) error {
+	own := a.live.Hostname
+	if h.need.implicit {
+		if err := a.handshake(c, h); err != nil {
+			return err
+		}
+	}
 	greeting, err := c.reply(c.timeouts.Command)
 	if res := c.result(greeting, err); res.Fault != nil {
 		return &hostError{res}
 	}
-	if name, _, _ := strings.Cut(greeting.text(), " "); strings.EqualFold(name, hostname) {
+	if name, _, _ := strings.Cut(greeting.text(), " "); strings.EqualFold(name, own) {
 		return &hostError{Result{Fault: fault.New(fault.Loop, c.host+" is this server itself: mail would go round in a circle")}}
 	}
-	return c.hello(hostname)
+	if err := c.hello(own); err != nil {
+		return err
+	}
+	if wantTLS && !h.need.implicit {
+		if err := a.startTLS(c, h); err != nil {
+			return err
+		}
+	}
+	if _, ok := c.ext["REQUIRETLS"]; h.need.require && !ok { // RFC 8689 4.2.1
+		return &hostError{Result{
+			Fault:  fault.Reply(fault.EncryptionNeeded, 550, "5.7.30", c.host+" does not support REQUIRETLS, which the sender of this message asks for"),
+			Remote: c.host, TLS: c.tls,
+		}}
+	}
+	return nil
 }
 
 // hello says EHLO, or HELO to a server that does not know it (RFC 5321 3.2).
@@ -100,39 +150,18 @@ func (c *client) hello(hostname string) error {
 	return nil
 }
 
-// startTLS encrypts the connection. Any certificate will do: who may listen could
-// as well take STARTTLS away (RFC 7435).
-func (c *client) startTLS(hostname string) error {
-	r, err := c.command(c.timeouts.Command, "STARTTLS")
-	if err != nil || c.broken {
-		return errTLS
-	}
-	if r.code != 220 {
-		return nil // offered and refused: go on without (RFC 3207 4)
-	}
-	if c.r.Buffered() > 0 {
-		return c.noTLS() // sent before the handshake: not the server's words
-	}
-	config := &tls.Config{InsecureSkipVerify: true, ServerName: c.host, MinVersion: tls.VersionTLS12}
-	conn := tls.Client(c.conn, config)
-	c.deadline(c.timeouts.Command)
-	if conn.Handshake() != nil {
-		return c.noTLS()
-	}
-	c.conn, c.r = conn, bufio.NewReaderSize(conn, maxLine)
-	c.tls = strings.ReplaceAll(tls.VersionName(conn.ConnectionState().Version), " ", "")
-	c.ext = nil // RFC 3207 4.2
-	if c.hello(hostname) != nil {
-		return c.noTLS()
-	}
-	return nil
+func (c *client) offers(extension string) bool {
+	_, ok := c.ext[extension]
+	return ok
 }
 
-// noTLS gives the connection up: what was said on it can't be trusted.
-func (c *client) noTLS() error {
-	c.broken = true
-	return errTLS
+// watch makes the end of ctx end the session.
+func (c *client) watch(ctx context.Context) {
+	c.stop = context.AfterFunc(ctx, func() { c.conn.Close() })
 }
+
+// unwatch ends the watch; it tells whether ctx had not ended yet.
+func (c *client) unwatch() bool { return c.stop() }
 
 // result turns an exchange into what it means for a recipient.
 func (c *client) result(r reply, err error) Result {
@@ -142,8 +171,7 @@ func (c *client) result(r reply, err error) Result {
 	case r.code/100 != 2:
 		return Result{Fault: r.fault(), Remote: c.host, TLS: c.tls}
 	}
-	_, dsn := c.ext["DSN"]
-	return Result{Remote: c.host, Reply: r.String(), DSN: dsn, TLS: c.tls}
+	return Result{Remote: c.host, Reply: r.String(), DSN: c.offers("DSN"), TLS: c.tls}
 }
 
 // close says QUIT, when there is anybody to hear it, and closes the connection.
@@ -151,7 +179,6 @@ func (c *client) close() {
 	if !c.broken {
 		c.command(c.timeouts.Quit, "QUIT") // the answer changes nothing
 	}
-	c.stop()
 	c.conn.Close()
 }
 
@@ -175,139 +202,55 @@ func (c *client) lost(err error) *fault.Fault {
 // command sends a line and reads the reply. The caller has made sure that the line
 // holds no line end.
 func (c *client) command(timeout time.Duration, line string) (reply, error) {
-	c.deadline(timeout)
-	if _, err := io.WriteString(c.conn, line+"\r\n"); err != nil {
-		c.broken = true
+	if err := c.write(timeout, line+"\r\n"); err != nil {
 		return reply{}, err
 	}
 	return c.reply(timeout)
 }
 
-// reply is a reply of the server.
-type reply struct {
-	code  int
-	lines []string // without the code
-}
-
-var errProtocol = errors.New("not a reply of SMTP")
-
-// reply reads a reply (RFC 5321 4.2.1).
-func (c *client) reply(timeout time.Duration) (reply, error) {
+func (c *client) write(timeout time.Duration, lines string) error {
 	c.deadline(timeout)
-	r, err := readReply(c.r)
-	if err != nil || r.code == 421 { // RFC 5321 3.8: the server closes
+	_, err := io.WriteString(c.conn, lines)
+	if err != nil {
 		c.broken = true
 	}
-	return r, err
+	return err
 }
 
-func readReply(br *bufio.Reader) (reply, error) {
-	var r reply
-	for {
-		line, err := br.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			return r, fmt.Errorf("%w: a line of more than %d octets", errProtocol, maxLine)
-		}
-		if err != nil {
-			return r, err
-		}
-		text := strings.TrimRight(string(line), "\r\n")
-		if len(text) == 3 {
-			text += " "
-		}
-		if len(text) < 4 || text[3] != ' ' && text[3] != '-' {
-			return r, errProtocol
-		}
-		code, err := strconv.ParseUint(text[:3], 10, 16)
-		if err != nil || code < 200 || code > 599 || r.code != 0 && r.code != int(code) {
-			return r, errProtocol
-		}
-		r.code = int(code)
-		r.lines = append(r.lines, text[4:])
-		if text[3] == ' ' {
-			return r, nil
-		}
-		if len(r.lines) == maxLines {
-			return r, fmt.Errorf("%w: a reply of more than %d lines", errProtocol, maxLines)
-		}
-	}
-}
+// blockSize is how much of a message is read at once.
+const blockSize = 64 << 10
 
-// enhanced returns the enhanced code (RFC 2034), "" when there is none.
-func (r reply) enhanced() string {
-	if len(r.lines) == 0 {
-		return ""
-	}
-	code, _, _ := strings.Cut(r.lines[0], " ")
-	class, rest, ok := strings.Cut(code, ".")
-	subject, detail, ok2 := strings.Cut(rest, ".")
-	if !ok || !ok2 || class != strconv.Itoa(r.code/100) || !isNumber(subject) || !isNumber(detail) {
-		return ""
-	}
-	return code
-}
-
-func isNumber(s string) bool {
-	return s != "" && len(s) <= 3 && strings.Trim(s, "0123456789") == ""
-}
-
-// text returns the lines as one, without enhanced codes.
-func (r reply) text() string {
-	code := r.enhanced()
-	var b strings.Builder
-	for _, l := range r.lines {
-		if code != "" {
-			l = strings.TrimPrefix(l, code)
-		}
-		if l = strings.TrimSpace(l); l != "" && b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(l)
-	}
-	return strings.ToValidUTF8(b.String(), "?")
-}
-
-// String is the reply as one line.
-func (r reply) String() string {
-	return strings.Join(strings.Fields(strconv.Itoa(r.code)+" "+r.enhanced()+" "+r.text()), " ")
-}
-
-// fault returns a refusal as a Fault. A code that makes no sense here counts as a
-// refusal for the moment.
-func (r reply) fault() *fault.Fault {
-	code, enhanced := r.code, r.enhanced()
-	if code < 400 {
-		code = 451
-	}
-	if enhanced == "" {
-		enhanced = strconv.Itoa(code/100) + ".0.0"
-	}
-	return fault.Reply(fault.Undeliverable, code, enhanced, r.text())
-}
-
-// content sends a message with dot-stuffing and the line that ends it. sent tells
-// whether the end may have reached the server; an error of reading b is a
+// content sends a message with dot-stuffing and the line that ends it, a small one in
+// one write. sent tells whether the end has been sent; an error of reading b is a
 // fault.Fault.
 func (c *client) content(b envelope.Body) (sent bool, err error) {
+	if c.block == nil {
+		c.block = make([]byte, min(blockSize, max(b.Size(), 4<<10)))
+	} else if int64(len(c.block)) < min(blockSize, b.Size()) {
+		c.block = make([]byte, blockSize)
+	}
 	w := &dotWriter{w: deadlineWriter{c}}
-	r := envelope.NewReader(b)
-	block := make([]byte, 64<<10)
-	for {
-		n, err := io.ReadFull(r, block)
-		if _, err := w.Write(block[:n]); err != nil {
-			return false, err
-		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			break
-		}
-		if err != nil {
+	size := b.Size()
+	for at := int64(0); at < size; {
+		n, err := b.ReadAt(c.block[:min(int64(len(c.block)), size-at)], at)
+		if at += int64(n); err != nil && !(err == io.EOF && at == size) {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
 			return false, fault.Wrap(fault.Internal, "The message could not be read", err)
 		}
+		w.add(c.block[:n])
+		if at < size {
+			if err := w.flush(); err != nil {
+				return false, err
+			}
+		}
 	}
-	if r, size := w.read, b.Size(); r != size {
-		return false, fault.Wrap(fault.Internal, "The message could not be read", io.ErrUnexpectedEOF)
+	w.end()
+	if err := w.flush(); err != nil {
+		return false, err // the last octets were not sent
 	}
-	return true, w.close()
+	return true, nil
 }
 
 // deadlineWriter gives each write its own time.

@@ -11,8 +11,7 @@ import (
 // one for the end (SMTP smuggling).
 type dotWriter struct {
 	w     io.Writer
-	read  int64 // octets of the message so far
-	buf   []byte
+	buf   []byte // not written yet
 	state lineState
 }
 
@@ -25,17 +24,18 @@ const (
 	lineCR // a CR was written
 )
 
-// Write sends p on, in one write.
-func (d *dotWriter) Write(p []byte) (int, error) {
+// add takes content.
+func (d *dotWriter) add(p []byte) {
+	for len(p) > 0 {
+		p = d.next(p)
+	}
+}
+
+// flush writes what was taken, in one write.
+func (d *dotWriter) flush() error {
+	_, err := d.w.Write(d.buf)
 	d.buf = d.buf[:0]
-	for rest := p; len(rest) > 0; {
-		rest = d.next(rest)
-	}
-	if _, err := d.w.Write(d.buf); err != nil {
-		return 0, err
-	}
-	d.read += int64(len(p))
-	return len(p), nil
+	return err
 }
 
 // next takes octets up to the next line end, or that, and returns what is left.
@@ -68,15 +68,14 @@ func (d *dotWriter) next(p []byte) []byte {
 	return p[n:]
 }
 
-// close ends the content.
-func (d *dotWriter) close() error {
-	end := ".\r\n"
+// end ends the content.
+func (d *dotWriter) end() {
 	switch d.state {
 	case lineMiddle:
-		end = "\r\n.\r\n"
+		d.buf = append(d.buf, "\r\n"...)
 	case lineCR:
-		end = "\n.\r\n"
+		d.buf = append(d.buf, '\n')
 	}
-	_, err := io.WriteString(d.w, end)
-	return err
+	d.buf = append(d.buf, ".\r\n"...)
+	d.state = lineBegin
 }

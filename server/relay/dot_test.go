@@ -33,10 +33,11 @@ func TestDotWriter(t *testing.T) {
 			w := dotWriter{w: &b}
 			for rest := in; rest != ""; {
 				n := min(size, len(rest))
-				w.Write([]byte(rest[:n]))
+				w.add([]byte(rest[:n]))
 				rest = rest[n:]
 			}
-			w.close()
+			w.end()
+			w.flush()
 			if b.String() != want {
 				t.Errorf("%q by %d: %q, want %q", in, size, b.String(), want)
 			}
@@ -52,10 +53,11 @@ func FuzzDotWriter(f *testing.F) {
 		w := dotWriter{w: &b}
 		for rest := in; len(rest) > 0; {
 			n := max(1, min(size, len(rest)))
-			w.Write(rest[:n])
+			w.add(rest[:n])
 			rest = rest[n:]
 		}
-		w.close()
+		w.end()
+		w.flush()
 		out := b.String()
 		body, ok := strings.CutSuffix(out, ".\r\n")
 		if !ok || body != "" && !strings.HasSuffix(body, "\r\n") {
@@ -80,8 +82,9 @@ func BenchmarkDotWriter(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
 		w := dotWriter{w: discard{}}
-		w.Write(body)
-		w.close()
+		w.add(body)
+		w.end()
+		w.flush()
 	}
 }
 

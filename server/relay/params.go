@@ -14,10 +14,10 @@ func (t *transaction) mailCommand(c *client, recipients []int) string {
 	s := t.msg.Sender
 	var b strings.Builder
 	b.WriteString("MAIL FROM:<" + s.ReversePath.String() + ">")
-	if _, ok := c.ext["SIZE"]; ok {
-		b.WriteString(" SIZE=" + strconv.FormatInt(t.msg.Body.Size(), 10))
+	if c.offers("SIZE") {
+		b.WriteString(" SIZE=" + strconv.FormatInt(t.body(c).Size(), 10))
 	}
-	if _, ok := c.ext["8BITMIME"]; ok && s.Body != "7BIT" {
+	if c.offers("8BITMIME") && s.Body != "7BIT" {
 		b.WriteString(" BODY=8BITMIME")
 	}
 	utf8Needed := t.utf8Header || s.ReversePath.NeedsUTF8() || slices.ContainsFunc(recipients, func(i int) bool {
@@ -26,7 +26,10 @@ func (t *transaction) mailCommand(c *client, recipients []int) string {
 	if utf8Needed { // offered, see impossible
 		b.WriteString(" SMTPUTF8")
 	}
-	if _, ok := c.ext["DSN"]; ok {
+	if s.RequireTLS { // offered, see greet
+		b.WriteString(" REQUIRETLS") // RFC 8689 3
+	}
+	if c.offers("DSN") {
 		if s.Ret == "FULL" || s.Ret == "HDRS" {
 			b.WriteString(" RET=" + s.Ret)
 		}
@@ -40,7 +43,7 @@ func (t *transaction) mailCommand(c *client, recipients []int) string {
 // rcptCommand is RCPT with the parameters that the server knows.
 func (t *transaction) rcptCommand(c *client, r envelope.Recipient) string {
 	s := "RCPT TO:<" + r.ForwardPath.String() + ">"
-	if _, ok := c.ext["DSN"]; !ok {
+	if !c.offers("DSN") {
 		return s
 	}
 	if n := notify(r.Notify); n != "" {

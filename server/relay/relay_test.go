@@ -61,9 +61,10 @@ func newWorld(t *testing.T, peers map[string]*testkit.Peer) *world {
 		t.Fatal(err)
 	}
 	w.relay = New(Options{
-		Resolver: resolver, Hostname: "mail.test", Dial: w.network.DialContext, Log: slog.New(slog.DiscardHandler),
+		Resolver: resolver, Dial: w.network.DialContext, Log: slog.New(slog.DiscardHandler),
 		Timeouts: Timeouts{Connect: time.Second, Command: 300 * time.Millisecond, Final: 300 * time.Millisecond, Quit: 100 * time.Millisecond},
-	})
+	}, Settings{Hostname: "mail.test"})
+	t.Cleanup(w.relay.Close)
 	return w
 }
 
@@ -119,6 +120,7 @@ func TestDelivers(t *testing.T) {
 		!slices.Equal(messages[0].To, []string{"TO:<a@one.example>", "TO:<b@one.example>"}) {
 		t.Errorf("%+v", messages)
 	}
+	w.relay.Close()
 	if lines := p.Lines(); lines[len(lines)-1] != "QUIT" {
 		t.Error(lines)
 	}

@@ -3,6 +3,7 @@ package relay
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -18,6 +19,8 @@ type transaction struct {
 	told       []bool // a result was set
 	open       []int  // recipients that are not done
 	utf8Header bool   // the header can only travel with SMTPUTF8
+	waivesTLS  bool   // the author prefers delivery to encryption (RFC 8689 5)
+	seven      seven  // the message without 8-bit content
 }
 
 func newTransaction(m Message) *transaction {
@@ -25,10 +28,13 @@ func newTransaction(m Message) *transaction {
 	for i := range m.Recipients {
 		t.open = append(t.open, i)
 	}
-	if m.Sender.SMTPUTF8 {
-		// A header that can't be read is sent as it is; it has come here so.
-		h, err := message.ReadHeader(m.Body)
-		t.utf8Header = err == nil && slices.ContainsFunc(h.Bytes(), func(c byte) bool { return c >= utf8.RuneSelf })
+	// A header that can't be read is sent as it is; it has come here so.
+	if h, err := message.ReadHeader(m.Body); err == nil {
+		t.utf8Header = m.Sender.SMTPUTF8 && slices.ContainsFunc(h.Bytes(), func(c byte) bool { return c >= utf8.RuneSelf })
+		// RFC 8689 5: REQUIRETLS takes precedence.
+		t.waivesTLS = !m.Sender.RequireTLS && slices.ContainsFunc(h.RawValues("TLS-Required"), func(v string) bool {
+			return strings.EqualFold(strings.TrimSpace(v), "no")
+		})
 	}
 	return t
 }
@@ -71,28 +77,70 @@ func (t *transaction) finish() []Result {
 	return t.results
 }
 
-// run carries out the mail transaction with a server for the open recipients.
-func (t *transaction) run(c *client) {
+// run carries out the mail transaction with a server for the open recipients. again
+// tells that a session that had been kept ended before its server took up the
+// message: that is no failure, and a new session is to be tried.
+func (t *transaction) run(c *client) (again bool) {
 	recipients := t.acceptable(c)
 	if len(recipients) == 0 {
-		return
+		return false
 	}
-	if res := c.result(c.command(c.timeouts.Command, t.mailCommand(c, recipients))); res.Fault != nil {
-		t.refusedAll(recipients, res)
-		return
+	kept := c.uses > 0
+	c.uses++
+	lines := t.commands(c, recipients)
+	d := &dialog{c: c, lines: lines}
+	if c.dirty {
+		d.lines = slices.Insert(d.lines, 0, "RSET")
+		if r, err := d.next(); err != nil || r.code != 250 {
+			return t.unfit(c, recipients, r, err, kept)
+		}
 	}
-	recipients = t.rcpt(c, recipients)
-	if len(recipients) == 0 {
-		return
+	c.dirty = true
+	r, err := d.next() // to MAIL
+	if err != nil || r.code/100 != 2 {
+		if kept && (err != nil || r.code/100 == 4) {
+			c.broken = true
+			return true
+		}
+		t.refusedAll(recipients, c.result(r, err))
+		d.giveUp()
+		return false
 	}
-	if reply, err := c.command(c.timeouts.Command, "DATA"); err != nil || reply.code != 354 {
-		if err == nil && reply.code < 400 {
+	if recipients = t.rcpt(d, recipients); len(recipients) == 0 {
+		d.giveUp()
+		return false
+	}
+	if r, err := d.next(); err != nil || r.code != 354 { // to DATA
+		if err == nil && r.code < 400 {
 			err = errProtocol
 		}
-		t.refusedAll(recipients, c.result(reply, err))
-		return
+		t.refusedAll(recipients, c.result(r, err))
+		return false
 	}
 	t.data(c, recipients)
+	return false
+}
+
+// unfit ends a session that can't even be reset.
+func (t *transaction) unfit(c *client, recipients []int, r reply, err error, kept bool) bool {
+	if err == nil && r.code < 400 {
+		err = errProtocol
+	}
+	if !kept {
+		t.refusedAll(recipients, c.result(r, err))
+	}
+	c.broken = true
+	return kept
+}
+
+// commands are those of a transaction up to DATA.
+func (t *transaction) commands(c *client, recipients []int) []string {
+	lines := make([]string, 0, len(recipients)+3)
+	lines = append(lines, t.mailCommand(c, recipients))
+	for _, i := range recipients {
+		lines = append(lines, t.rcptCommand(c, t.msg.Recipients[i]))
+	}
+	return append(lines, "DATA")
 }
 
 // refusedAll takes the refusal of several recipients.
@@ -102,13 +150,13 @@ func (t *transaction) refusedAll(recipients []int, r Result) {
 	}
 }
 
-// rcpt names the recipients and returns those that the server takes.
-func (t *transaction) rcpt(c *client, recipients []int) []int {
+// rcpt takes the answers to RCPT and returns the recipients that the server takes.
+func (t *transaction) rcpt(d *dialog, recipients []int) []int {
 	var taken []int
 	for n, i := range recipients {
-		reply, err := c.command(c.timeouts.Command, t.rcptCommand(c, t.msg.Recipients[i]))
-		res := c.result(reply, err)
-		if c.broken { // for those before and those to come too
+		reply, err := d.next()
+		res := d.c.result(reply, err)
+		if d.c.broken { // for those before and those to come too
 			t.refusedAll(append(slices.Clone(recipients[n:]), taken...), res)
 			return nil
 		}
@@ -135,7 +183,7 @@ const earlyReply = 5 * time.Second
 
 // data sends the content and takes the answer for all recipients.
 func (t *transaction) data(c *client, recipients []int) {
-	sent, err := c.content(t.msg.Body)
+	sent, err := c.content(t.body(c))
 	var answer reply
 	switch {
 	case fault.Is(err, fault.Internal):
@@ -144,13 +192,14 @@ func (t *transaction) data(c *client, recipients []int) {
 		return
 	case err == nil:
 		answer, err = c.reply(c.timeouts.Final)
-	case !sent:
+	default:
 		// A server that has enough may say why before it closes.
 		if early, readErr := c.reply(earlyReply); readErr == nil && early.code >= 400 {
 			answer, err = early, nil
 		}
 		c.broken = true
 	}
+	c.dirty = false // RFC 5321 4.1.1.4: whatever the answer, the buffers are cleared
 	res := c.result(answer, err)
 	if res.Fault == nil || err != nil && sent {
 		for _, i := range recipients {
@@ -177,10 +226,14 @@ func (t *transaction) acceptable(c *client) []int {
 
 // impossible tells why the server can't take the message for a recipient.
 func (t *transaction) impossible(c *client, rcpt envelope.Recipient) *fault.Fault {
-	if size, err := strconv.ParseInt(c.ext["SIZE"], 10, 64); err == nil && size > 0 && t.msg.Body.Size() > size {
-		return fault.Reply(fault.TooLarge, 552, "5.3.4", "The message has "+strconv.FormatInt(t.msg.Body.Size(), 10)+" octets; "+c.host+" takes at most "+strconv.FormatInt(size, 10))
+	if f := t.convertible(c); f != nil {
+		return f
 	}
-	if _, ok := c.ext["SMTPUTF8"]; ok {
+	octets := t.body(c).Size()
+	if size, err := strconv.ParseInt(c.ext["SIZE"], 10, 64); err == nil && size > 0 && octets > size {
+		return fault.Reply(fault.TooLarge, 552, "5.3.4", "The message has "+strconv.FormatInt(octets, 10)+" octets; "+c.host+" takes at most "+strconv.FormatInt(size, 10))
+	}
+	if c.offers("SMTPUTF8") {
 		return nil
 	}
 	switch { // RFC 6531 3.5

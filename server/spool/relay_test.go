@@ -69,7 +69,7 @@ func TestThroughRelay(t *testing.T) {
 	delays := []time.Duration{5 * time.Millisecond}
 	opts := spool.Options{
 		Dir: dir, FS: safefile.OS, Log: log, Hostname: "mail.test", Schedule: spool.Schedule{Remote: delays, Local: delays},
-		Attempt: remote{relay.New(relay.Options{Resolver: resolver, Hostname: "mail.test", Dial: network.DialContext, Log: log})},
+		Attempt: remote{relay.New(relay.Options{Resolver: resolver, Dial: network.DialContext, Log: log}, relay.Settings{Hostname: "mail.test"})},
 		Inject: func(context.Context, envelope.Envelope, envelope.Body) error {
 			return errors.New("nothing fails for good here")
 		},
@@ -163,7 +163,7 @@ func TestForGood(t *testing.T) {
 	reports := make(chan string, 10)
 	queue, err := spool.Open(spool.Options{
 		Dir: dir, FS: safefile.OS, Log: log, Hostname: "mail.test",
-		Attempt: remote{relay.New(relay.Options{Resolver: resolver, Hostname: "mail.test", Dial: network.DialContext, Log: log})},
+		Attempt: remote{relay.New(relay.Options{Resolver: resolver, Dial: network.DialContext, Log: log}, relay.Settings{Hostname: "mail.test"})},
 		Inject: func(_ context.Context, env envelope.Envelope, b envelope.Body) error {
 			raw, err := io.ReadAll(envelope.NewReader(b))
 			reports <- env.Recipients[0].ForwardPath.String() + "\n" + string(raw)

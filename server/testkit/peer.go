@@ -27,6 +27,8 @@ const (
 	Data      Stage = "data"      // DATA
 	Body      Stage = "body"      // the first line of the content
 	Dot       Stage = "dot"       // the end of the content
+	Rset      Stage = "rset"      // RSET
+	Auth      Stage = "auth"      // AUTH, and each line that follows
 	Quit      Stage = "quit"      // QUIT
 )
 
@@ -158,6 +160,7 @@ type peerSession struct {
 	conn net.Conn
 	r    *bufio.Reader
 	now  Received
+	mail bool // MAIL was taken
 }
 
 func (s *peerSession) use(c net.Conn) { s.conn, s.r = c, bufio.NewReader(c) }
@@ -230,18 +233,26 @@ func (s *peerSession) command(line string) (ok bool) {
 		if good, ok = s.reply(Mail, arg, "250 2.1.0 Ok"); good {
 			s.now.From, s.now.To = arg, nil
 		}
+		s.mail = good
 	case "RCPT":
+		if !s.mail {
+			_, ok = s.say("503 5.5.1 MAIL first")
+			break
+		}
 		if good, ok = s.reply(Rcpt, arg, "250 2.1.5 Ok"); good {
 			s.now.To = append(s.now.To, arg)
 		}
 	case "DATA":
-		if good, ok = s.reply(Data, "", "354 Go on"); good {
+		usual := "354 Go on"
+		if len(s.now.To) == 0 {
+			usual = "503 5.5.1 RCPT first"
+		}
+		if good, ok = s.reply(Data, "", usual); good {
 			ok = s.data()
 		}
 	case "RSET":
-		s.now.From, s.now.To = "", nil
-		_, err := fmt.Fprint(s.conn, "250 2.0.0 Ok\r\n")
-		ok = err == nil
+		s.now.From, s.now.To, s.mail = "", nil, false
+		_, ok = s.reply(Rset, "", "250 2.0.0 Ok")
 	case "QUIT":
 		s.reply(Quit, "", "221 2.0.0 Bye")
 	default:
@@ -306,12 +317,31 @@ func (s *peerSession) data() bool {
 		content.WriteString(strings.TrimPrefix(line, "."))
 	}
 	s.now.Data = content.String()
-	good, ok := s.reply(Dot, "", "250 2.0.0 Ok: queued")
-	if good {
-		s.peer.mu.Lock()
-		s.peer.messages = append(s.peer.messages, s.now)
-		s.peer.mu.Unlock()
+	usual := "250 2.0.0 Ok: queued"
+	if len(s.now.To) == 0 {
+		usual = "554 5.5.1 No recipients"
 	}
-	s.now.From, s.now.To = "", nil
+	ok := s.end(usual)
+	s.now.From, s.now.To, s.mail = "", nil, false
+	return ok
+}
+
+// end answers the end of the content. What is taken is in Messages before the client
+// can go on, and only when it was told so.
+func (s *peerSession) end(usual string) bool {
+	answer := s.peer.opts.Answer(Dot, "")
+	if answer == "" {
+		answer = usual
+	}
+	if answer == Drop || answer == Hang {
+		_, ok := s.say(answer)
+		return ok
+	}
+	s.peer.mu.Lock()
+	defer s.peer.mu.Unlock()
+	good, ok := s.say(answer)
+	if good {
+		s.peer.messages = append(s.peer.messages, s.now)
+	}
 	return ok
 }
