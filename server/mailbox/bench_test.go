@@ -253,3 +253,22 @@ func readSummaries(m *Mailbox) error {
 	}
 	return nil
 }
+
+// BenchmarkSetFlags measures STORE on a whole mailbox: of messages in cur, one
+// after the other, and with the disk left out.
+func BenchmarkSetFlags(b *testing.B) {
+	const n = 10_000
+	s, all := benchStore(b, 1)
+	s.opt.FS = safefile.Unsynced{FS: s.opt.FS}
+	uids := fill(b, all[0], n)
+	b.ReportAllocs()
+	used, op := cpu(), RemoveFlags
+	for b.Loop() {
+		op = AddFlags + RemoveFlags - op
+		if _, err := all[0].SetFlags(StoreOptions{UIDs: uids, Op: op, Flags: []string{`\Flagged`}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/n, "µs/msg")
+	b.ReportMetric(float64((cpu()-used).Microseconds())/float64(b.N)/n, "cpu-µs/msg")
+}

@@ -5,6 +5,7 @@ import (
 
 	"facteur/server/maildir"
 	"facteur/server/msgindex"
+	"facteur/server/safefile"
 )
 
 // chunkSize is the number of messages that are changed in one go, with the
@@ -23,11 +24,12 @@ type change struct {
 	batch   *msgindex.Batch
 	entries *msgindex.Entries // nil: not needed yet
 	before  maildir.Stamp
-	modSeq  ModSeq // of what it changes
-	made    bool   // there is something to log
-	told    bool   // and something that clients must be told
-	files   bool   // a directory was changed
-	count   Usage  // what it adds
+	modSeq  ModSeq           // of what it changes
+	made    bool             // there is something to log
+	told    bool             // and something that clients must be told
+	files   bool             // a directory was changed
+	dirs    [2]*safefile.Dir // new and cur, nil: not needed yet
+	count   Usage            // what it adds
 }
 
 // begin begins a change. With mu held, the index read, and a MODSEQ free.
@@ -56,6 +58,18 @@ func fileName(entries *msgindex.Entries, r *Record) (string, bool) {
 		return string(name), true
 	}
 	return maildir.WithFlags(string(name), r.Flags), true
+}
+
+// dir returns new or cur, for many renames within it.
+func (c *change) dir(inNew bool) *safefile.Dir {
+	i, path := dirtyCur, c.at.curDir
+	if inNew {
+		i, path = dirtyNew, c.at.newDir
+	}
+	if c.dirs[i] == nil {
+		c.dirs[i] = safefile.OpenDir(c.m.store.opt.FS, path)
+	}
+	return c.dirs[i]
 }
 
 // soil notes that new or cur was changed.
@@ -113,6 +127,11 @@ func (c *change) commit() {
 	m := c.m
 	if c.entries != nil {
 		c.entries.Close()
+	}
+	for _, d := range c.dirs {
+		if d != nil {
+			d.Close()
+		}
 	}
 	if c.files {
 		m.stampOwn(c.before)

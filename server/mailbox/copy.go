@@ -11,7 +11,6 @@ import (
 	"facteur/server/fault"
 	"facteur/server/maildir"
 	"facteur/server/msgindex"
-	"facteur/server/safefile"
 )
 
 // Copy copies messages to dst, of this or another home, with their flags and
@@ -240,12 +239,14 @@ func (t *transfer) transferOne(src, dst *change, r *Record) error {
 		m.given.next++ // whatever happens now, the line is about this message only
 		n.More = m.further.number(set.further)
 	}
-	fromPath, toPath := src.at.path(r.Has(msgindex.InNew), file), dst.at.path(inNew, to)
-	var err error
+	wasNew := r.Has(msgindex.InNew)
+	move := src.dir(wasNew).Link
 	if t.move {
-		err = m.store.opt.FS.RenameNoReplace(fromPath, toPath)
-	} else {
-		err = linkOrCopy(m.store, fromPath, toPath)
+		move = src.dir(wasNew).RenameNoReplace
+	}
+	err := move(file, dst.dir(inNew), to)
+	if errors.Is(err, unix.EMLINK) { // it has too many links
+		err = copyFile(m.store, src.at.path(wasNew, file), dst.at.path(inNew, to))
 	}
 	if err != nil {
 		return err
@@ -258,21 +259,12 @@ func (t *transfer) transferOne(src, dst *change, r *Record) error {
 	return nil
 }
 
-// linkOrCopy links a file, or copies it when it has too many links.
-func linkOrCopy(s *Store, from, to string) error {
-	err := s.opt.FS.Link(from, to)
-	if !errors.Is(err, unix.EMLINK) {
-		return err
-	}
+func copyFile(s *Store, from, to string) error {
 	d, err := s.Draft()
 	if err != nil {
 		return err
 	}
 	defer d.Discard()
-	return copyFile(d, from, to)
-}
-
-func copyFile(d *safefile.Draft, from, to string) error {
 	f, err := maildir.OpenFile(from)
 	if err != nil {
 		return err

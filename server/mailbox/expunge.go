@@ -3,11 +3,11 @@ package mailbox
 import (
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"slices"
 
 	"facteur/server/maildir"
 	"facteur/server/msgindex"
+	"facteur/server/safefile"
 )
 
 // Expunge removes messages and returns the UIDs of those that were there,
@@ -23,7 +23,11 @@ func (m *Mailbox) Expunge(uids []UID) ([]UID, error) {
 
 // expunge moves messages to a directory, or removes them for "".
 func (m *Mailbox) expunge(uids []UID, away string) ([]UID, error) {
-	e := expunging{m: m, away: away}
+	e := expunging{m: m}
+	if away != "" {
+		e.away = safefile.OpenDir(m.store.opt.FS, away)
+		defer e.away.Close()
+	}
 	err := m.eachChunk(sorted(uids), e.chunk)
 	if away != "" && len(e.gone) > 0 {
 		// First there: a message must not be in neither.
@@ -42,7 +46,7 @@ func (m *Mailbox) expunge(uids []UID, away string) ([]UID, error) {
 // expunging is an Expunge that runs.
 type expunging struct {
 	m      *Mailbox
-	away   string
+	away   *safefile.Dir // nil: they are removed
 	gone   []UID
 	octets int64
 }
@@ -76,12 +80,13 @@ func (e *expunging) one(c *change, r *Record) error {
 		return errNoName
 	}
 	inNew := r.Has(msgindex.InNew)
-	path := c.at.path(inNew, name)
-	if e.away == "" {
-		if err := e.m.store.opt.FS.Remove(path); err != nil {
-			return err
-		}
-	} else if err := moveAway(e.m.store, path, e.away, name); err != nil {
+	var err error
+	if e.away == nil {
+		err = c.dir(inNew).Remove(name)
+	} else {
+		err = moveAway(e.m.store, c.dir(inNew), e.away, name)
+	}
+	if err != nil {
 		return err
 	}
 	c.soil(inNew)
@@ -90,12 +95,12 @@ func (e *expunging) one(c *change, r *Record) error {
 }
 
 // moveAway renames a file into a directory of deleted messages.
-func moveAway(s *Store, path, away, name string) error {
-	err := s.opt.FS.RenameNoReplace(path, filepath.Join(away, name))
+func moveAway(s *Store, from, away *safefile.Dir, name string) error {
+	err := from.RenameNoReplace(name, away, name)
 	if errors.Is(err, fs.ErrExist) { // a copy of another program
 		n := maildir.ParseName(name)
 		n.Unique, n.Other = s.newUnique(), ""
-		err = s.opt.FS.RenameNoReplace(path, filepath.Join(away, n.Format(maildir.Cur)))
+		err = from.RenameNoReplace(name, away, n.Format(maildir.Cur))
 	}
 	return err
 }

@@ -189,7 +189,7 @@ func (c *change) rename(old, changed *Record) error {
 	}
 	to := maildir.WithFlags(name, changed.Flags)
 	inNew := old.Has(msgindex.InNew)
-	if err := c.m.store.opt.FS.RenameNoReplace(c.at.path(inNew, name), c.at.path(false, to)); err != nil {
+	if err := c.dir(inNew).RenameNoReplace(name, c.dir(false), to); err != nil {
 		return err
 	}
 	changed.SetMarks(old.Marks() &^ (msgindex.InNew | msgindex.Exact))

@@ -12,6 +12,7 @@ import (
 
 	"facteur/server/fault"
 	"facteur/server/maildir"
+	"facteur/server/safefile"
 )
 
 // maxFolders bounds the folders of a home, and its subscriptions.
@@ -161,24 +162,36 @@ func (h *Home) keepAll(dir, base string) error {
 	if err != nil || away == "" {
 		return err
 	}
-	var octets int64
+	to := safefile.OpenDir(h.store.opt.FS, away)
+	defer to.Close()
 	for _, sub := range []string{maildir.New, maildir.Cur} {
-		entries, err := os.ReadDir(filepath.Join(dir, sub))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		octets, err := h.keepFiles(filepath.Join(dir, sub), to)
+		h.kept(octets)
+		if err != nil {
 			return err
 		}
-		for _, e := range entries {
-			if !e.Type().IsRegular() || e.Name()[0] == '.' {
-				continue
-			}
-			if err := moveAway(h.store, filepath.Join(dir, sub, e.Name()), away, e.Name()); err != nil {
-				return err
-			}
-			octets += max(0, maildir.ParseName(e.Name()).Size)
-		}
 	}
-	h.kept(octets)
 	return h.store.syncer.Sync(away)
+}
+
+// keepFiles moves the messages of new or cur, and returns their size.
+func (h *Home) keepFiles(dir string, away *safefile.Dir) (octets int64, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	from := safefile.OpenDir(h.store.opt.FS, dir)
+	defer from.Close()
+	for _, e := range entries {
+		if !e.Type().IsRegular() || e.Name()[0] == '.' {
+			continue
+		}
+		if err := moveAway(h.store, from, away, e.Name()); err != nil {
+			return octets, err
+		}
+		octets += max(0, maildir.ParseName(e.Name()).Size)
+	}
+	return octets, nil
 }
 
 // removeAll removes a directory with all that is in it.

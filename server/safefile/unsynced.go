@@ -32,3 +32,10 @@ func (unsyncedFile) Sync() error { return nil }
 type unsyncedTemp struct{ TempFile }
 
 func (unsyncedTemp) Sync() error { return nil }
+
+func (u Unsynced) openDir(path string) int {
+	if o, ok := u.FS.(dirOpener); ok {
+		return o.openDir(path)
+	}
+	return noFD
+}
