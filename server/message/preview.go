@@ -17,6 +17,9 @@ func previewOf(p *Part, raw []byte) []byte {
 		text = convert(p.Charset, text)
 	}
 	if p.Subtype == "html" {
+		if len(raw) >= maxPreviewHTML {
+			text = wholeMarkup(text)
+		}
 		text = []byte(htmlText(bytes.NewReader(text), utf8Max*maxPreview))
 	} else if len(text) > 2*utf8Max*maxPreview && isUnicode(p.Charset) {
 		text = text[:2*utf8Max*maxPreview]
@@ -25,6 +28,21 @@ func previewOf(p *Part, raw []byte) []byte {
 		text = []byte(toUTF8(trimPartial(string(text))))
 	}
 	return collapse(text)
+}
+
+// maxEntity is more than the longest character reference of HTML has.
+const maxEntity = 40
+
+// wholeMarkup cuts the tag or the character reference off that HTML ends in the
+// midst of: half of one would be taken for text.
+func wholeMarkup(text []byte) []byte {
+	if i := bytes.LastIndexByte(text, '<'); i >= 0 && bytes.IndexByte(text[i:], '>') < 0 {
+		text = text[:i]
+	}
+	if i := bytes.LastIndexByte(text, '&'); i >= 0 && len(text)-i <= maxEntity && bytes.IndexByte(text[i:], ';') < 0 {
+		text = text[:i]
+	}
+	return text
 }
 
 // isUnicode tells whether text of that charset is UTF-8, or may be taken for it.

@@ -131,21 +131,25 @@ const (
 // MessageIDs returns the message ids in a raw value of Message-ID, In-Reply-To or
 // References (RFC 5322 3.6.4) in the form in which THREAD compares them (RFC 5256
 // 2.2): without angle brackets, white space, comments and needless quotes. What is
-// not in angle brackets is no id.
+// not in angle brackets is no id. Of more than maxMessageIDs the last are
+// returned: those are the nearest.
 func MessageIDs(value []byte) []string {
 	var ids []string
 	v := string(value)
-	for len(ids) < maxMessageIDs {
+	for {
 		_, rest, ok := strings.Cut(v, "<")
 		if !ok {
-			break
+			return ids[max(0, len(ids)-maxMessageIDs):]
 		}
 		id, n := messageID(rest[:min(len(rest), maxMessageID)])
-		if v = rest[n:]; id != "" {
-			ids = append(ids, id)
+		if v = rest[n:]; id == "" {
+			continue
 		}
+		if len(ids) == 2*maxMessageIDs {
+			ids = append(ids[:0], ids[maxMessageIDs:]...)
+		}
+		ids = append(ids, id)
 	}
-	return ids
 }
 
 // messageID reads an id behind its "<", and returns how many octets it took. It is

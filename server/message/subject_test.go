@@ -74,8 +74,11 @@ func TestMessageIDs(t *testing.T) {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
-	if n := len(MessageIDs([]byte(strings.Repeat("<a>", 5000)))); n != maxMessageIDs {
-		t.Errorf("%d ids", n)
+	for _, n := range []int{maxMessageIDs, maxMessageIDs + 1, 5*maxMessageIDs - 1, 5 * maxMessageIDs} {
+		ids := MessageIDs([]byte(strings.Repeat("<a>", n-2) + "<b><c>"))
+		if len(ids) != maxMessageIDs || ids[maxMessageIDs-3] != "a" || ids[maxMessageIDs-2] != "b" || ids[maxMessageIDs-1] != "c" {
+			t.Errorf("of %d ids %d, the last %v", n, len(ids), ids[max(0, len(ids)-3):])
+		}
 	}
 }
 

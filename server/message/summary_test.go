@@ -164,6 +164,23 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+// TestPreviewOfPart: only the beginning of long HTML is looked at, which may end
+// anywhere.
+func TestPreviewOfPart(t *testing.T) {
+	const end = `<b title="x">&amp;`
+	for cut := range len(end) + 1 {
+		hidden := "<!--" + strings.Repeat("x", maxPreviewHTML-cut-len("Hello <!---->")) + "-->"
+		got := string(checkSummary(t, crlf("Content-Type: text/html\n\nHello "+hidden+end+strings.Repeat("!", 100))).Preview)
+		want := "Hello"
+		if cut == len(end) {
+			want = "Hello &"
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", end[:cut], got, want)
+		}
+	}
+}
+
 func TestAttachments(t *testing.T) {
 	for in, want := range map[string]bool{
 		"\nx":                                  false,
