@@ -20,7 +20,7 @@ func (s *session) cmdCopy(c *call) error {
 	if len(t.uids) == 0 {
 		return t.ended()
 	}
-	pairs, err := s.sel.box.Copy(t.uids, t.to)
+	pairs, err := s.sel.box.Copy(t.uids, t.to, s.settable(t.to))
 	if err != nil {
 		return tryCreate(err)
 	}
@@ -51,7 +51,7 @@ func (s *session) cmdMove(c *call) error {
 	if len(t.uids) == 0 {
 		return t.ended()
 	}
-	pairs, err := s.sel.box.Move(t.uids, t.to)
+	pairs, err := s.sel.box.Move(t.uids, t.to, s.settable(t.to))
 	if len(pairs) > 0 { // RFC 6851 4.3: before the EXPUNGEs
 		s.enc.Raw("* OK [").Raw(s.copied(pairs, t.to)).Raw("] Moved\r\n")
 	}
@@ -132,6 +132,15 @@ func copyUID(pairs []mailbox.Pair, to *mailbox.Mailbox) string {
 	b := append([]byte("COPYUID "), strconv.FormatUint(uint64(to.UIDValidity()), 10)...)
 	b = src.Append(append(b, ' '))
 	return string(dst.Append(append(b, ' ')))
+}
+
+// settable returns which flags the client may set in a mailbox: those that it has
+// no right to are not copied (RFC 4314 4, COPY). nil: all.
+func (s *session) settable(to *mailbox.Mailbox) func(flag string) bool {
+	if to.Home() == s.home {
+		return nil
+	}
+	return func(flag string) bool { return s.can(to, flagRight(flag)) }
 }
 
 // room tells whether so many octets more fit into the quota of a mailbox.

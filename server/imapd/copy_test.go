@@ -116,6 +116,16 @@ func TestSharedRights(t *testing.T) {
 	if got := writer.do("FETCH 4 FLAGS", "OK"); !strings.HasPrefix(got, "* 4 FETCH (FLAGS (\\Recent))") {
 		t.Errorf("flags without a right: %q", got)
 	}
+	writer.do("APPEND INBOX (\\Seen \\Flagged $Label) {3+}\r\nabc", "OK")
+	writer.do("SELECT INBOX", "OK")
+	writer.do("COPY 1 "+name, "OK")
+	writer.do("MOVE 1 "+name, "OK")
+	writer.do("SELECT "+name, "OK")
+	for _, i := range []string{"5", "6"} {
+		if got := writer.do("FETCH "+i+" FLAGS", "OK"); !strings.Contains(got, "(FLAGS (\\Recent))") {
+			t.Errorf("copied with flags without a right: %q", got)
+		}
+	}
 
 	member := w.loginAs("member@example.org", "")
 	if got := member.do("SELECT "+name, "OK [READ-WRITE]"); !strings.Contains(got, "\\Seen \\Deleted") {

@@ -193,12 +193,12 @@ func benchMailbox(b *testing.B, n int) {
 	})
 	b.Run("copy 1000", func(b *testing.B) {
 		run(b, 1, func(i int) error {
-			_, err := m.Copy(uids[:1000], other)
+			_, err := m.Copy(uids[:1000], other, nil)
 			return err
 		})
 	})
 	b.Run("move 1000", func(b *testing.B) {
-		benchTaking(b, m, func(uids []UID) error { _, err := m.Move(uids, other); return err })
+		benchTaking(b, m, func(uids []UID) error { _, err := m.Move(uids, other, nil); return err })
 	})
 	b.Run("expunge 1000", func(b *testing.B) {
 		benchTaking(b, m, func(uids []UID) error { _, err := m.Expunge(uids); return err })

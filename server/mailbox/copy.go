@@ -15,10 +15,11 @@ import (
 
 // Copy copies messages to dst, of this or another home, with their flags and
 // internal dates. The files are linked. UIDs that are gone are left out. It is
-// durable when it returns, and on error nothing was copied. Quotas are the
-// caller's business.
-func (m *Mailbox) Copy(uids []UID, dst *Mailbox) ([]Pair, error) {
-	t := transfer{src: m, dst: dst}
+// durable when it returns, and on error nothing was copied. may tells which flags
+// and keywords may be set in dst (RFC 4314 4: others are left out), nil: all.
+// Quotas are the caller's business.
+func (m *Mailbox) Copy(uids []UID, dst *Mailbox, may func(flag string) bool) ([]Pair, error) {
+	t := transfer{src: m, dst: dst, may: may}
 	err := t.run(uids)
 	if err != nil {
 		t.undo()
@@ -29,9 +30,9 @@ func (m *Mailbox) Copy(uids []UID, dst *Mailbox) ([]Pair, error) {
 
 // Move moves messages to dst, of this or another home, each of them at once.
 // UIDs that are gone are left out. It is durable when it returns; on error the
-// pairs tell which messages were moved nevertheless.
-func (m *Mailbox) Move(uids []UID, dst *Mailbox) ([]Pair, error) {
-	t := transfer{src: m, dst: dst, move: true}
+// pairs tell which messages were moved nevertheless. may is that of Copy.
+func (m *Mailbox) Move(uids []UID, dst *Mailbox, may func(flag string) bool) ([]Pair, error) {
+	t := transfer{src: m, dst: dst, move: true, may: may}
 	err := t.run(uids)
 	return t.pairs, err
 }
@@ -40,7 +41,9 @@ func (m *Mailbox) Move(uids []UID, dst *Mailbox) ([]Pair, error) {
 type transfer struct {
 	src, dst *Mailbox
 	move     bool
-	flags    map[flagKey]flagSet // of src to those of dst
+	may      func(flag string) bool // nil: all
+	system   maildir.Flags          // those of system that may be set
+	flags    map[flagKey]flagSet    // of src to those of dst
 	pairs    []Pair
 }
 
@@ -76,12 +79,19 @@ func (t *transfer) mapFlags(uids []UID) error {
 	if err != nil {
 		return err
 	}
+	t.system = system
+	for _, f := range systemFlags {
+		if t.may != nil && !t.may(f.name) {
+			t.system &^= f.flag
+		}
+	}
 	names := make(map[flagKey][]string)
 	for _, uid := range uids {
 		if i, ok := snap.Find(uid); ok {
 			r := snap.At(i)
-			if key := (flagKey{r.Flags, r.More}); names[key] == nil {
-				names[key] = t.src.Flags(r)
+			key := flagKey{r.Flags, r.More}
+			if _, known := names[key]; !known {
+				names[key] = t.settable(t.src.Flags(r))
 			}
 		}
 	}
@@ -99,6 +109,14 @@ func (t *transfer) mapFlags(uids []UID) error {
 		t.flags[from] = to
 	}
 	return nil
+}
+
+// settable returns those of the flags that may be set.
+func (t *transfer) settable(flags []string) []string {
+	if t.may == nil {
+		return flags
+	}
+	return slices.DeleteFunc(slices.Clone(flags), func(f string) bool { return !t.may(f) })
 }
 
 // further tells whether a message gets keywords that have no letter.
@@ -222,7 +240,7 @@ func (t *transfer) transferOne(src, dst *change, r *Record) error {
 	name := maildir.ParseName(file)
 	set, ok := t.flags[flagKey{r.Flags, r.More}]
 	if !ok {
-		set = flagSet{flags: r.Flags & system} // changed since mapFlags
+		set = flagSet{flags: r.Flags & t.system} // changed since mapFlags
 	}
 	uid := m.given.next
 	name.Unique, name.Other = m.store.newUnique(), ""

@@ -18,7 +18,7 @@ func TestCopyAndMove(t *testing.T) {
 	f.add(archive, "old\r\n", "$B", "$A") // other letters for the same keywords
 	v, w := f.view(f.inbox), f.view(archive)
 
-	pairs, err := f.inbox.Copy([]UID{3, 2, 99, 2}, archive)
+	pairs, err := f.inbox.Copy([]UID{3, 2, 99, 2}, archive, nil)
 	f.ok(err)
 	f.want("copied", fmt.Sprint(pairs), "[{2 2} {3 3}]")
 	f.want("Archive", f.show(archive), `1:old[$A $B] 2:2[\Seen] 3:3[$A \Seen]`)
@@ -31,17 +31,17 @@ func TestCopyAndMove(t *testing.T) {
 		t.Error("copied, not linked")
 	}
 
-	pairs, err = f.inbox.Move([]UID{1, 3, 99}, trash)
+	pairs, err = f.inbox.Move([]UID{1, 3, 99}, trash, nil)
 	f.ok(err)
 	f.want("moved", fmt.Sprint(pairs), "[{1 1} {3 2}]")
 	f.want("Trash", f.show(trash), `1:1[recent] 2:3[$A \Seen]`)
 	f.want("INBOX", f.show(f.inbox), `2:2[\Seen] 4:4`)
 	f.want("events here", f.next(v), `-1 -3`)
 
-	pairs, err = f.inbox.Copy([]UID{4}, f.inbox)
+	pairs, err = f.inbox.Copy([]UID{4}, f.inbox, nil)
 	f.ok(err)
 	f.want("copied to itself", fmt.Sprint(pairs), "[{4 5}]")
-	pairs, err = f.inbox.Move([]UID{2}, f.inbox)
+	pairs, err = f.inbox.Move([]UID{2}, f.inbox, nil)
 	f.ok(err)
 	f.want("moved to itself", fmt.Sprint(pairs), "[{2 6}]")
 	f.want("INBOX", f.show(f.inbox), `4:4 5:4[recent] 6:2[\Seen]`)
@@ -51,7 +51,7 @@ func TestCopyAndMove(t *testing.T) {
 	f.ok(err)
 	dst, err := other.Mailbox("INBOX")
 	f.ok(err)
-	_, err = f.inbox.Move([]UID{6}, dst)
+	_, err = f.inbox.Move([]UID{6}, dst, nil)
 	f.ok(err)
 	f.want("bob's", f.show(dst), `1:2[\Seen]`)
 	u, err := other.Usage()
@@ -60,7 +60,7 @@ func TestCopyAndMove(t *testing.T) {
 		t.Error(u)
 	}
 	f.ok(f.home.Delete("Trash"))
-	_, err = f.inbox.Copy([]UID{4}, trash)
+	_, err = f.inbox.Copy([]UID{4}, trash, nil)
 	f.wantFault("to a mailbox that is gone", err, fault.NotFound)
 }
 
@@ -80,7 +80,7 @@ func TestMoveBothWays(t *testing.T) {
 				for _, m := range f.messages(dir[0]) {
 					uids = append(uids, m.UID)
 				}
-				if _, err := dir[0].Move(uids[:min(len(uids), 10)], dir[1]); err != nil {
+				if _, err := dir[0].Move(uids[:min(len(uids), 10)], dir[1], nil); err != nil {
 					t.Error(err)
 				}
 			}
@@ -113,10 +113,10 @@ func TestUsage(t *testing.T) {
 	usage("as listed", 7+7+7, 3)
 	f.add(f.inbox, "123\r\n")
 	usage("after a delivery", 7+5+7+7, 4)
-	_, err := f.inbox.Copy([]UID{2}, f.mailbox("Archive"))
+	_, err := f.inbox.Copy([]UID{2}, f.mailbox("Archive"), nil)
 	f.ok(err)
 	usage("after a copy", 7+5+7+7+5, 5)
-	_, err = f.inbox.Move([]UID{1}, f.mailbox("Archive"))
+	_, err = f.inbox.Move([]UID{1}, f.mailbox("Archive"), nil)
 	f.ok(err)
 	usage("after a move", 7+5+7+7+5, 5)
 	f.ok(f.home.Delete("Archive"))

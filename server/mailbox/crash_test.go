@@ -86,7 +86,7 @@ func (s *story) expunge(text string) {
 
 func (s *story) move(text, folder string) {
 	p := s.told[text]
-	pairs, err := s.mailbox(p.folder).Move([]UID{p.uid}, s.mailbox(folder))
+	pairs, err := s.mailbox(p.folder).Move([]UID{p.uid}, s.mailbox(folder), nil)
 	s.ok(err)
 	s.told[text] = spot{folder, pairs[0].Dst, p.flags}
 	s.note()
@@ -347,7 +347,7 @@ func TestCrashUIDs(t *testing.T) {
 func TestCrashAfterCopy(t *testing.T) {
 	s := newStory(t)
 	s.deliver("INBOX", "one\r\n", `\Seen`)
-	_, err := s.inbox.Copy([]UID{1}, s.mailbox("Archive"))
+	_, err := s.inbox.Copy([]UID{1}, s.mailbox("Archive"), nil)
 	s.ok(err)
 	dir := t.TempDir()
 	s.ok(s.rec.Replay(dir, s.rec.Len(), nil))

@@ -174,7 +174,7 @@ func TestExpire(t *testing.T) {
 	f.add(trash, "old\r\n")
 	f.add(f.inbox, "moved\r\n")
 	f.ahead.Add(int64(10 * 24 * time.Hour))
-	_, err := f.inbox.Move([]UID{1}, trash) // renews its save date
+	_, err := f.inbox.Move([]UID{1}, trash, nil) // renews its save date
 	f.ok(err)
 	f.add(f.inbox, "elsewhere\r\n")
 	f.ahead.Add(int64(time.Hour))

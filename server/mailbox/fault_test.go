@@ -91,7 +91,7 @@ func (r *trial) expunge(text string) {
 
 func (r *trial) move(text, folder string) {
 	if m, p, ok := r.now(text); ok {
-		pairs, err := m.Move([]UID{p.uid}, r.mailbox(folder))
+		pairs, err := m.Move([]UID{p.uid}, r.mailbox(folder), nil)
 		after := spot{}
 		if len(pairs) == 1 {
 			after = spot{folder, pairs[0].Dst, p.flags}
@@ -109,7 +109,7 @@ func (r *trial) move(text, folder string) {
 func (r *trial) copyOne(text, folder string) {
 	if m, p, ok := r.now(text); ok {
 		dst := r.mailbox(folder)
-		pairs, err := m.Copy([]UID{p.uid}, dst)
+		pairs, err := m.Copy([]UID{p.uid}, dst, nil)
 		if err == nil {
 			_, err = dst.Expunge([]UID{pairs[0].Dst})
 		}

@@ -360,7 +360,7 @@ func (h *Home) renameInbox(new string) error {
 	for _, r := range snap.Range(0, snap.Len()) {
 		uids = append(uids, r.UID)
 	}
-	_, err = src.Move(uids, dst)
+	_, err = src.Move(uids, dst, nil)
 	return err
 }
 

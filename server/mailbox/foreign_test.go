@@ -100,7 +100,7 @@ func TestRenamedMeanwhile(t *testing.T) {
 	_, err := f.inbox.SetFlags(StoreOptions{UIDs: []UID{2}, Op: AddFlags, Flags: []string{`\Deleted`}})
 	f.ok(err)
 	rename(3)
-	pairs, err := f.inbox.Move([]UID{3}, archive)
+	pairs, err := f.inbox.Move([]UID{3}, archive, nil)
 	f.ok(err)
 	f.want("moved", fmt.Sprint(pairs), "[{3 1}]")
 	rename(4)

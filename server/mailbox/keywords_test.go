@@ -64,7 +64,7 @@ func TestManyKeywords(t *testing.T) {
 	}
 	uid := f.add(f.inbox, "two\r\n", "k055", "K056", "fresh", `\Seen`)
 	want("of a new message", f.inbox, uid, []string{`\Seen`, "fresh", "k055", "k056"})
-	pairs, err := f.inbox.Copy([]UID{1, uid}, f.mailbox("Archive"))
+	pairs, err := f.inbox.Copy([]UID{1, uid}, f.mailbox("Archive"), nil)
 	f.ok(err)
 	for _, p := range pairs {
 		want("of a copy", f.mailbox("Archive"), p.Dst, f.flagsOf(f.inbox, p.Src))

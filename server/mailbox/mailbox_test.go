@@ -113,7 +113,7 @@ func TestInternalDate(t *testing.T) {
 	date := time.Unix(1234567890, 0)
 	uid, err := f.inbox.Add(f.draft("x\r\n"), AddOptions{InternalDate: date, Last: true})
 	f.ok(err)
-	pairs, err := f.inbox.Copy([]UID{uid}, f.mailbox("Archive"))
+	pairs, err := f.inbox.Copy([]UID{uid}, f.mailbox("Archive"), nil)
 	f.ok(err)
 	for range 2 { // from the disk, and from memory
 		got, err := f.inbox.InternalDate(uid)

@@ -208,7 +208,7 @@ func TestResync(t *testing.T) {
 	f.ok(err)
 	_, err = f.inbox.Expunge([]UID{2, 4, 5})
 	f.ok(err)
-	_, err = f.inbox.Move([]UID{9}, f.mailbox("Archive"))
+	_, err = f.inbox.Move([]UID{9}, f.mailbox("Archive"), nil)
 	f.ok(err)
 	f.add(f.inbox, "11\r\n")
 	for _, when := range []string{"at once", "after a stop"} {
@@ -280,7 +280,7 @@ func TestOldState(t *testing.T) {
 func TestSummaries(t *testing.T) {
 	f := newFixture(t, nil)
 	uid := f.add(f.inbox, "Subject: hello\r\nFrom: bob@example.org\r\n\r\nThe text\r\n")
-	pairs, err := f.inbox.Copy([]UID{uid}, f.mailbox("Archive"))
+	pairs, err := f.inbox.Copy([]UID{uid}, f.mailbox("Archive"), nil)
 	f.ok(err)
 	_, err = f.inbox.SetFlags(StoreOptions{UIDs: []UID{uid}, Op: AddFlags, Flags: []string{`\Seen`}})
 	f.ok(err)

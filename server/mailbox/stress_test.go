@@ -92,7 +92,7 @@ func (f *fixture) stressSession(boxes []*Mailbox, seed uint64, rounds int) {
 			if _, err := m.SetFlags(StoreOptions{UIDs: uids, Op: AddFlags, Flags: []string{`\Seen`, "$Work"}}); err != nil {
 				f.Error(err)
 			}
-			if _, err := m.Move(uids[:len(uids)/2], other); err != nil {
+			if _, err := m.Move(uids[:len(uids)/2], other, nil); err != nil {
 				f.Error(err)
 			}
 			f.stressFollow(s)

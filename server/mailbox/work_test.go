@@ -85,7 +85,7 @@ func TestOtherProgramsAtWork(t *testing.T) {
 				}
 				_, err = m.SetFlags(StoreOptions{UIDs: uids, Op: AddFlags, Flags: []string{`\Seen`, "$Work"}})
 				busy(err)
-				_, err = m.Move(uids[:len(uids)/2], other)
+				_, err = m.Move(uids[:len(uids)/2], other, nil)
 				busy(err)
 				m.Poll()
 				observe()
