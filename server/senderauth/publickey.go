@@ -161,10 +161,10 @@ func lookupKey(ctx context.Context, r Resolver, name string) (*publicKey, error)
 	case err != nil:
 		return nil, failed(TempError, "no answer from the DNS for "+name)
 	}
-	records = slices.DeleteFunc(records, func(record string) bool {
+	records = slices.DeleteFunc(slices.Clone(records), func(record string) bool {
 		tags, err := parseTags(record)
 		_, hasKey := tags.get("p")
-		return err == nil && !hasKey || strings.HasPrefix(strings.ToLower(record), "v=spf1")
+		return (err != nil || !hasKey) && !strings.HasPrefix(record, "v=DKIM1")
 	})
 	switch len(records) {
 	case 0:

@@ -1,0 +1,123 @@
+package senderauth
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"facteur/server/address"
+	"facteur/server/message"
+)
+
+// maxAuthorDomains is how many domains in From are looked at. An honest message has one.
+const maxAuthorDomains = 5
+
+// authorDomains returns the domains in From. When the field can be read in more than one
+// way, all that any reader may see count.
+func authorDomains(h *message.Header) []address.Domain {
+	var all []address.Domain
+	add := func(d address.Domain) {
+		if d != "" && !strings.HasPrefix(string(d), "[") && !slices.Contains(all, d) {
+			all = append(all, d)
+		}
+	}
+	for _, m := range h.Authors() {
+		d, _ := address.ParseDomain(strings.TrimSuffix(m.Host, "."))
+		add(d)
+	}
+	if addresses, ok := h.Addresses("From"); !ok {
+		for _, a := range addresses {
+			add(a.Domain)
+		}
+	}
+	return all
+}
+
+// policyOf is the record for one author's domain.
+type policyOf struct {
+	domain address.Domain
+	record Record
+	known  bool // the DNS answered
+}
+
+// findPolicies asks for the records of all authors' domains.
+func findPolicies(ctx context.Context, r Resolver, domains []address.Domain) []policyOf {
+	var all []policyOf
+	for _, d := range domains[:min(len(domains), maxAuthorDomains)] {
+		record, ok := findRecord(ctx, r, d)
+		all = append(all, policyOf{d, record, ok})
+	}
+	return all
+}
+
+// checkDMARC judges by the records (RFC 7489 6.6.2). Of several authors' domains the one
+// counts that asks for the most (6.6.1).
+func checkDMARC(policies []policyOf, spf SPF, dkim []DKIM) DMARC {
+	if len(policies) == 0 {
+		return DMARC{Result: PermError, Disposition: Deliver, Reason: "From has no domain"}
+	}
+	worst := policies[0].check(spf, dkim)
+	for _, p := range policies[1:] {
+		if d := p.check(spf, dkim); d.severity() > worst.severity() {
+			worst = d
+		}
+	}
+	return worst
+}
+
+// severity orders results by what happens to the message.
+func (d DMARC) severity() int {
+	switch {
+	case d.Result == Fail && d.Policy == Reject:
+		return 4
+	case d.Result == TempError:
+		return 3
+	case d.Result == Fail && d.Policy == Quarantine:
+		return 2
+	case d.Result == Fail:
+		return 1
+	}
+	return 0
+}
+
+func (p policyOf) check(spf SPF, dkim []DKIM) DMARC {
+	r := p.record
+	d := DMARC{Domain: p.domain, Org: orgDomain(p.domain), Record: r, Disposition: Deliver}
+	unknown := false // what is aligned, and may pass yet
+	strictSPF, strictDKIM := r.StrictSPF || !p.known, r.StrictDKIM || !p.known
+	if aligned(spf.Domain, p.domain, strictSPF) {
+		d.SPFAligned = spf.Result == Pass
+		unknown = spf.Result == TempError
+	}
+	for _, s := range dkim {
+		if aligned(s.Domain, p.domain, strictDKIM) {
+			d.DKIMAligned = d.DKIMAligned || s.Result == Pass
+			unknown = unknown || s.Result == TempError
+		}
+	}
+	passed := d.SPFAligned || d.DKIMAligned
+	switch {
+	case !p.known && passed: // under any record
+		d.Result, d.Reason = Pass, "no answer from the DNS for the policy; aligned under any"
+		return d
+	case !p.known:
+		d.Result, d.Reason = TempError, "no answer from the DNS for the policy"
+		return d
+	case r.Domain == "":
+		d.Result = None
+		return d
+	}
+	d.Policy = r.Policy
+	if r.Domain != p.domain {
+		d.Policy = r.Subdomains
+	}
+	switch {
+	case passed:
+		d.Result = Pass
+	case unknown:
+		d.Result, d.Reason = TempError, "no answer from the DNS for what may pass yet"
+	default:
+		d.Result, d.Disposition = Fail, d.Policy
+	}
+	return d
+}
