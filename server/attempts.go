@@ -9,6 +9,7 @@ import (
 	"facteur/server/fault"
 	"facteur/server/message"
 	"facteur/server/relay"
+	"facteur/server/senderauth"
 	"facteur/server/spool"
 )
 
@@ -47,7 +48,9 @@ func (a *attempts) again(ctx context.Context, item spool.Item) []spool.Result {
 			Recipient:   r.Recipient, Unique: item.ID,
 		}
 	}
-	errs := a.deliver.Deliver(ctx, deliver.Message{Envelope: item.Envelope, Body: item.Body, Header: header}, targets)
+	auth := senderauth.Recorded(header, string(a.live.Load().Hostname))
+	m := deliver.Message{Envelope: item.Envelope, Body: item.Body, Header: header, Auth: auth, Junk: auth.Junk()}
+	errs := a.deliver.Deliver(ctx, m, targets)
 	results := make([]spool.Result, len(errs))
 	for i, err := range errs {
 		results[i] = result(err)

@@ -48,7 +48,7 @@ func clientTLS(s *state) lua.LValue {
 	if c.TLSVersion == "" {
 		return lua.LNil
 	}
-	return s.record("version", lua.LString(c.TLSVersion), "cipher", lua.LString(c.TLSCipher))
+	return s.record(member{"version", lua.LString(c.TLSVersion)}, member{"cipher", lua.LString(c.TLSCipher)})
 }
 
 // messageKind is m.
@@ -61,6 +61,7 @@ var messageKind = kind{
 		"size":    func(s *state) lua.LValue { return lua.LNumber(s.call.Message.Size) },
 		"subject": func(s *state) lua.LValue { return serve(s, "m.subject", s.subject) },
 		"date":    func(s *state) lua.LValue { return serve(s, "m.date", s.date) },
+		"auth":    messageAuth,
 	},
 	methods: map[string]function{
 		"header":     messageHeader,
@@ -69,6 +70,16 @@ var messageKind = kind{
 		"addresses":  messageAddresses,
 		"text":       messageText,
 	},
+}
+
+// messageAuth is m.auth: a table, with "" for all when the message was not verified.
+func messageAuth(s *state) lua.LValue {
+	var a hook.Auth
+	if s.call.Message.Auth != nil {
+		a = *s.call.Message.Auth
+	}
+	return s.record(member{"spf", s.data(a.SPF)}, member{"dkim", s.data(a.DKIM)}, member{"dmarc", s.data(a.DMARC)},
+		member{"arc", s.data(a.ARC)})
 }
 
 // recipientKind is r.
@@ -195,12 +206,19 @@ func (s *state) addresses(list []address.Address) lua.LValue {
 	return s.list(items)
 }
 
-// record returns a table of two fields.
-func (s *state) record(name1 string, v1 lua.LValue, name2 string, v2 lua.LValue) lua.LValue {
+// member is a name in a table, with its value.
+type member struct {
+	name  string
+	value lua.LValue
+}
+
+// record returns a table of a few fields.
+func (s *state) record(members ...member) lua.LValue {
 	s.need(tableSize + dictSize)
-	t := s.L.CreateTable(0, 2)
-	t.RawSetString(name1, v1)
-	t.RawSetString(name2, v2)
+	t := s.L.CreateTable(0, len(members))
+	for _, m := range members {
+		t.RawSetString(m.name, m.value)
+	}
 	return t
 }
 
@@ -286,7 +304,7 @@ func boxQuota(s *state) lua.LValue {
 		used, most := s.call.Box.Quota()
 		return [2]int64{used, most}
 	})
-	return s.record("used", lua.LNumber(used[0]), "max", lua.LNumber(used[1]))
+	return s.record(member{"used", lua.LNumber(used[0])}, member{"max", lua.LNumber(used[1])})
 }
 
 func boxFolders(s *state) int { return s.push(s.list(serve(s, "box.folders", s.call.Box.Folders))) }

@@ -40,6 +40,7 @@ import (
 	"facteur/server/hook"
 	"facteur/server/mailbox"
 	"facteur/server/message"
+	"facteur/server/senderauth"
 	"facteur/server/spool"
 )
 
@@ -94,6 +95,10 @@ type Message struct {
 	// Hold is why the message waits in the spool, for all of its recipients, until it
 	// is released there; "": it does not.
 	Hold string
+	// Auth is what was found out about the sender; zero when nothing was verified.
+	Auth senderauth.Results
+	// Junk: it is kept in the folder Junk, unless a script files it elsewhere.
+	Junk bool
 }
 
 // Target is one destination of a message.

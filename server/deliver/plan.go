@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"slices"
 
 	"facteur/server/address"
@@ -21,6 +22,7 @@ type boxPlan struct {
 	filings   []filing
 	redirects []address.Address
 	header    []byte // fields that scripts added, above the trace
+	keepIn    string // the folder that keeps what nothing else is said of; "": INBOX
 
 	pending *spool.Pending // the redirects, until all is well
 	done    []filed
@@ -73,6 +75,9 @@ func (t *transaction) planBox(p *boxPlan) (err error) {
 	if p.home, err = t.opts.Store.Home(p.address); err != nil {
 		return unavailable(err)
 	}
+	if t.msg.Junk {
+		p.keepIn = t.junkFolder(p)
+	}
 	t.runHooks(p)
 	return t.checkQuota(p)
 }
@@ -101,6 +106,7 @@ func (t *transaction) hookMessage(to envelope.Recipient) *hook.Message {
 		ID: env.ID, ReversePath: env.Sender.ReversePath, Size: t.msg.Body.Size(),
 		Recipients: []address.Address{to.ForwardPath},
 		Content:    message.NewContent(t.msg.Header, t.msg.Body),
+		Auth:       t.msg.Auth.Hook(),
 	}
 }
 
@@ -138,7 +144,7 @@ func (p *boxPlan) take(actions []hook.Action, mayRedirect bool) {
 	}
 	lost := suppressed && len(p.filings) == 0 && len(p.redirects) == 0
 	if keep || explicit || lost {
-		p.filings = append(p.filings, filing{folder: inbox, flags: keepFlags})
+		p.filings = append(p.filings, filing{folder: cmp.Or(p.keepIn, inbox), flags: keepFlags})
 	}
 	p.filings = merge(p.filings)
 	for i := range p.filings {

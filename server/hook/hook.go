@@ -53,6 +53,17 @@ type Message struct {
 	Recipients  []address.Address // m.to
 	Size        int64
 	Content     Content // nil at the stage Rcpt, when nothing has arrived yet
+	Auth        *Auth   // nil when the message was not verified
+}
+
+// Auth is what was found out about who a message comes from, in the words of RFC 8601:
+// m.auth in Lua.
+type Auth struct {
+	SPF     string
+	DKIM    string // "pass" when any signature does
+	DMARC   string
+	ARC     string
+	Domains []address.Domain // whose signatures pass
 }
 
 // Content reads a message. Implementations bound what they read.

@@ -37,6 +37,9 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (Receipt, e
 	if err := tx.checkHeader(live, header); err != nil {
 		return Receipt{}, err
 	}
+	if header, body, err = tx.authenticate(ctx, live, env, header, body); err != nil {
+		return Receipt{}, err
+	}
 	res := tx.dataHooks(ctx, live, env, header, body)
 	if res.Refusal != nil {
 		return Receipt{}, res.Refusal
@@ -47,6 +50,7 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (Receipt, e
 	}
 	m := deliver.Message{
 		Envelope: env, Body: body, Header: header, Trace: tx.trace(live, env, res), SentAs: tx.sentAs(live, header),
+		Auth: tx.auth, Junk: tx.auth.Junk(),
 	}
 	errs := tx.in.opts.Deliver.Deliver(ctx, m, tx.targets)
 	return tx.receipt(env.ID, errs)
@@ -113,7 +117,7 @@ func (tx *Transaction) dataHooks(ctx context.Context, live *Settings, env envelo
 	}
 	return tx.run(ctx, live, hooks, hook.Call{Stage: stage, Message: &hook.Message{
 		ID: env.ID, ReversePath: tx.sender.ReversePath, Recipients: tx.forwardPaths(), Size: body.Size(),
-		Content: message.NewContent(h, body),
+		Content: message.NewContent(h, body), Auth: tx.auth.Hook(),
 	}})
 }
 
@@ -125,8 +129,8 @@ func (tx *Transaction) onlyBox() address.Address {
 	return address.Address{}
 }
 
-// trace returns the fields that are added above the message: those of scripts,
-// then Received (RFC 5321 4.4).
+// trace returns the fields that are added above the message: those of scripts, then
+// Authentication-Results (RFC 8601 5) and Received (RFC 5321 4.4).
 func (tx *Transaction) trace(live *Settings, env envelope.Envelope, res hook.Result) []byte {
 	var out []byte
 	var rules []string
@@ -145,6 +149,9 @@ func (tx *Transaction) trace(live *Settings, env envelope.Envelope, res hook.Res
 		if field, err := message.FormatField("X-Spam-Score", value); err == nil {
 			out = append(out, field...)
 		}
+	}
+	if tx.verified() {
+		out = append(out, tx.auth.Field(live.Hostname)...)
 	}
 	received := message.ReceivedInfo{
 		From: env.Session, By: live.Hostname, ID: env.ID, UTF8: env.Sender.SMTPUTF8, Date: env.Received.In(live.Location),

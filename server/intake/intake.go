@@ -14,6 +14,7 @@ package intake
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"facteur/server/envelope"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
+	"facteur/server/senderauth"
 )
 
 // Options are the parts that an Intake works with, for its whole life.
@@ -33,6 +35,11 @@ type Options struct {
 	Store   *mailbox.Store
 	Log     *slog.Logger
 	Now     func() time.Time // nil: time.Now
+	// Verifier finds out who mail of other servers comes from; nil: nobody does.
+	Verifier *senderauth.Verifier
+	// Authenticated is told of each message that was verified, before it is answered; it
+	// must not block. nil: nobody is.
+	Authenticated func(envelope.Envelope, senderauth.Facts, senderauth.Results)
 }
 
 // Settings are what a reload changes.
@@ -44,6 +51,8 @@ type Settings struct {
 	ServerHooks []hook.Hook
 	BoxHooks    func(address.Address) []hook.Hook
 	Location    *time.Location // of the times in trace fields; nil: UTC
+	// Trusted are the networks whose mail is taken whatever the policy of its author.
+	Trusted []netip.Prefix
 }
 
 // hooks returns the server's scripts, then those of box and its domain; of the

@@ -9,6 +9,7 @@ import (
 	"facteur/server/envelope"
 	"facteur/server/fault"
 	"facteur/server/hook"
+	"facteur/server/senderauth"
 )
 
 // Transaction is one message on its way in: Mail, Rcpt for each recipient, Data.
@@ -23,6 +24,8 @@ type Transaction struct {
 	targets []deliver.Target
 	leads   [][]int     // for each of rcpts: its indexes in targets
 	reached map[end]int // indexes in targets
+
+	auth senderauth.Results // of the message
 }
 
 // end is where a destination is, however one came there.

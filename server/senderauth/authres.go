@@ -27,7 +27,7 @@ func (r Results) payload(authserv string) string {
 	if r.DMARC.Result != "" {
 		parts = append(parts, r.DMARC.text())
 	}
-	if r.ARC.Result != "" && r.ARC.Result != None {
+	if r.ARC.Result != "" {
 		parts = append(parts, r.ARC.text())
 	}
 	if r.IPRev.Result != "" {
@@ -71,7 +71,7 @@ func (d DKIM) text() string {
 func (d DMARC) text() string {
 	out := "dmarc=" + string(d.Result)
 	if d.Policy != "" {
-		out += " (p=" + string(d.Policy) + " dis=" + string(d.Disposition)
+		out += " (p=" + string(d.Policy)
 		if d.Override != "" {
 			out += " override=" + d.Override
 		}
@@ -80,6 +80,9 @@ func (d DMARC) text() string {
 	out += reason(d.Reason)
 	if d.Domain != "" {
 		out += " header.from=" + pvalue(string(d.Domain))
+	}
+	if d.Policy != "" {
+		out += " policy.dmarc=" + string(d.Disposition)
 	}
 	return out
 }
