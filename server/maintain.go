@@ -15,13 +15,14 @@ const maintenance = time.Hour
 
 // maintain does what [retention] says at the start and each hour, until the server
 // stops: it expunges what is too old in Trash and Junk, deletes for good what was
-// expunged long ago, and looks after removed accounts.
+// expunged long ago, and looks after removed accounts. It also looks after our DKIM keys.
 func (s *Server) maintain() {
 	tick := time.NewTicker(maintenance)
 	defer tick.Stop()
 	for {
 		s.sweepRemoved()
 		s.tidy()
+		s.refreshKeys()
 		select {
 		case <-s.stopping:
 			return

@@ -93,6 +93,7 @@ func (s *Server) change(next *settings) error {
 func (s *Server) apply(next *settings) {
 	s.applyRelay(next)
 	s.deliver.Apply(deliverSettings(next))
+	s.senders.Apply(s.senderSettings(next))
 	s.intake.Apply(intakeSettings(next))
 	s.certs.Use(next.certs)
 	s.smtp.Apply(s.smtpOptions(next))
@@ -133,7 +134,7 @@ func deliverSettings(c *settings) deliver.Settings {
 func intakeSettings(c *settings) intake.Settings {
 	return intake.Settings{
 		Hostname: string(c.Hostname), Directory: c.directory, Location: c.Location,
-		ServerHooks: c.hooks(c.Scripts), BoxHooks: c.boxHooks,
+		ServerHooks: c.hooks(c.Scripts), BoxHooks: c.boxHooks, Trusted: c.Trusted,
 	}
 }
 

@@ -37,6 +37,7 @@ import (
 	"facteur/server/pop3d"
 	"facteur/server/relay"
 	"facteur/server/safefile"
+	"facteur/server/senderauth"
 	"facteur/server/smtpd"
 	"facteur/server/spool"
 	"facteur/server/statedb"
@@ -77,6 +78,8 @@ type Server struct {
 	imap     *imapd.Server
 	pop      *pop3d.Server
 	certs    certs.Live
+	senders  *senderauth.Verifier
+	keys     *senderauth.Keys
 	sockets  *listen.Set
 	control  *control.Server
 	watcher  *watcher
@@ -206,6 +209,9 @@ func (s *Server) openData(first *settings) error {
 	if err != nil {
 		return fmt.Errorf("opening the spool: %w", err)
 	}
+	if s.keys, err = senderauth.OpenKeys(keysDir(first.Data), safefile.OS, nil); err != nil {
+		return err
+	}
 	if s.store, err = mailbox.Open(mailbox.Options{
 		Dir: domains, Tmp: tmp, Log: s.log,
 		Keep: func(a address.Address) (time.Duration, int64) {
@@ -235,7 +241,10 @@ func (s *Server) build(first *settings) error {
 		return err
 	}
 	s.deliver = deliver.New(deliver.Options{Store: s.store, Spool: s.spool, Log: s.log}, deliverSettings(first))
-	s.intake = intake.New(intake.Options{Deliver: s.deliver, Store: s.store, Log: s.log}, intakeSettings(first))
+	s.senders = senderauth.NewVerifier(senderauth.VerifierOptions{Log: s.log}, s.senderSettings(first))
+	s.intake = intake.New(intake.Options{
+		Deliver: s.deliver, Store: s.store, Log: s.log, Verifier: s.senders,
+	}, intakeSettings(first))
 	s.auth = auth.New(auth.Options{
 		Directory: func() *directory.Directory { return s.live.Load().directory }, Trusted: s.trusts, Log: s.log,
 	})

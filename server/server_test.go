@@ -302,7 +302,7 @@ func TestMailIn(t *testing.T) {
 	if len(got) != 1 || got[0] != string(onDisk) {
 		t.Errorf("%q on disk, %q by IMAP", onDisk, got)
 	}
-	if !strings.HasPrefix(got[0], "Return-Path: <z@example.net>\r\nDelivered-To: alice@example.org\r\nReceived: from localhost") || !strings.HasSuffix(got[0], "\r\n\r\nHello\r\n") {
+	if !strings.HasPrefix(got[0], "Return-Path: <z@example.net>\r\nDelivered-To: alice@example.org\r\nAuthentication-Results: mail.example.org;") || !strings.HasSuffix(got[0], "\r\n\r\nHello\r\n") {
 		t.Error(got[0])
 	}
 }

@@ -65,6 +65,7 @@ func (a *assembler) assemble() {
 	c.Lua = a.lua()
 	c.Trusted = all[netip.Prefix](root, "trust", "networks")
 	c.Relay = a.relay()
+	c.Sealers = all[address.Domain](root, "trust", "arc")
 	c.DNSServers = all[netip.AddrPort](root, "dns", "servers")
 	c.Directory = directory.Options{
 		Hostname:   c.Hostname,

@@ -46,7 +46,8 @@ type Config struct {
 	Limits     Limits
 	Retention  Retention
 	Lua        Lua
-	Trusted    []netip.Prefix // never slowed or blocked
+	Trusted    []netip.Prefix   // never slowed or blocked
+	Sealers    []address.Domain // whose word counts on mail that they passed on (ARC)
 	Relay      Relay
 	DNSServers []netip.AddrPort // none: the system's
 

@@ -64,6 +64,7 @@ func TestEverything(t *testing.T) {
 			Actions: 16, Redirects: 0, ScriptSize: 1_000_000,
 		},
 		Trusted:    []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("10.0.0.7/32")},
+		Sealers:    []address.Domain{"example.net", "xn--bcher-kva.example"},
 		DNSServers: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")},
 		Scripts:    []string{"scripts/a.lua"},
 		ScriptFiles: []Script{

@@ -71,7 +71,7 @@ func rules() []rule {
 
 		{"plugins.<table>", anyForm, later},
 		{"trust.networks", listOf(networkForm), now},
-		{"trust.arc", anyForm, later},
+		{"trust.arc", listOf(domainForm), now},
 		{"retention.deleted", retentionFrom(0), now},
 		{"retention.trash", retentionFrom(day), now},
 		{"retention.junk", retentionFrom(day), now},

@@ -151,7 +151,8 @@ func (k *Keys) make(d address.Domain, fresh bool) ([]*signingKey, error) {
 		}
 		made = append(made, key)
 		k.mu.Lock()
-		k.keys[d] = slices.Insert(k.keys[d], 0, key)
+		k.keys[d] = append(slices.Clone(k.keys[d]), key)
+		slices.SortStableFunc(k.keys[d], newestFirst)
 		k.mu.Unlock()
 	}
 	return made, nil
