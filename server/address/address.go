@@ -197,6 +197,16 @@ func (a Address) Detail(separator string) (base Address, detail string, ok bool)
 	return Address{Local: a.Local[:i], Domain: a.Domain}, a.Local[i+len(separator):], true
 }
 
+// IsSRS tells whether a is of the form that the Sender Rewriting Scheme gives to the
+// reverse-path of what is forwarded: "SRS0=...", "SRS1=..." or with "+" or "-".
+func (a Address) IsSRS() bool {
+	const tag = len("SRS0")
+	if len(a.Local) <= tag+1 || strings.IndexByte("=+-", a.Local[tag]) < 0 {
+		return false
+	}
+	return strings.EqualFold(a.Local[:tag], "SRS0") || strings.EqualFold(a.Local[:tag], "SRS1")
+}
+
 // Dir returns the folder of a below the folder of all domains:
 // "example.org/alice". What is not [a-z0-9._+-], and a leading dot, is
 // written %XX.

@@ -200,9 +200,28 @@ func (a *assembler) aliases() []directory.Alias {
 			a.report.add(n.keyAt, fmt.Sprintf("%s leads to nobody", addr), `write at least one address, ["alice@example.org"]`)
 			continue
 		}
-		made = append(made, directory.Alias{Key: n.name, Address: addr, To: all[directory.Target](to)})
+		made = append(made, directory.Alias{Key: n.name, Address: addr, To: all[directory.Target](to), Posters: a.posters(n)})
 	}
 	return made
+}
+
+// posters reads who may write to an alias.
+func (a *assembler) posters(alias *node) directory.Posters {
+	n := alias.get("posters")
+	if n == nil {
+		return directory.Posters{}
+	}
+	listed := all[directory.Target](n)
+	rules := all[directory.PosterRule](n)
+	switch {
+	case len(rules) == 1 && len(listed) == 0:
+		return directory.Posters{Rule: rules[0]}
+	case len(rules) > 0:
+		a.report.add(n.valueAt, `"members", "domain" and "anyone" stand alone`, "write one of them, or a list of addresses")
+	case n.kind == list && len(n.elements) == 0:
+		a.report.add(n.valueAt, "nobody could write to this alias", `write "members", "domain", "anyone", or a list of addresses`)
+	}
+	return directory.Posters{Rule: directory.PostersListed, List: listed}
 }
 
 func (a *assembler) shared() []directory.Shared {

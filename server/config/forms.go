@@ -116,6 +116,21 @@ var targetForm = texts("an address or a login name", func(s, _ string) (any, err
 	return directory.Target{Login: name.(string)}, nil
 })
 
+// posterRules are the words that "posters" may be, alone.
+func posterRules() map[string]directory.PosterRule {
+	return map[string]directory.PosterRule{
+		"anyone": directory.PostersAnyone, "members": directory.PostersMembers, "domain": directory.PostersDomain,
+	}
+}
+
+// posterForm reads a rule, or who may write.
+var posterForm = texts(`"members", "domain", "anyone", or an address`, func(s, dir string) (any, error) {
+	if rule, ok := posterRules()[s]; ok {
+		return rule, nil
+	}
+	return targetForm.read(&node{text: s}, dir)
+})
+
 var separatorForm = texts(`one character such as "+", or "" for none`, func(s, _ string) (any, error) {
 	if s != "" && (len(s) > 1 || !strings.Contains("!#$%&'*+-/=?^_`{|}~", s)) {
 		return nil, hinted{fmt.Sprintf("%q can't be between a name and its subaddress", s), `write one character such as "+" or "-", or "" for none`}

@@ -97,8 +97,8 @@ func TestEverything(t *testing.T) {
 			Aliases: []directory.Alias{
 				{Key: "info@example.org", Address: address.MustParse("info@example.org"), To: to("example0001")},
 				{Key: "board@example.org", Address: address.MustParse("board@example.org"), To: to("alice@example.com", "bob@other.example", "carol@elsewhere.net")},
-				{Key: "all@example.org", Address: address.MustParse("all@example.org"), To: to("board@example.org")},
-				{Key: "more@example.org", Address: address.MustParse("more@example.org"), To: to("all@example.org")},
+				{Key: "all@example.org", Address: address.MustParse("all@example.org"), To: to("board@example.org"), Posters: directory.Posters{Rule: directory.PostersMembers}},
+				{Key: "more@example.org", Address: address.MustParse("more@example.org"), To: to("all@example.org"), Posters: directory.Posters{Rule: directory.PostersListed, List: to("example0001", "carol@elsewhere.net")}},
 			},
 			Shared: []directory.Shared{{
 				Key: "office@example.org", Address: address.MustParse("office@example.org"), Name: "The office", Quota: 1_000_000_000_000,

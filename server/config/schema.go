@@ -106,7 +106,7 @@ func rules() []rule {
 
 		{"aliases.<address>", oneOrMore(targetForm), now},
 		{"aliases.<address>.to", oneOrMore(targetForm), now},
-		{"aliases.<address>.posters", anyForm, later},
+		{"aliases.<address>.posters", oneOrMore(posterForm), now},
 
 		{"shared.<address>.name", textForm, now},
 		{"shared.<address>.owners", oneOrMore(targetForm), now},

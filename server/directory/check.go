@@ -30,6 +30,7 @@ func Check(o Options) []Problem {
 	c.logins()
 	c.accounts()
 	c.shared()
+	c.posters()
 	c.leads()
 	return c.problems
 }
@@ -226,4 +227,22 @@ func (c *checker) guessDomain(name address.Domain) string {
 		return fmt.Sprintf("did you mean %s? Else %s", near, otherwise)
 	}
 	return otherwise
+}
+
+// posters checks that those who may write to an alias exist.
+func (c *checker) posters() {
+	for _, a := range c.options.Aliases {
+		for i, t := range a.Posters.List {
+			path := []string{"aliases", a.Key, "posters", strconv.Itoa(i)}
+			to, ok := c.dir.target(t)
+			switch {
+			case !ok:
+				c.add(Problem{path, false, fmt.Sprintf("nobody has the login name %q", t.Login),
+					c.guess(t, `write an address, the login of an account, or one of "members", "domain" and "anyone" alone`)})
+			case c.dir.locate(to).kind == nobody:
+				c.add(Problem{path, false, fmt.Sprintf("%s is nobody: no account, shared mailbox or alias has this address", to),
+					c.guess(t, "add it, or correct the spelling")})
+			}
+		}
+	}
 }

@@ -27,6 +27,9 @@ type Options struct {
 	Accounts   []Account
 	Aliases    []Alias
 	Shared     []Shared
+	// Unwrap returns the sender that an address of the Sender Rewriting Scheme stands
+	// for; an error that is no fault.Fault is temporary. nil: there are no such addresses.
+	Unwrap func(address.Address) (address.Address, error)
 }
 
 // Domain is a mail domain.
@@ -85,6 +88,7 @@ type Alias struct {
 	Key     string
 	Address address.Address
 	To      []Target
+	Posters Posters
 }
 
 // Shared is a mailbox without a login of its own.
@@ -125,6 +129,7 @@ type Directory struct {
 	senders map[*entry]map[address.Key]bool
 	roles   map[*entry][]Role // of an account
 	members map[*entry][]Role // of a shared mailbox
+	posters map[*entry]*posterSet
 }
 
 // entry is one of account, shared and alias.
@@ -150,12 +155,14 @@ func New(o Options) *Directory {
 		senders: make(map[*entry]map[address.Key]bool),
 		roles:   make(map[*entry][]Role),
 		members: make(map[*entry][]Role),
+		posters: make(map[*entry]*posterSet),
 	}
 	d.addDomains()
 	d.addEntries()
 	d.addBoxes()
 	d.addSenders()
 	d.addRoles()
+	d.addPosters()
 	return d
 }
 

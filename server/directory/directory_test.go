@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -334,5 +335,74 @@ func BenchmarkResolve(b *testing.B) {
 				d.Resolve(a)
 			}
 		})
+	}
+}
+
+// TestRewritten: a bounce to a rewritten reverse-path goes on to the sender, and one that
+// was made up is refused even where there is a catch-all.
+func TestRewritten(t *testing.T) {
+	o := sample()
+	o.Unwrap = func(a address.Address) (address.Address, error) {
+		switch strings.ToLower(a.Local) {
+		case "srs0=good":
+			return address.MustParse("far@elsewhere.net"), nil
+		case "srs0=home":
+			return address.MustParse("alice@example.com"), nil
+		case "srs0=twice":
+			return address.MustParse("SRS0=good@example.com"), nil
+		case "srs0=round":
+			return address.MustParse("SRS0=round@example.org"), nil
+		case "srs0=broken":
+			return address.Address{}, errors.New("broken")
+		}
+		return address.Address{}, fault.New(fault.NoSuchAddress, "Forged")
+	}
+	o.Aliases = append(o.Aliases, alias("srs0=mine@example.org", "bob@example.org", "alice@example.org"))
+	d := New(o)
+	for _, c := range []struct{ forwardPath, want string }{
+		{"SRS0=good@example.org", "far@elsewhere.net from SRS0=good@example.org"},
+		{"srs0=GOOD@example.com", "far@elsewhere.net from srs0=GOOD@example.org"},
+		{"SRS0=good@mail.example.org", "far@elsewhere.net from SRS0=good@mail.example.org"}, // the hostname forwards postmaster@
+		{"SRS0=good@other.example", "far@elsewhere.net from SRS0=good@other.example"},
+		{"SRS0=home@example.org", "Alice@example.org"},
+		{"SRS0=twice@example.org", "far@elsewhere.net from SRS0=good@example.org"},
+		{"SRS0=round@example.org", "550 5.1.1"},
+		{"SRS0=bad@example.org", "550 5.1.1"},
+		{"SRS1+bad@other.example", "550 5.1.1"},
+		{"SRS0=broken@example.org", "451 4.3.0"},
+		{"srs0=mine@example.org", "bob@example.org, bob@elsewhere.net from bob@example.org, Alice@example.org"},
+		{"SRS2=x@other.example", "dora@other.example"},
+		{"SRS0@other.example", "dora@other.example"},
+		{"SRS0=good@elsewhere.net", "550 5.7.1"},
+	} {
+		if got := show(d.Resolve(address.MustParse(c.forwardPath))); got != c.want {
+			t.Errorf("%s: %s, want %s", c.forwardPath, got, c.want)
+		}
+	}
+	if d.MaySendAs(address.MustParse("alice@example.org"), address.MustParse("SRS0=home@example.org")) {
+		t.Error("a rewritten address is one to send as")
+	}
+}
+
+// TestLists tells which destinations are those of a list.
+func TestLists(t *testing.T) {
+	o := sample()
+	o.Aliases = append(o.Aliases, alias("outer@example.org", "board@example.org", "support@example.org", "bob@example.org"))
+	d := New(o)
+	for _, c := range []struct{ forwardPath, want string }{
+		{"board@example.org", "bob@elsewhere.net of  carol@elsewhere.net of board@example.org"},
+		{"outer@example.com", "bob@elsewhere.net of  carol@elsewhere.net of outer@example.org help@elsewhere.net of outer@example.org"},
+		{"support@example.org", "help@elsewhere.net of "},
+		{"x@plain.example", "lost@elsewhere.net of "},
+	} {
+		var got []string
+		for _, dest := range d.Resolve(address.MustParse(c.forwardPath)).Destinations {
+			if dest.Kind == Remote {
+				got = append(got, dest.Address.String()+" of "+dest.List.String())
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %q, want %q", c.forwardPath, got, c.want)
+		}
 	}
 }

@@ -27,6 +27,9 @@ type Destination struct {
 	// Forwarder is the local address that forwards to a Remote: an account, an
 	// alias, or the address that a catch-all or the postmaster's rule took.
 	Forwarder address.Address
+	// List is the alias with several destinations, the first on the way, that a Remote is
+	// one of; zero when none is, or when an account's own redirection leads there.
+	List address.Address
 }
 
 // Resolution is where an address leads.
@@ -37,13 +40,14 @@ type Resolution struct {
 	// Destinations has each end once, in the order of mail.toml.
 	Destinations []Destination
 	// Fault is set when there are no Destinations: NoSuchAddress, or NotLocal for
-	// an address on another server.
+	// an address on another server. It is temporary when the sender behind a rewritten
+	// address can't be found out for now.
 	Fault *fault.Fault
 }
 
 // Resolve tells where mail to a forward-path goes: domain alias, then the exact
 // address, then the address without its subaddress, then postmaster and abuse,
-// then the catch-all. <postmaster> without a domain (RFC 5321 4.1.1.3) is an
+// then the sender behind a rewritten reverse-path (SRS), then the catch-all. <postmaster> without a domain (RFC 5321 4.1.1.3) is an
 // Address without one.
 func (d *Directory) Resolve(forwardPath address.Address) Resolution {
 	w := &walk{dir: d, visited: make(map[any]bool)}
@@ -55,7 +59,7 @@ func (d *Directory) Resolve(forwardPath address.Address) Resolution {
 		return w.res
 	}
 	w.follow(forwardPath, route{})
-	if len(w.res.Destinations) == 0 {
+	if len(w.res.Destinations) == 0 && w.res.Fault == nil {
 		w.res.Fault = fault.New(fault.NoSuchAddress, "")
 	}
 	return w.res
@@ -68,6 +72,7 @@ const (
 	elsewhere  placeKind = iota // another server
 	found                       // an entry
 	postmaster                  // the rule for postmaster and abuse
+	rewritten                   // the reverse-path of what was forwarded
 	catchAll                    // the domain's catch-all
 	nobody
 )
@@ -99,6 +104,8 @@ func (d *Directory) locate(a address.Address) place {
 	switch {
 	case d.forPostmaster(a):
 		p.kind = postmaster
+	case d.options.Unwrap != nil && a.IsSRS() && d.IsLocal(a.Domain):
+		p.kind = rewritten
 	case p.domain != nil && !p.domain.CatchAll.IsZero():
 		p.kind = catchAll
 	case d.IsLocal(a.Domain):
@@ -130,6 +137,7 @@ type route struct {
 	path      []string
 	detail    string
 	forwarder address.Address
+	list      address.Address
 }
 
 func (r route) via(address string) route {
@@ -167,6 +175,8 @@ func (w *walk) follow(a address.Address, r route) {
 		w.found(p, r)
 	case postmaster:
 		w.postmaster(p, r)
+	case rewritten:
+		w.rewritten(p, r)
 	case catchAll:
 		w.catchAll(p, r)
 	case nobody:
@@ -180,7 +190,7 @@ func (w *walk) remote(a address.Address, r route) {
 	}
 	w.step("%s is on another server", a)
 	w.res.Destinations = append(w.res.Destinations, Destination{
-		Kind: Remote, Address: a, Detail: r.detail, Path: r.path, Forwarder: r.forwarder,
+		Kind: Remote, Address: a, Detail: r.detail, Path: r.path, Forwarder: r.forwarder, List: r.list,
 	})
 }
 
@@ -196,7 +206,10 @@ func (w *walk) found(p place, r route) {
 	}
 	switch {
 	case e.alias != nil:
-		w.step("%s is an alias of %s", e.address, w.dir.list(e.alias.To))
+		w.step("%s is an alias of %s%s", e.address, w.dir.list(e.alias.To), e.alias.Posters.words())
+		if len(e.alias.To) > 1 && r.list.IsZero() {
+			r.list = e.address
+		}
 		w.all(e.alias.To, e.address, r)
 	case e.shared != nil:
 		w.step("%s is a shared mailbox", e.address)
@@ -221,6 +234,7 @@ func (w *walk) account(e *entry, r route) {
 	if a.Keep || len(a.Redirect) == 0 {
 		w.box(e, r)
 	}
+	r.list = address.Address{}
 	w.all(a.Redirect, e.address, r)
 }
 
@@ -237,6 +251,22 @@ func (w *walk) postmaster(p place, r route) {
 	}
 	r.forwarder = p.at
 	w.follow(w.dir.options.Postmaster, r)
+}
+
+// rewritten follows a bounce on its way back to the sender of what was forwarded.
+func (w *walk) rewritten(p place, r route) {
+	if w.again(p.at.Key()) {
+		return
+	}
+	sender, err := w.dir.options.Unwrap(p.at)
+	if err != nil {
+		w.res.Fault = fault.As(err)
+		w.step("%s looks like the sender of a message that was forwarded from here: %s", p.at, w.res.Fault.Text)
+		return
+	}
+	w.step("%s stands for %s, whose message was forwarded from here: on to that address", p.at, sender)
+	r.forwarder = p.at
+	w.follow(sender, r)
 }
 
 func (w *walk) catchAll(p place, r route) {

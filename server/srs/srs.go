@@ -84,11 +84,6 @@ func New(o Options) *Rewriter {
 	return &Rewriter{opts: o}
 }
 
-// Is tells whether a local-part is of the form that this scheme uses.
-func Is(local string) bool {
-	return len(local) > 5 && (strings.EqualFold(local[:4], "SRS0") || strings.EqualFold(local[:4], "SRS1")) && isSeparator(local[4])
-}
-
 func isSeparator(c byte) bool { return c == '=' || c == '+' || c == '-' }
 
 // Forward returns the reverse-path under which mail of sender is sent on by an address
@@ -114,7 +109,7 @@ func (r *Rewriter) Forward(ctx context.Context, sender address.Address, by addre
 
 // wrap writes the local-part, however long.
 func wrap(key []byte, sender address.Address, today int) string {
-	if Is(sender.Local) {
+	if sender.IsSRS() {
 		first, rest, ok := sender.Domain, sender.Local[4:], true
 		if sender.Local[3] == '1' {
 			first, rest, ok = splitSRS1(sender.Local)
@@ -144,7 +139,7 @@ func (r *Rewriter) shorten(ctx context.Context, key []byte, sender address.Addre
 // Reverse returns the address that a was made of. It is ErrForged for what was not made
 // here, ErrExpired for what was too long ago; any other error is temporary.
 func (r *Rewriter) Reverse(ctx context.Context, a address.Address) (address.Address, error) {
-	if !Is(a.Local) {
+	if !a.IsSRS() {
 		return address.Address{}, ErrForged
 	}
 	key, err := r.loadKey(false)

@@ -78,7 +78,7 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.HasPrefix(a.String(), c.begins) || a.Domain != here || !Is(a.Local) || len(a.Local) > maxLocal {
+			if !strings.HasPrefix(a.String(), c.begins) || a.Domain != here || !a.IsSRS() || len(a.Local) > maxLocal {
 				t.Errorf("rewritten to %s", a)
 			}
 			parse(t, a.String())
@@ -283,7 +283,7 @@ func FuzzReverse(f *testing.F) {
 		if back.Key() == sender.Key() {
 			return
 		}
-		if first, rest, ok := splitSRS1(sender.Local); !Is(sender.Local) || !ok || back.Domain != first || back.Local != "SRS0"+rest {
+		if first, rest, ok := splitSRS1(sender.Local); !sender.IsSRS() || !ok || back.Domain != first || back.Local != "SRS0"+rest {
 			if back.Domain != sender.Domain || back.Local[4:] != sender.Local[4:] {
 				t.Fatalf("%s comes back as %s", sender, back)
 			}
