@@ -4,8 +4,10 @@
 //
 // Order of a delivery, so that nothing is lost and nothing comes twice:
 //
-//  1. plan: for each mailbox run the hooks, and decide on folders and redirects;
-//  2. spool: what must leave is made durable, but waits;
+//  1. plan: ask what may be sent on (package redirect), for each mailbox run the hooks,
+//     and decide on folders and redirects;
+//  2. spool: what must leave is given its form (signed, sealed, with a reverse-path of
+//     ours) and made durable, but waits;
 //  3. write: the message once for each form that is needed, most often one, and
 //     sync it;
 //  4. file: link it into the mailboxes and sync their directories, many at once;
@@ -13,7 +15,7 @@
 //     happened, and the caller keeps the message. Else the spool keeps it for
 //     those that failed for a while, and tells the sender (RFC 3461) of those that
 //     failed for good; when that can't be made durable, all of 2 and 4 is undone;
-//  6. release what waits in the spool.
+//  6. note what was sent on, and release what waits in the spool.
 //
 // A crash before the end leaves what a client without an answer will send
 // again, so some get it twice (RFC 5321 4.5.3.2 knows no better). The same may
@@ -22,8 +24,7 @@
 //
 // Nothing here holds a lock. Settings are swapped whole by Apply.
 //
-// It does not rewrite addresses (package redirect), limit redirects, or decide
-// what may come in (package intake).
+// It does not decide what may come in (package intake).
 package deliver
 
 import (
@@ -40,8 +41,10 @@ import (
 	"facteur/server/hook"
 	"facteur/server/mailbox"
 	"facteur/server/message"
+	"facteur/server/redirect"
 	"facteur/server/senderauth"
 	"facteur/server/spool"
+	"facteur/server/srs"
 )
 
 // Options are the parts that a Deliverer works with, for its whole life.
@@ -50,10 +53,23 @@ type Options struct {
 	Spool *spool.Spool
 	Log   *slog.Logger
 	Now   func() time.Time // nil: time.Now
+
+	Redirects *redirect.Memory // limits what is sent on; nil: nothing does
+	SRS       *srs.Rewriter    // nil: reverse-paths stay as they are
+	Keys      Signer           // nil: nothing is signed or sealed
+	// Tell tells somebody something, by mail, without waiting. May be nil.
+	Tell func(Notice)
+}
+
+// Notice is what this server has to tell somebody.
+type Notice struct {
+	To            address.Address // of an account or an alias here
+	Subject, Text string          // Text has lines that end in LF
 }
 
 // Settings are what a reload changes.
 type Settings struct {
+	Hostname  string
 	Directory *directory.Directory
 	// Hooks returns the scripts of a mailbox at the stage deliver, in order.
 	Hooks    func(box address.Address) []hook.Hook
@@ -112,6 +128,9 @@ type Target struct {
 	// Answered: the peer gets an answer for this target alone (LMTP, RFC 2033 4.2),
 	// so a failure for good needs no notification.
 	Answered bool
+
+	notBefore time.Time // it waits in the spool until then
+	done      bool      // it has the message already
 }
 
 // Deliver brings m to all targets, or to the spool where they are remote or
@@ -123,6 +142,9 @@ func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []
 	t := &transaction{Deliverer: d, live: d.live.Load(), ctx: ctx, msg: m, targets: slices.Clone(targets), errs: make([]error, len(targets))}
 	defer t.discardDrafts()
 	if err := t.stopLoops(); err != nil {
+		return t.fail(err)
+	}
+	if err := t.limitForwarders(); err != nil {
 		return t.fail(err)
 	}
 	if t.waits() {
@@ -139,6 +161,7 @@ func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []
 	if err := t.spoolRest(); err != nil {
 		return t.fail(err)
 	}
+	t.commitLeaves()
 	for _, p := range t.pending {
 		p.Release()
 	}
@@ -163,6 +186,9 @@ type transaction struct {
 	boxOf   []*boxPlan // that of each target, nil for a remote one
 	drafts  []*draft
 	pending []*spool.Pending
+
+	leaves      []*redirect.Leave
+	fingerprint []byte // of the message, once it is needed
 }
 
 // nothingDone tells whether no target was reached, so that the client keeps the
@@ -173,6 +199,7 @@ func (t *transaction) nothingDone() bool {
 
 // fail undoes what was done. With a cause each target fails for it.
 func (t *transaction) fail(cause error) []error {
+	t.cancelLeaves()
 	for _, p := range t.pending {
 		t.drop(p)
 	}

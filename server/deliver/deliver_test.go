@@ -19,7 +19,7 @@ func into(folder string, o hook.Action) hook.Action {
 	return o
 }
 
-func redirect(to string, copy bool) hook.Action {
+func sendOn(to string, copy bool) hook.Action {
 	return hook.Action{Kind: hook.Redirect, Address: addr(to), Copy: copy}
 }
 
@@ -51,12 +51,12 @@ func TestScripts(t *testing.T) {
 		{name: "discard", hooks: does(discard)},
 		{name: "discard and keep", hooks: does(discard, hook.Action{Kind: hook.Keep}), files: []string{"alice/INBOX"}},
 		{name: "failing", hooks: []hook.Hook{{Program: script{hook.Outcome{Err: errors.New("boom")}}, Required: true}}, files: []string{"alice/INBOX"}},
-		{name: "redirect", hooks: does(redirect("x@example.net", false)), waiting: []string{"x@example.net"}},
-		{name: "redirect with a copy", hooks: does(redirect("x@example.net", true)), files: []string{"alice/INBOX"}, waiting: []string{"x@example.net"}},
-		{name: "redirects, one twice", hooks: does(redirect("x@example.net", false), redirect("y@example.net", false), redirect("X@EXAMPLE.NET", false)), waiting: []string{"x@example.net", "y@example.net"}},
-		{name: "loop", hooks: does(redirect("x@example.net", false)), header: passed, files: []string{"alice/INBOX"}},
-		{name: "loop and discard", hooks: does(discard, redirect("x@example.net", true)), header: passed, files: []string{"alice/INBOX"}},
-		{name: "loop and folder", hooks: does(into("Junk", hook.Action{}), redirect("x@example.net", false)), header: passed, files: []string{"alice/Junk"}},
+		{name: "redirect", hooks: does(sendOn("x@example.net", false)), waiting: []string{"x@example.net"}},
+		{name: "redirect with a copy", hooks: does(sendOn("x@example.net", true)), files: []string{"alice/INBOX"}, waiting: []string{"x@example.net"}},
+		{name: "redirects, one twice", hooks: does(sendOn("x@example.net", false), sendOn("y@example.net", false), sendOn("X@EXAMPLE.NET", false)), waiting: []string{"x@example.net", "y@example.net"}},
+		{name: "loop", hooks: does(sendOn("x@example.net", false)), header: passed, files: []string{"alice/INBOX"}},
+		{name: "loop and discard", hooks: does(discard, sendOn("x@example.net", true)), header: passed, files: []string{"alice/INBOX"}},
+		{name: "loop and folder", hooks: does(into("Junk", hook.Action{}), sendOn("x@example.net", false)), header: passed, files: []string{"alice/Junk"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, t.TempDir(), safefile.Unsynced{FS: safefile.OS})

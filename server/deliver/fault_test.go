@@ -103,7 +103,7 @@ func TestRedirectUndone(t *testing.T) {
 		disk := newDisk(safefile.Unsynced{FS: safefile.OS})
 		w := newWorld(t, t.TempDir(), disk)
 		defer w.close()
-		w.hooks["alice@example.org"] = does(redirect("y@example.net", true))
+		w.hooks["alice@example.org"] = does(sendOn("y@example.net", true))
 		disk.set(func(op safefile.Op) error {
 			if op.Kind == "link" && inFolder(op.To, "alice/mail/new") {
 				return errBroken
@@ -128,7 +128,7 @@ func TestAllUndone(t *testing.T) {
 		disk := newDisk(safefile.Unsynced{FS: safefile.OS})
 		w := newWorld(t, t.TempDir(), disk)
 		defer w.close()
-		w.hooks["alice@example.org"] = does(redirect("y@example.net", true))
+		w.hooks["alice@example.org"] = does(sendOn("y@example.net", true))
 		entries := 0 // of the spool: team@ and alice@ redirect, bob@ would be the third
 		disk.set(func(op safefile.Op) error {
 			if op.Kind != "link" {

@@ -31,7 +31,7 @@ func (t *transaction) draft(prefix []byte) (*draft, error) {
 		}
 	}
 	d := &draft{prefix: prefix}
-	if d.file, d.err = t.write(prefix); d.err == nil {
+	if d.file, d.err = t.write(prefix, t.msg.Body); d.err == nil {
 		if d.summary, d.err = message.Summarize(d.file, d.file.Size()); d.err != nil {
 			d.err = unavailable(d.err)
 		}
@@ -40,14 +40,14 @@ func (t *transaction) draft(prefix []byte) (*draft, error) {
 	return d, d.err
 }
 
-func (t *transaction) write(prefix []byte) (*safefile.Draft, error) {
+func (t *transaction) write(prefix []byte, body envelope.Body) (*safefile.Draft, error) {
 	f, err := t.opts.Store.Draft()
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	_, err = f.Write(prefix)
 	if err == nil {
-		err = copyBody(f, t.msg.Body)
+		err = copyBody(f, body)
 	}
 	if err == nil {
 		err = f.Sync()
@@ -91,7 +91,7 @@ func (t *transaction) discardDrafts() {
 func (t *transaction) prefixFor(p *boxPlan) []byte {
 	prefix := message.ReturnPath(t.msg.Envelope.Sender.ReversePath) // RFC 5321 4.4
 	if len(t.targets) == 1 && len(t.msg.Envelope.Recipients) == 1 {
-		prefix = append(prefix, message.DeliveredTo(p.address)...)
+		prefix = append(prefix, message.DeliveredTo(p.address, true)...)
 	}
 	prefix = append(prefix, p.header...)
 	return append(prefix, t.msg.Trace...)
@@ -207,17 +207,18 @@ func (t *transaction) open(p *boxPlan, f filing) (*mailbox.Mailbox, error) {
 
 // release lets go what the plan sends on.
 func (p *boxPlan) release() {
-	if p.pending != nil {
-		p.pending.Release()
+	for _, pending := range p.pending {
+		pending.Release()
 	}
 }
 
 // undo takes the filings and redirects of a plan back.
 func (p *boxPlan) undo(t *transaction) {
-	if p.pending != nil {
-		t.drop(p.pending)
-		p.pending = nil
+	for _, pending := range p.pending {
+		t.drop(pending)
 	}
+	p.pending = nil
+	p.cancelLeave()
 	for _, f := range p.done {
 		if err := f.box.Remove(f.uid); err != nil {
 			t.opts.Log.Error("deliver.undo", "id", t.msg.Envelope.ID, "box", p.address.String(), "error", err,

@@ -1,6 +1,8 @@
 package deliver
 
 import (
+	"time"
+
 	"facteur/server/address"
 	"facteur/server/directory"
 	"facteur/server/envelope"
@@ -9,54 +11,63 @@ import (
 	"facteur/server/spool"
 )
 
-// departure is what leaves through one address: the remote recipients of a
-// message of our own user (the zero forwarder), or of an alias, catch-all or
-// account that forwards.
+// departure is what leaves a mailbox or this server in one form: the remote recipients of
+// a message of our own user (the zero forwarder), or of an alias, catch-all or account
+// that forwards.
 type departure struct {
 	forwarder  address.Address
+	list       address.Address // the alias with several destinations on the way, or zero
+	leaves     bool            // to another server; false: a script sends it to one of ours
+	notBefore  time.Time
 	recipients []spool.Recipient
 }
 
 // departures collects the remote targets, in their order.
 func (t *transaction) departures() []*departure {
 	var all []*departure
-	by := make(map[address.Key]*departure)
 	for i, target := range t.targets {
-		if target.Kind != directory.Remote || t.errs[i] != nil {
+		if target.Kind != directory.Remote || t.errs[i] != nil || target.done {
 			continue
 		}
-		d := by[target.Forwarder.Key()]
-		if d == nil {
-			d = &departure{forwarder: target.Forwarder}
-			by[target.Forwarder.Key()] = d
-			all = append(all, d)
-		}
-		d.recipients = append(d.recipients, spool.Recipient{
-			Recipient: readdress(target.Recipient, target.Address), Forwarder: target.Forwarder,
+		all = t.join(all, departure{
+			forwarder: target.Forwarder, list: target.List, notBefore: target.notBefore,
+			recipients: []spool.Recipient{{Recipient: readdress(target.Recipient, target.Address), Forwarder: target.Forwarder}},
 		})
 	}
 	return all
 }
 
+// join adds a departure of one recipient to those that go in the same form.
+func (t *transaction) join(all []*departure, d departure) []*departure {
+	d.leaves = !t.live.Directory.IsLocal(d.recipients[0].ForwardPath.Domain)
+	for _, other := range all {
+		if other.forwarder.Key() == d.forwarder.Key() && other.list.Key() == d.list.Key() && other.leaves == d.leaves && other.notBefore.Equal(d.notBefore) {
+			other.recipients = append(other.recipients, d.recipients...)
+			return all
+		}
+	}
+	return append(all, &d)
+}
+
 // redirected returns what a mailbox's scripts send on, each address once, and
 // not where the account's own redirection leads anyway.
-func (t *transaction) redirected(p *boxPlan) *departure {
+func (t *transaction) redirected(p *boxPlan) []*departure {
 	reached := make(map[address.Key]bool)
 	for _, target := range t.targets {
 		if target.Kind == directory.Remote && target.Forwarder.Key() == p.address.Key() {
 			reached[target.Address.Key()] = true
 		}
 	}
-	d := &departure{forwarder: p.address}
+	var all []*departure
 	for _, to := range p.redirects {
 		if !reached[to.Key()] {
 			reached[to.Key()] = true
-			d.recipients = append(d.recipients, spool.Recipient{
+			all = t.join(all, departure{forwarder: p.address, recipients: []spool.Recipient{{
 				Recipient: readdress(t.targets[p.targets[0]].Recipient, to), Forwarder: p.address,
-			})
+			}}})
 		}
 	}
-	return d
+	return all
 }
 
 // readdress gives the RCPT a new forward-path; the DSN options stay.
@@ -80,24 +91,30 @@ func (t *transaction) spoolRemote() error {
 		if b.err != nil {
 			continue
 		}
-		d := t.redirected(b)
-		if len(d.recipients) == 0 {
-			continue
-		}
-		var err error
-		if b.pending, err = t.depart(d); err != nil {
-			return err
+		for _, d := range t.redirected(b) {
+			p, err := t.depart(d)
+			if err != nil {
+				return err
+			}
+			b.pending = append(b.pending, p)
 		}
 	}
 	return nil
 }
 
+// depart makes a departure durable.
 func (t *transaction) depart(d *departure) (*spool.Pending, error) {
-	prefix := t.msg.Trace
-	if !d.forwarder.IsZero() {
-		prefix = append(message.DeliveredTo(d.forwarder), prefix...)
+	entry := spool.Entry{Envelope: t.msg.Envelope, Recipients: d.recipients, NotBefore: d.notBefore}
+	if !d.leaves {
+		prefix := append(message.DeliveredTo(d.forwarder, entry.Envelope.Sender.SMTPUTF8), t.msg.Trace...)
+		return t.spool(entry, prefix, t.msg.Body)
 	}
-	return t.spool(prefix, d.recipients)
+	out, err := t.outgoing(d)
+	if err != nil {
+		return nil, err
+	}
+	entry.Envelope.Sender = out.sender
+	return t.spool(entry, nil, out.body)
 }
 
 // spoolRest keeps what is left to do once some targets were reached: mailboxes
@@ -132,7 +149,7 @@ func (t *transaction) spoolRest() error {
 	if len(rest) == 0 {
 		return nil
 	}
-	p, err := t.spool(t.msg.Trace, rest)
+	p, err := t.spool(spool.Entry{Envelope: t.msg.Envelope, Recipients: rest}, t.msg.Trace, t.msg.Body)
 	if err != nil {
 		return err
 	}
@@ -164,15 +181,16 @@ func (t *transaction) local(i int) spool.Recipient {
 	return r
 }
 
-func (t *transaction) spool(prefix []byte, to []spool.Recipient) (*spool.Pending, error) {
-	draft, err := t.write(prefix)
+// spool makes an entry of a message with something above it.
+func (t *transaction) spool(e spool.Entry, prefix []byte, body envelope.Body) (*spool.Pending, error) {
+	draft, err := t.write(prefix, body)
 	if err != nil {
 		return nil, err
 	}
 	defer draft.Discard()
-	env := t.msg.Envelope
-	env.Recipients = nil
-	p, err := t.opts.Spool.Add(t.ctx, spool.Entry{Envelope: env, Recipients: to, Hold: t.msg.Hold}, draft)
+	e.Envelope.Recipients = nil
+	e.Hold = t.msg.Hold
+	p, err := t.opts.Spool.Add(t.ctx, e, draft)
 	if err != nil {
 		return nil, unavailable(err)
 	}

@@ -4,13 +4,14 @@ import (
 	"facteur/server/address"
 	"facteur/server/directory"
 	"facteur/server/fault"
+	"facteur/server/message"
 )
 
 // passed tells whether the message came through the address a before: its
 // Delivered-To says so.
 func (t *transaction) passed(a address.Address) bool {
 	for _, v := range t.msg.Header.RawValues("Delivered-To") {
-		if been, err := address.Parse(v); err == nil && been.Key() == a.Key() {
+		if been, err := address.Parse(message.DecodeText(v)); err == nil && been.Key() == a.Key() {
 			return true
 		}
 	}

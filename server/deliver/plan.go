@@ -11,6 +11,7 @@ import (
 	"facteur/server/hook"
 	"facteur/server/mailbox"
 	"facteur/server/message"
+	"facteur/server/redirect"
 	"facteur/server/spool"
 )
 
@@ -24,7 +25,8 @@ type boxPlan struct {
 	header    []byte // fields that scripts added, above the trace
 	keepIn    string // the folder that keeps what nothing else is said of; "": INBOX
 
-	pending *spool.Pending // the redirects, until all is well
+	pending []*spool.Pending // the redirects, until all is well
+	leave   *redirect.Leave  // for the redirects; nil: none is needed
 	done    []filed
 	err     error // it failed, and nothing of it stays
 }
@@ -78,12 +80,14 @@ func (t *transaction) planBox(p *boxPlan) (err error) {
 	if t.msg.Junk {
 		p.keepIn = t.junkFolder(p)
 	}
-	t.runHooks(p)
+	if err := t.runHooks(p); err != nil {
+		return err
+	}
 	return t.checkQuota(p)
 }
 
 // runHooks asks the scripts and turns their actions into filings and redirects.
-func (t *transaction) runHooks(p *boxPlan) {
+func (t *transaction) runHooks(p *boxPlan) error {
 	var res hook.Result
 	if hooks := t.live.Hooks(p.address); len(hooks) > 0 {
 		res = hook.Run(t.ctx, hooks, hook.Call{
@@ -95,7 +99,12 @@ func (t *transaction) runHooks(p *boxPlan) {
 		})
 		res.Log(t.opts.Log.With("id", t.msg.Envelope.ID, "box", p.address.String()))
 	}
-	p.take(res.Actions, !t.passed(p.address))
+	may, err := t.mayRedirect(p, res.Actions)
+	if err != nil {
+		return err
+	}
+	p.take(res.Actions, may)
+	return nil
 }
 
 // hookMessage returns the message as the scripts of one mailbox see it: who
@@ -112,9 +121,9 @@ func (t *transaction) hookMessage(to envelope.Recipient) *hook.Message {
 
 // take carries the actions over in their fixed order: filings first, then what
 // cancels the implicit keep, then flags for all copies, headers, redirects. A
-// redirect that may not be (it would be a loop) is never a loss: when nothing
+// redirect that may not be (a loop, a limit) is never a loss: when nothing
 // else holds the message, the keep comes back.
-func (p *boxPlan) take(actions []hook.Action, mayRedirect bool) {
+func (p *boxPlan) take(actions []hook.Action, mayRedirect func(address.Address) bool) {
 	keep, explicit, suppressed := true, false, false
 	var flags, keepFlags []string
 	for _, a := range actions {
@@ -134,7 +143,7 @@ func (p *boxPlan) take(actions []hook.Action, mayRedirect bool) {
 				p.header = append(p.header, field...)
 			}
 		case hook.Redirect:
-			if !mayRedirect {
+			if !mayRedirect(a.Address) {
 				suppressed = true
 				continue
 			}

@@ -27,12 +27,13 @@ func (t *transaction) wait() []error {
 		}
 	}
 	if len(boxes) > 0 {
-		p, err := t.spool(t.msg.Trace, boxes)
+		p, err := t.spool(spool.Entry{Envelope: t.msg.Envelope, Recipients: boxes}, t.msg.Trace, t.msg.Body)
 		if err != nil {
 			return t.fail(err)
 		}
 		t.pending = append(t.pending, p)
 	}
+	t.commitLeaves()
 	for _, p := range t.pending {
 		p.Release()
 	}

@@ -105,7 +105,18 @@ func TestTraceFields(t *testing.T) {
 	if got := string(ReturnPath(address.MustParse(`"a b"@example.org`))); got != "Return-Path: <\"a b\"@example.org>\r\n" {
 		t.Error(got)
 	}
-	if got := string(DeliveredTo(address.MustParse("alice@example.org"))); got != "Delivered-To: alice@example.org\r\n" {
-		t.Error(got)
+	for _, c := range []struct {
+		to   string
+		utf8 bool
+		want string
+	}{
+		{"alice@example.org", false, "alice@example.org"},
+		{"jörg@bücher.example", true, "jörg@xn--bcher-kva.example"},
+		{"jörg@bücher.example", false, "=?utf-8?q?j=C3=B6rg@xn--bcher-kva.example?="},
+		{`"a: b"@example.org`, false, `"a: b"@example.org`},
+	} {
+		if got := string(DeliveredTo(address.MustParse(c.to), c.utf8)); got != "Delivered-To: "+c.want+"\r\n" {
+			t.Error(got)
+		}
 	}
 }

@@ -86,7 +86,12 @@ func ReturnPath(a address.Address) []byte {
 }
 
 // DeliveredTo returns the field that names where a message was delivered or
-// forwarded to, against loops (RFC 9228), with its line end.
-func DeliveredTo(a address.Address) []byte {
-	return []byte("Delivered-To: " + a.String() + "\r\n")
+// forwarded to, against loops (RFC 9228), with its line end. Unless the header may hold
+// UTF-8, an address with UTF-8 is written as an encoded word: only this server reads it.
+func DeliveredTo(a address.Address, utf8 bool) []byte {
+	value := a.String()
+	if !utf8 {
+		value = encodeWords(value)
+	}
+	return []byte("Delivered-To: " + value + "\r\n")
 }

@@ -28,7 +28,7 @@ type Pause struct {
 
 // Outcome is what became of a message that was sent on.
 type Outcome struct {
-	Entry             string // id of the entry of the spool
+	Entry             string // of the spool: the id of the message, with or without a number behind it
 	Forwarder, Target address.Address
 	Fault             *fault.Fault // nil: it was taken
 	Final             bool         // nothing more is tried
@@ -63,8 +63,9 @@ func isAddressFailure(f *fault.Fault) bool {
 
 // forgetEntry lets what came back go again.
 func (m *Memory) forgetEntry(entry string, target address.Key) {
+	id, _, _ := strings.Cut(entry, "-")
 	m.db.Later(func(tx *sql.Tx) error {
-		_, err := tx.Exec("DELETE FROM redirect_sent WHERE entry = ? AND target = ?", entry, target)
+		_, err := tx.Exec("DELETE FROM redirect_sent WHERE entry = ? AND target = ?", id, target)
 		return err
 	})
 }

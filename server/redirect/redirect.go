@@ -223,9 +223,8 @@ func untold(tx *sql.Tx, forwarder address.Key, now time.Time) (bool, error) {
 	return n == 0, err
 }
 
-// Commit notes what goes, as the entry of that id in the spool, and returns when it is
-// durable. After an error a message may go twice, nothing else.
-func (l *Leave) Commit(ctx context.Context, entry string) error {
+// Commit notes what goes, as the message of that id, and returns when it is durable. After an error a message may go twice, nothing else.
+func (l *Leave) Commit(ctx context.Context, id string) error {
 	m, r := l.memory, l.request
 	now := m.now()
 	err := m.db.Write(ctx, func(tx *sql.Tx) error {
@@ -237,7 +236,7 @@ func (l *Leave) Commit(ctx context.Context, entry string) error {
 				continue
 			}
 			_, err := tx.Exec("INSERT INTO redirect_sent VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at, entry = excluded.entry",
-				r.Forwarder.Key(), r.Message, r.Targets[i].Key(), now.Unix(), r.Limited, entry)
+				r.Forwarder.Key(), r.Message, r.Targets[i].Key(), now.Unix(), r.Limited, id)
 			if err != nil {
 				return err
 			}
@@ -251,6 +250,9 @@ func (l *Leave) Commit(ctx context.Context, entry string) error {
 	l.Cancel()
 	return err
 }
+
+// Forwarder is who asked.
+func (l *Leave) Forwarder() address.Address { return l.request.Forwarder }
 
 // Cancel gives back what Ask took. It may be called more than once, and after Commit.
 func (l *Leave) Cancel() {
