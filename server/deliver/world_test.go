@@ -21,8 +21,12 @@ import (
 	"facteur/server/hook"
 	"facteur/server/mailbox"
 	"facteur/server/message"
+	"facteur/server/redirect"
 	"facteur/server/safefile"
+	"facteur/server/senderauth"
 	"facteur/server/spool"
+	"facteur/server/srs"
+	"facteur/server/statedb"
 )
 
 // world is a Deliverer over a real store and a real spool. Other servers are
@@ -35,6 +39,8 @@ type world struct {
 	queue *spool.Spool
 	*Deliverer
 	ready    chan struct{} // closed once all of it is there
+	srs      *srs.Rewriter
+	db       *statedb.DB // of Options.Redirects, when remembering
 	settings Settings
 	hooks    map[string][]hook.Hook // by mailbox
 
@@ -42,7 +48,15 @@ type world struct {
 	log  bytes.Buffer
 	open bool
 	sent []string // "x@example.net: text"
+	gone []departed
+	keys error    // of all signatures
+	said []Notice // by Tell
 	told []string // reports of the spool
+}
+
+// departed is a message as another server got it.
+type departed struct {
+	to, from, raw string
 }
 
 func (w *world) Write(p []byte) (int, error) {
@@ -120,13 +134,47 @@ func newWorld(t *testing.T, dir string, fsys safefile.FS) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.srs = srs.New(srs.Options{Dir: filepath.Join(dir, "keys"), FS: fsys})
 	w.settings = Settings{
-		Directory: directory.New(people()),
-		Hooks:     func(a address.Address) []hook.Hook { return w.hooks[a.String()] },
+		Hostname: "mail.example.org", Directory: directory.New(people()),
+		Hooks: func(a address.Address) []hook.Hook { return w.hooks[a.String()] },
 	}
-	w.Deliverer = New(Options{Store: w.store, Spool: w.queue, Log: log}, w.settings)
+	w.Deliverer = New(Options{Store: w.store, Spool: w.queue, Log: log, SRS: w.srs, Keys: signer{w}, Tell: w.tell}, w.settings)
 	close(w.ready)
 	return w
+}
+
+// remember has the world remember what it sends on.
+func (w *world) remember() {
+	w.Helper()
+	var err error
+	if w.db, err = statedb.Open(filepath.Join(w.dir, "state.db"), nil); err != nil {
+		w.Fatal(err)
+	}
+	if w.opts.Redirects, err = redirect.Open(context.Background(), w.db, nil); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) tell(n Notice) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.said = append(w.said, n)
+}
+
+// signer is a Signer whose signatures are to be read by people.
+type signer struct{ w *world }
+
+func (s signer) Sign(domain address.Domain, h *message.Header, b envelope.Body) ([]byte, error) {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	return fmt.Appendf(nil, "DKIM-Signature: d=%s; h=%d; l=%d\r\n", domain, h.Len(), b.Size()), s.w.keys
+}
+
+func (s signer) Seal(domain address.Domain, authserv string, r senderauth.Results, h *message.Header, b envelope.Body) ([]byte, error) {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	return fmt.Appendf(nil, "ARC-Seal: d=%s; %s; dmarc=%s; h=%d; l=%d\r\n", domain, authserv, r.DMARC.Result, h.Len(), b.Size()), s.w.keys
 }
 
 // close ends the world; attempts that run are broken off.
@@ -135,6 +183,9 @@ func (w *world) close() {
 	cancel()
 	w.queue.Close(ctx)
 	w.store.Close()
+	if w.db != nil {
+		w.db.Close()
+	}
 }
 
 // Attempt is that of spool.Attempter, with what package server does for local ones.
@@ -142,7 +193,13 @@ func (w *world) Attempt(ctx context.Context, item spool.Item) []spool.Result {
 	<-w.ready
 	results := make([]spool.Result, len(item.Recipients))
 	if !item.Local {
-		text := textOf(item.Body)
+		text, raw := textOf(item.Body), rawOf(item.Body)
+		from := item.Envelope.Sender.ReversePath
+		if from.IsSRS() { // whatever happened since: a bounce comes back
+			if _, err := w.srs.Reverse(ctx, from); err != nil {
+				w.Errorf("%s: %v", from, err)
+			}
+		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for i, r := range item.Recipients {
@@ -151,6 +208,7 @@ func (w *world) Attempt(ctx context.Context, item spool.Item) []spool.Result {
 				continue
 			}
 			w.sent = append(w.sent, r.ForwardPath.String()+": "+text)
+			w.gone = append(w.gone, departed{r.ForwardPath.String(), from.String(), raw})
 		}
 		return results
 	}
@@ -180,13 +238,17 @@ func (w *world) report(_ context.Context, env envelope.Envelope, body envelope.B
 	return err
 }
 
-// textOf returns the line that tells a test's messages from each other.
-func textOf(b envelope.Body) string {
+func rawOf(b envelope.Body) string {
 	raw, err := io.ReadAll(envelope.NewReader(b))
 	if err != nil {
 		return err.Error()
 	}
-	_, text, _ := strings.Cut(string(raw), "\r\n\r\n")
+	return string(raw)
+}
+
+// textOf returns the line that tells a test's messages from each other.
+func textOf(b envelope.Body) string {
+	_, text, _ := strings.Cut(rawOf(b), "\r\n\r\n")
 	return strings.TrimSpace(text)
 }
 
@@ -199,20 +261,26 @@ type mail struct {
 	to     []string
 	unique string
 	lmtp   bool
+	as     string             // the account that sends it
+	auth   senderauth.Results // of one that nobody here sends
+	hold   string
 }
 
 // send delivers a message to what its recipients lead to, and returns the
 // answers by the address of the destination.
 func (w *world) send(m mail) map[string]error {
 	w.Helper()
-	body := envelope.Bytes("From: z@example.com\r\n" + m.header + "\r\n" + m.text + "\r\n")
+	body := envelope.Bytes("From: " + cmp.Or(m.as, "z@example.com") + "\r\n" + m.header + "\r\n" + m.text + "\r\n")
 	header, err := message.ReadHeader(body)
 	if err != nil {
 		w.Fatal(err)
 	}
-	env := envelope.Envelope{ID: cmp.Or(m.unique, envelope.NewID())}
+	env := envelope.Envelope{ID: cmp.Or(m.unique, envelope.NewID()), Session: envelope.Session{Listener: "smtp"}}
+	if m.as != "" {
+		env.Session.Account = addr(m.as)
+	}
 	if m.from != "-" {
-		env.Sender.ReversePath = addr(cmp.Or(m.from, "z@example.com"))
+		env.Sender.ReversePath = addr(cmp.Or(m.from, m.as, "z@example.com"))
 	}
 	var targets []Target
 	for _, s := range m.to {
@@ -227,7 +295,7 @@ func (w *world) send(m mail) map[string]error {
 		}
 	}
 	answers := make(map[string]error)
-	errs := w.Deliver(context.Background(), Message{Envelope: env, Body: body, Header: header, Trace: []byte("Received: test\r\n")}, targets)
+	errs := w.Deliver(context.Background(), Message{Envelope: env, Body: body, Header: header, Trace: []byte("Received: test\r\n"), Auth: m.auth, Hold: m.hold}, targets)
 	for i, err := range errs {
 		answers[targets[i].Address.String()] = err
 	}
