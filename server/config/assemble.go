@@ -55,6 +55,7 @@ func (a *assembler) assemble() {
 	c.Limits = Limits{
 		MessageSize: or(root, int64(defaultMessageSize), "limits", "message_size"),
 		Recipients:  or(root, defaultRecipients, "limits", "recipients"),
+		Sending:     a.sending(),
 	}
 	c.Retention = Retention{
 		Deleted: or(root, time.Duration(defaultDeleted), "retention", "deleted"),
@@ -173,6 +174,7 @@ func (a *assembler) accounts() []directory.Account {
 			SendAs:   all[address.Address](n, "send_as"),
 			Scripts:  names(all[Script](n, "scripts")),
 			Disabled: or(n, false, "disabled"),
+			Sending:  or(n, 1.0, "sending"),
 		}
 		if devices := n.get("devices"); devices != nil {
 			for _, d := range devices.children {

@@ -69,7 +69,7 @@ func (c *checker) value(n *node, f *form, label string) {
 		}
 		return
 	}
-	if n.kind != f.kind {
+	if n.kind != f.kind && (n.kind != f.also || f.also == table) {
 		c.mistyped(n, f, label)
 		return
 	}
@@ -122,6 +122,13 @@ func (c *checker) name(n *node, is string) {
 			return
 		}
 		n.key = a
+	case "window":
+		d, err := periodForm.read(&node{text: n.name}, "")
+		if err != nil {
+			c.report.add(n.keyAt, err.Error(), hintOf(err))
+			return
+		}
+		n.key = d
 	case "name":
 		if _, err := textForm.read(&node{text: n.name}, ""); err != nil {
 			c.report.add(n.keyAt, "this name: "+err.Error(), hintOf(err))

@@ -99,6 +99,7 @@ type DomainCert struct {
 type Limits struct {
 	MessageSize int64 // octets
 	Recipients  int   // of one message
+	Sending     Sending
 }
 
 // Never is a retention that keeps for ever: nothing ever gets so old.

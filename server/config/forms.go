@@ -22,6 +22,7 @@ type form struct {
 	// is completes "this must be ...".
 	is   string
 	kind kind
+	also kind // of the value as well; table: no other
 	// read returns what the value stands for. dir is the folder of the file.
 	// Errors tell what is wrong, as a rule without the value: it may be secret.
 	read func(n *node, dir string) (any, error)

@@ -57,7 +57,10 @@ func TestEverything(t *testing.T) {
 			Cert: cert, Key: cert, PlaintextLogin: PlaintextNever,
 			Domains: []DomainCert{{"example.org", cert, cert}},
 		},
-		Limits:    Limits{MessageSize: 3 << 19, Recipients: 1000},
+		Limits: Limits{MessageSize: 3 << 19, Recipients: 1000, Sending: Sending{
+			Account:   []Window{{time.Second, 1, 1}, {90 * time.Second, 10, 20}, {24 * time.Hour, 100, 100}},
+			NightFrom: time.Hour + 30*time.Minute, NightTo: 5 * time.Hour, NightDivide: 10, WeekendDivide: 1,
+		}},
 		Retention: Retention{Deleted: 0, Trash: 14 * 24 * time.Hour, Junk: Never, Account: 7 * 24 * time.Hour},
 		Lua: Lua{
 			Instructions: 1_000_000, CPUSMTP: 500 * time.Millisecond, CPUDeliver: time.Minute, Memory: 64 << 20,
@@ -89,10 +92,10 @@ func TestEverything(t *testing.T) {
 					Password: "$argon2id$v=19$m=19456,t=2,p=1$HSevOw65Y1j1gEVL9C6flA$vUX5oLB0SmSZvJEFbnRNuh7P6IuICpfs+OBrUoHNn2Y",
 					Quota:    500_000_000, Redirect: to("alice@elsewhere.net"), Keep: false,
 					SendAs:  []address.Address{address.MustParse("newsletter@example.org"), address.MustParse("Alice@elsewhere.net")},
-					Scripts: []string{"scripts/c.lua", "scripts/a.lua"}, Disabled: true,
+					Scripts: []string{"scripts/c.lua", "scripts/a.lua"}, Disabled: true, Sending: 0.5,
 					Devices: []directory.Device{{Name: "phone", Line: device}, {Name: "tablet", Line: device}},
 				},
-				{Key: "bob@other.example", Address: address.MustParse("bob@other.example"), Keep: true},
+				{Key: "bob@other.example", Address: address.MustParse("bob@other.example"), Keep: true, Sending: 16},
 			},
 			Aliases: []directory.Alias{
 				{Key: "info@example.org", Address: address.MustParse("info@example.org"), To: to("example0001")},
@@ -115,6 +118,13 @@ func TestEverything(t *testing.T) {
 	}
 }
 
+// designed is the table of [limits.sending] where the file says nothing.
+var designed = Sending{
+	Account:   []Window{{time.Minute, 50, 100}, {10 * time.Minute, 100, 200}, {time.Hour, 200, 400}, {10 * time.Hour, 500, 1000}},
+	Client:    []Window{{time.Minute, 50, 100}, {10 * time.Minute, 100, 200}, {time.Hour, 300, 600}, {10 * time.Hour, 600, 1000}},
+	NightFrom: 20 * time.Hour, NightTo: 7 * time.Hour, NightDivide: 4, WeekendDivide: 2,
+}
+
 // minimal is the shortest file that works.
 const minimal = `hostname = "mail.example.org"
 postmaster = "alice@example.org"
@@ -135,7 +145,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Data != filepath.Join(dir, "data") || c.Location != time.Local || c.TLS.PlaintextLogin != PlaintextLoopback ||
-		c.Limits != (Limits{25_000_000, 100}) || c.Retention != (Retention{60 * 24 * time.Hour, Never, Never, 30 * 24 * time.Hour}) || c.Directory.Quota != 5_000_000_000 || c.Directory.Domains[0].Separator != "+" || !c.Directory.Accounts[0].Keep ||
+		c.Limits.MessageSize != 25_000_000 || c.Limits.Recipients != 100 || !reflect.DeepEqual(c.Limits.Sending, designed) || c.Retention != (Retention{60 * 24 * time.Hour, Never, Never, 30 * 24 * time.Hour}) || c.Directory.Quota != 5_000_000_000 || c.Directory.Domains[0].Separator != "+" || !c.Directory.Accounts[0].Keep ||
 		c.Lua != (Lua{5_000_000, 250 * time.Millisecond, 2 * time.Second, 32_000_000, 32, 4, 256_000}) {
 		t.Errorf("%+v", c)
 	}
@@ -147,7 +157,7 @@ func TestDefaults(t *testing.T) {
 
 // TestShipped loads the files that ship.
 func TestShipped(t *testing.T) {
-	for _, file := range []string{"../../mail.toml", "../../examples/association.toml", "../../examples/family.toml", "../../examples/behind-a-relay.toml"} {
+	for _, file := range []string{"../../mail.toml", "../../examples/association.toml", "../../examples/family.toml", "../../examples/behind-a-relay.toml", "../../examples/school.toml"} {
 		c, err := Load(file)
 		if err != nil {
 			t.Errorf("%v", err)
@@ -161,6 +171,9 @@ func TestShipped(t *testing.T) {
 	c, err := Load("../../mail.toml")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(c.Limits.Sending, designed) {
+		t.Errorf("mail.toml shows other limits than the defaults: %+v", c.Limits.Sending)
 	}
 	for _, name := range []string{"alice@example.org", "bob@example.org"} {
 		a, ok := directory.New(c.Directory).Login(name)

@@ -57,7 +57,12 @@ func rules() []rule {
 		{"limits.message_size", sizeBetween(64_000, 2_000_000_000), now}, // at least 64 KB: RFC 5321 4.5.3.1.7
 		{"limits.quota", quotaForm, now},
 		{"limits.recipients", numberBetween(1, 10_000), now},
-		{"limits.sending.<table>", anyForm, later},
+		{"limits.sending.account.<window>", windowForm, now},
+		{"limits.sending.client.<window>", windowForm, now},
+		{"limits.sending.night.from", clockForm, now},
+		{"limits.sending.night.to", clockForm, now},
+		{"limits.sending.night.divide", numberBetween(1, 1000), now},
+		{"limits.sending.weekend.divide", numberBetween(1, 1000), now},
 
 		{"lua.required", listOf(scriptForm), now},
 		{"lua.instructions", numberBetween(1000, 1_000_000_000), now},
@@ -96,7 +101,7 @@ func rules() []rule {
 		{"accounts.<address>.quota", quotaForm, now},
 		{"accounts.<address>.redirect", oneOrMore(targetForm), now},
 		{"accounts.<address>.keep", flagForm, now},
-		{"accounts.<address>.sending", anyForm, later},
+		{"accounts.<address>.sending", factorForm, now},
 		{"accounts.<address>.send_as", oneOrMore(addressForm), now},
 		{"accounts.<address>.scripts", listOf(scriptForm), now},
 		{"accounts.<address>.disabled", flagForm, now},
@@ -128,7 +133,7 @@ type spec struct {
 	keys   map[string]*spec // of a table with fixed keys
 	names  []string         // the keys in the order of rules
 	each   *spec            // of a table whose keys are chosen in the file
-	eachIs string           // "domain", "address", "name", "table"
+	eachIs string           // "domain", "address", "name", "window", "table"
 }
 
 // schema makes a tree of the rules.

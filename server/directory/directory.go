@@ -56,7 +56,8 @@ type Account struct {
 	Keep     bool // a copy, when there is a Redirect
 	SendAs   []address.Address
 	Scripts  []string
-	Disabled bool // no login; mail is kept
+	Disabled bool    // no login; mail is kept
+	Sending  float64 // multiplies the sending limits; 0: 1
 	Devices  []Device
 }
 
