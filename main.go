@@ -32,6 +32,9 @@ type cli struct {
 	Hook    hookCmd    `cmd:"" help:"Try Lua scripts."`
 	Queue   queueCmd   `cmd:"" help:"Look at the mail that has yet to leave."`
 
+	Account accountCmd `cmd:"" help:"Work on an account."`
+	Unblock unblockCmd `cmd:"" help:"Forget the failed logins of an account or an address, which is slowed for them."`
+
 	Undelete undeleteCmd `cmd:"" help:"Bring back mail that was deleted."`
 	Verify   verifyCmd   `cmd:"" help:"Compare the indexes of mailboxes with the mail, which is read in full."`
 	Reindex  reindexCmd  `cmd:"" help:"Make the indexes of mailboxes anew."`

@@ -94,7 +94,8 @@ func (s *Server) apply(next *settings) {
 	s.applyRelay(next)
 	s.deliver.Apply(deliverSettings(next))
 	s.senders.Apply(s.senderSettings(next))
-	s.intake.Apply(intakeSettings(next))
+	s.intake.Apply(s.intakeSettings(next))
+	s.sending.Apply(sendingTable(next))
 	s.certs.Use(next.certs)
 	s.smtp.Apply(s.smtpOptions(next))
 	s.imap.Apply(s.imapOptions(next))
@@ -131,10 +132,10 @@ func deliverSettings(c *settings) deliver.Settings {
 	return deliver.Settings{Directory: c.directory, Hooks: c.deliverHooks, Location: c.Location}
 }
 
-func intakeSettings(c *settings) intake.Settings {
+func (s *Server) intakeSettings(c *settings) intake.Settings {
 	return intake.Settings{
 		Hostname: string(c.Hostname), Directory: c.directory, Location: c.Location,
-		ServerHooks: c.hooks(c.Scripts), BoxHooks: c.boxHooks, Trusted: c.Trusted,
+		ServerHooks: c.hooks(c.Scripts), BoxHooks: c.boxHooks, Trusted: c.Trusted, Unlimited: s.trusts,
 	}
 }
 

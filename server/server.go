@@ -10,11 +10,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -31,6 +29,7 @@ import (
 	"facteur/server/envelope"
 	"facteur/server/imapd"
 	"facteur/server/intake"
+	"facteur/server/limit"
 	"facteur/server/listen"
 	"facteur/server/mailbox"
 	"facteur/server/mtasts"
@@ -69,6 +68,9 @@ type Server struct {
 	policies *mtasts.Store
 	relay    *relay.Relay
 	state    *statedb.DB
+	sending  *limit.Sending
+	notices  chan intake.Notice // to be written
+	own      ownAddresses
 	store    *mailbox.Store
 	spool    *spool.Spool
 	deliver  *deliver.Deliverer
@@ -123,7 +125,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 
 // start builds the parts, lowest first, and begins to serve.
 func start(o ServeOptions) (_ *Server, err error) {
-	s := &Server{opts: o, started: time.Now(), log: newLog(o), ready: make(chan struct{}), stopping: make(chan struct{})}
+	s := &Server{opts: o, started: time.Now(), log: newLog(o), ready: make(chan struct{}), stopping: make(chan struct{}), notices: make(chan intake.Notice, maxNotices)}
 	defer func() {
 		if err != nil {
 			s.release()
@@ -158,6 +160,7 @@ func start(o ServeOptions) (_ *Server, err error) {
 	close(s.ready)
 	plan.Commit()
 	s.maintained.Go(s.maintain)
+	s.maintained.Go(s.writeNotices)
 	s.watch(nil, first)
 	go func() {
 		if err := s.control.Serve(); err != nil {
@@ -201,6 +204,9 @@ func (s *Server) openData(first *settings) error {
 	if err := s.openRelay(first); err != nil {
 		return err
 	}
+	if s.sending, err = limit.Open(limit.Options{State: s.state, Log: s.log, Table: sendingTable(first)}); err != nil {
+		return fmt.Errorf("opening the sending limits: %w", err)
+	}
 	// The spool before the mailboxes: it sweeps the drafts that a crash left.
 	s.spool, err = spool.Open(spool.Options{
 		Dir: spoolDir, FS: safefile.OS, Log: s.log, Hostname: string(first.Hostname), Attempt: (*attempts)(s),
@@ -243,10 +249,10 @@ func (s *Server) build(first *settings) error {
 	s.deliver = deliver.New(deliver.Options{Store: s.store, Spool: s.spool, Log: s.log}, deliverSettings(first))
 	s.senders = senderauth.NewVerifier(senderauth.VerifierOptions{Log: s.log}, s.senderSettings(first))
 	s.intake = intake.New(intake.Options{
-		Deliver: s.deliver, Store: s.store, Log: s.log, Verifier: s.senders,
-	}, intakeSettings(first))
+		Deliver: s.deliver, Store: s.store, Log: s.log, Verifier: s.senders, Sending: s.sending, Notify: s.noticeLater,
+	}, s.intakeSettings(first))
 	s.auth = auth.New(auth.Options{
-		Directory: func() *directory.Directory { return s.live.Load().directory }, Trusted: s.trusts, Log: s.log,
+		Directory: func() *directory.Directory { return s.live.Load().directory }, Trusted: s.trusts, Seen: s.loginSeen, Log: s.log,
 	})
 	s.certs.Use(first.certs)
 	s.smtp = smtpd.New((*backend)(s), pool, s.log, s.smtpOptions(first))
@@ -254,11 +260,6 @@ func (s *Server) build(first *settings) error {
 	s.pop = pop3d.New(maildrops{(*backend)(s)}, s.log, s.popOptions(first))
 	s.sockets = listen.New(listen.Options{Serve: s.serve, Log: s.log})
 	return nil
-}
-
-// trusts tells whether a client is in one of the trusted networks.
-func (s *Server) trusts(client netip.Addr) bool {
-	return slices.ContainsFunc(s.live.Load().Trusted, func(p netip.Prefix) bool { return p.Contains(client) })
 }
 
 // serve serves one listener with its protocol.

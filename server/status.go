@@ -27,6 +27,7 @@ func (s *Server) Status() control.Status {
 	counts := s.spool.Counts()
 	st.Queue = counts.Recipients
 	st.QueueStatus = control.QueueStatus{Messages: counts.Entries, Held: counts.Held, Oldest: timeOrNil(counts.Oldest)}
+	st.LimitStatus = s.limited()
 	return st
 }
 
@@ -51,6 +52,7 @@ func printStatus(w io.Writer, st control.Status) {
 	if st.Relay != "" {
 		fmt.Fprintf(w, "no mail leaves: %s\n", st.Relay)
 	}
+	printLimited(w, st.LimitStatus)
 	for _, r := range st.Removed {
 		when := "its folder stays"
 		if r.Until != nil {

@@ -40,6 +40,8 @@ type Options struct {
 	// Trusted tells who is never slowed or blocked; loopback is not either. It
 	// may be nil.
 	Trusted func(netip.Addr) bool
+	// Seen is told of each login to an account, good or not. It may be nil.
+	Seen func(account address.Address, try Attempt, good bool)
 	// Verify is that of a password.Verifier, which nil stands for.
 	Verify func(ctx context.Context, hash, password string) (bool, error)
 	Log    *slog.Logger     // nil: nothing is logged
@@ -262,7 +264,8 @@ func (a *Authenticator) accept(try Attempt, account directory.Account, device, h
 		a.accepted.add(a.sum("login", string(account.Address.Key()), hash, try.Password))
 		a.mu.Unlock()
 	}
-	a.throttle.clear(a.throttled(try))
+	a.throttle.succeeded(a.throttled(try))
+	a.seen(try, true)
 	a.options.Log.Info("auth.accepted", "account", account.Address.String(), "device", device, "attempt", try.String())
 	return c, nil
 }
@@ -279,8 +282,19 @@ func (a *Authenticator) who(try Attempt) string {
 	return ""
 }
 
+// seen tells of a login to an account.
+func (a *Authenticator) seen(try Attempt, good bool) {
+	if a.options.Seen == nil {
+		return
+	}
+	if account, ok := a.options.Directory().Login(try.Name); ok {
+		a.options.Seen(account.Address, try, good)
+	}
+}
+
 func (a *Authenticator) refuse(try Attempt, why string) (Credential, error) {
 	a.throttle.failed(a.throttled(try))
+	a.seen(try, false)
 	a.options.Log.Warn("auth.refused", "account", a.who(try), "why", why, "attempt", try.String())
 	return Credential{}, fault.New(fault.AuthFailed, "")
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,14 +13,19 @@ import (
 
 // throttle slows who fails to log in again and again: first the pair of client
 // and account, then the account and the client each. A client is an IPv4
-// address, or the /64 of an IPv6 one. Only the pair and the client are ever
-// blocked, so nobody can lock somebody else out; and whoever logs in with what is
-// remembered, or with an app password, is never kept waiting.
+// address, or the /64 of an IPv6 one.
+//
+// Nobody can lock somebody else out: only the pair and the client are ever
+// blocked; an account that is tried from everywhere is slow for strangers, and not
+// for clients from which it was used before; a client that has just logged in well
+// is slowed, and never blocked. Whoever logs in with what is remembered, or with an
+// app password, is never kept waiting.
 type throttle struct {
 	now func() time.Time
 
 	mu       sync.Mutex
 	failures map[subject]*failures
+	good     map[subject]time.Time // the last good login of a pair, and of a client
 }
 
 // subject is what failures are counted for. One of the two may be empty.
@@ -37,7 +43,10 @@ type failures struct {
 const (
 	forgetAfter = time.Minute
 	maxSubjects = 20000
+	maxCount    = 240 // so everything is forgotten after four hours
 	firstDelay  = 250 * time.Millisecond
+	justNow     = time.Hour           // a client that logged in so long ago is not blocked
+	known       = 30 * 24 * time.Hour // a client that logged in so long ago is known to the account
 )
 
 // tier says how many failures are free, the longest delay, and from how many
@@ -69,7 +78,7 @@ func (t tier) delay(count int) time.Duration {
 func (t tier) blocks(count int) bool { return t.block > 0 && count >= t.block }
 
 func newThrottle(now func() time.Time) *throttle {
-	return &throttle{now: now, failures: make(map[subject]*failures)}
+	return &throttle{now: now, failures: make(map[subject]*failures), good: make(map[subject]time.Time)}
 }
 
 // pair is the client and the account of an Attempt; exempt is set for who is
@@ -84,21 +93,38 @@ type pair struct {
 func (a *Authenticator) throttled(try Attempt) pair {
 	ip := try.Remote.Unmap()
 	exempt := !ip.IsValid() || ip.IsLoopback() || a.options.Trusted != nil && a.options.Trusted(ip)
-	bits := 32
-	if ip.Is6() {
-		bits = 64
-	}
-	client, _ := ip.Prefix(bits) // the zero Prefix for an invalid address
 	name := address.FoldLocal(try.Name)
 	if account, ok := a.options.Directory().Login(try.Name); ok {
 		name = string(account.Address.Key())
 	}
-	return pair{subject{client, name[:min(len(name), maxName)]}, exempt}
+	return pair{subject{clientOf(ip), name[:min(len(name), maxName)]}, exempt}
+}
+
+// clientOf returns the zero Prefix for an invalid address.
+func clientOf(ip netip.Addr) netip.Prefix {
+	ip = ip.Unmap().WithZone("")
+	bits := 32
+	if ip.Is6() {
+		bits = 64
+	}
+	client, _ := ip.Prefix(bits)
+	return client
 }
 
 // each returns the three subjects of a pair.
 func (p pair) each() [3]subject {
 	return [3]subject{p.subject, {name: p.name}, {client: p.client}}
+}
+
+// tier returns the rules for a subject.
+func (s subject) tier() tier {
+	switch {
+	case !s.client.IsValid():
+		return accountTier
+	case s.name == "":
+		return clientTier
+	}
+	return pairTier
 }
 
 // wait returns when the pair may try: after a delay, or at once with a
@@ -127,13 +153,24 @@ func (t *throttle) wait(ctx context.Context, p pair) error {
 func (t *throttle) verdict(p pair) (delay time.Duration, blocked bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	tiers := [3]tier{pairTier, accountTier, clientTier}
-	for i, s := range p.each() {
+	for _, s := range p.each() {
+		if !s.client.IsValid() && t.since(p.subject) < known {
+			continue // the account, from where it is used
+		}
 		count := t.count(s)
-		delay = max(delay, tiers[i].delay(count))
-		blocked = blocked || tiers[i].blocks(count)
+		delay = max(delay, s.tier().delay(count))
+		blocked = blocked || s.tier().blocks(count)
 	}
-	return delay, blocked
+	return delay, blocked && t.since(subject{client: p.client}) >= justNow
+}
+
+// since returns how long ago a subject logged in well.
+func (t *throttle) since(s subject) time.Duration {
+	at, ok := t.good[s]
+	if !ok {
+		return known
+	}
+	return max(t.now().Sub(at), 0)
 }
 
 // count returns the failures of a subject that are not forgotten yet.
@@ -142,7 +179,8 @@ func (t *throttle) count(s subject) int {
 	if f == nil {
 		return 0
 	}
-	return f.count - int(t.now().Sub(f.last)/forgetAfter)
+	// The clock may have been set back.
+	return f.count - int(max(t.now().Sub(f.last), 0)/forgetAfter)
 }
 
 func (t *throttle) failed(p pair) {
@@ -153,15 +191,38 @@ func (t *throttle) failed(p pair) {
 	defer t.mu.Unlock()
 	for _, s := range p.each() {
 		t.makeRoom()
-		t.failures[s] = &failures{count: max(t.count(s), 0) + 1, last: t.now()}
+		t.failures[s] = &failures{count: min(max(t.count(s), 0)+1, maxCount), last: t.now()}
 	}
 }
 
-// clear forgets the failures of the pair alone.
-func (t *throttle) clear(p pair) {
+// succeeded forgets the failures of the pair alone, and remembers the client.
+func (t *throttle) succeeded(p pair) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.failures, p.subject)
+	if p.exempt {
+		return
+	}
+	for _, s := range []subject{p.subject, {client: p.client}} {
+		if _, there := t.good[s]; !there && len(t.good) >= maxSubjects {
+			t.forgetGood()
+		}
+		t.good[s] = t.now()
+	}
+}
+
+// forgetGood drops the older half of the good logins.
+func (t *throttle) forgetGood() {
+	var ages []time.Duration
+	for s := range t.good {
+		ages = append(ages, t.since(s))
+	}
+	slices.Sort(ages)
+	for s := range t.good {
+		if t.since(s) >= ages[len(ages)/2] {
+			delete(t.good, s)
+		}
+	}
 }
 
 // makeRoom drops what is forgotten when there is too much, or else a tenth of

@@ -29,7 +29,8 @@ type Status struct {
 	Accounts   int        `json:"accounts"`
 	Queue      int        `json:"queue"` // recipients that wait in the spool
 	QueueStatus
-	Relay   string    `json:"relay,omitempty"` // why nothing leaves through the relay; "" is well
+	Relay string `json:"relay,omitempty"` // why nothing leaves through the relay; "" is well
+	LimitStatus
 	Memory  uint64    `json:"memory"`
 	Removed []Removed `json:"removed,omitempty"` // accounts that are gone from the settings, whose mail is still there
 }
@@ -93,6 +94,7 @@ type Backend interface {
 	Status() Status
 	Reload() Reload
 	QueueBackend
+	LimitBackend
 	// Upkeep works on mail and tells what it does, a line at a time.
 	Upkeep(ctx context.Context, r UpkeepRequest, say func(line string)) error
 }
@@ -126,6 +128,8 @@ func Listen(path string, b Backend) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { answer(w, b.Status()) })
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) { answer(w, b.Reload()) })
+	mux.HandleFunc("POST /account/reopen", serveWork(b.Reopen))
+	mux.HandleFunc("POST /unblock", serveWork(b.Unblock))
 	mux.HandleFunc("POST /upkeep", serveWork(b.Upkeep))
 	mux.HandleFunc("GET /queue", serveQueue(b))
 	mux.HandleFunc("GET /queue/{id}", serveQueueShow(b))

@@ -50,6 +50,15 @@ func (f *fake) Upkeep(_ context.Context, r UpkeepRequest, say func(string)) erro
 	return nil
 }
 
+func (f *fake) Reopen(_ context.Context, n Name, say func(string)) error {
+	say("reopen " + n.Name)
+	return nil
+}
+
+func (f *fake) Unblock(_ context.Context, n Name, say func(string)) error {
+	return errors.New("no failures of " + n.Name)
+}
+
 func TestControl(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30)) // more than a socket address holds
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -80,6 +89,13 @@ func TestControl(t *testing.T) {
 		t.Error(err)
 	}
 	if err := NewClient(path+".none").Upkeep(t.Context(), UpkeepRequest{}, say); !errors.Is(err, ErrNoServer) {
+		t.Error(err)
+	}
+	lines = nil
+	if err := c.Reopen(t.Context(), "a@example.org", say); err != nil || len(lines) != 1 || lines[0] != "reopen a@example.org" {
+		t.Errorf("%q %v", lines, err)
+	}
+	if err := c.Unblock(t.Context(), "192.0.2.1", say); err == nil || err.Error() != "no failures of 192.0.2.1" {
 		t.Error(err)
 	}
 	if st, err := c.Status(); err != nil || st.PID != 7 || st.Accounts != 2 {

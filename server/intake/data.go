@@ -51,12 +51,20 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (Receipt, e
 		tx.in.opts.Log.Info("intake.discarded", "session", tx.sess.ID, "id", env.ID)
 		return Receipt{ID: env.ID, PerRecipient: make([]error, len(tx.rcpts))}, nil
 	}
+	verdict, refusal := tx.take(live, header, env.Received)
+	if refusal != nil {
+		return Receipt{}, refusal
+	}
 	m := deliver.Message{
 		Envelope: env, Body: body, Header: header, Trace: tx.trace(live, env, res), SentAs: tx.sentAs(live, header),
-		Auth: tx.auth, Junk: tx.auth.Junk(),
+		Auth: tx.auth, Junk: tx.auth.Junk(), Hold: held(verdict),
 	}
 	errs := tx.in.opts.Deliver.Deliver(ctx, m, tx.targets)
-	return tx.receipt(env.ID, errs)
+	r, err := tx.receipt(env.ID, errs)
+	if err == nil {
+		tx.tellHeld(verdict, env.ID, env.Received)
+	}
+	return r, err
 }
 
 // checkHeader refuses loops, and own users under a name that is not theirs:

@@ -25,6 +25,7 @@ import (
 	"facteur/server/directory"
 	"facteur/server/envelope"
 	"facteur/server/hook"
+	"facteur/server/limit"
 	"facteur/server/mailbox"
 	"facteur/server/senderauth"
 )
@@ -40,6 +41,10 @@ type Options struct {
 	// Authenticated is told of each message that was verified, before it is answered; it
 	// must not block. nil: nobody is.
 	Authenticated func(envelope.Envelope, senderauth.Facts, senderauth.Results)
+	Sending       *limit.Sending // of our own users; nil: no limits
+	// Notify tells the owner of an account and the postmaster something. It must
+	// not wait. It may be nil.
+	Notify func(Notice)
 }
 
 // Settings are what a reload changes.
@@ -53,6 +58,9 @@ type Settings struct {
 	Location    *time.Location // of the times in trace fields; nil: UTC
 	// Trusted are the networks whose mail is taken whatever the policy of its author.
 	Trusted []netip.Prefix
+	// Unlimited tells which clients have no sending limit of their own; that of the
+	// account holds all the same. It may be nil.
+	Unlimited func(netip.Addr) bool
 }
 
 // hooks returns the server's scripts, then those of box and its domain; of the

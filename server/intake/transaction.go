@@ -47,6 +47,9 @@ func (tx *Transaction) Mail(_ context.Context, s envelope.Sender) error {
 	if !tx.account.IsZero() && !s.ReversePath.IsZero() && !dir.MaySendAs(tx.account, s.ReversePath) {
 		return fault.Newf(fault.BadSender, "%s may not send as <%s>", tx.account, s.ReversePath)
 	}
+	if err := tx.maySend(); err != nil {
+		return err
+	}
 	tx.sender, tx.rcpts, tx.targets, tx.leads = s, nil, nil, nil
 	clear(tx.reached)
 	return nil

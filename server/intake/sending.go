@@ -1,0 +1,85 @@
+package intake
+
+import (
+	"hash/fnv"
+	"net/netip"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/fault"
+	"facteur/server/limit"
+	"facteur/server/message"
+)
+
+// Notice is what the owner of an account and the postmaster are to be told.
+type Notice struct {
+	Account address.Address
+	ID      string // of a message that is held; "" when the account was closed for sending
+	Reason  string // in plain words
+	At      time.Time
+}
+
+// maySend refuses what an account sends that is closed for sending.
+func (tx *Transaction) maySend() error {
+	if tx.account.IsZero() || tx.in.opts.Sending == nil {
+		return nil
+	}
+	if c, closed := tx.in.opts.Sending.IsClosed(tx.account); closed {
+		return limit.Verdict{Action: limit.Refuse, Closed: true, Reason: c.Reason}.Fault()
+	}
+	return nil
+}
+
+// take counts the message of an own user against the sending limits. The
+// recipients are those that the client named: neither what an alias leads to, nor
+// redirections and answers are counted.
+func (tx *Transaction) take(live *Settings, h *message.Header, now time.Time) (limit.Verdict, *fault.Fault) {
+	if tx.account.IsZero() || tx.in.opts.Sending == nil {
+		return limit.Verdict{}, nil
+	}
+	account, _ := live.Directory.Account(tx.account)
+	sub := limit.Submission{
+		Account: tx.account, Client: tx.sess.Remote.Addr(), Recipients: len(tx.rcpts), Factor: account.Sending, Digest: tx.digest(h),
+	}
+	if live.Unlimited != nil && live.Unlimited(sub.Client) {
+		sub.Client = netip.Addr{}
+	}
+	v := tx.in.opts.Sending.Take(sub, now)
+	if v.Closed && v.Tell {
+		tx.notify(Notice{Account: tx.account, Reason: v.Reason, At: now})
+	}
+	return v, v.Fault()
+}
+
+// tellHeld tells of a message that was taken over, and is held.
+func (tx *Transaction) tellHeld(v limit.Verdict, id string, at time.Time) {
+	if v.Action == limit.Hold && v.Tell {
+		tx.notify(Notice{Account: tx.account, ID: id, Reason: v.Reason, At: at})
+	}
+}
+
+func (tx *Transaction) notify(n Notice) {
+	if tx.in.opts.Notify != nil {
+		tx.in.opts.Notify(n)
+	}
+}
+
+// digest tells a message from another, but not from itself when the client tries
+// it again.
+func (tx *Transaction) digest(h *message.Header) uint64 {
+	sum := fnv.New64a()
+	sum.Write([]byte(h.Subject()))
+	for _, r := range tx.rcpts {
+		sum.Write([]byte{0})
+		sum.Write([]byte(r.ForwardPath.Key()))
+	}
+	return sum.Sum64()
+}
+
+// held is the reason of a message that is held, "" for any other.
+func held(v limit.Verdict) string {
+	if v.Action != limit.Hold {
+		return ""
+	}
+	return v.Reason
+}
