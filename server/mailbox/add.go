@@ -24,6 +24,7 @@ func (m *Mailbox) Add(d *safefile.Draft, opt AddOptions) (UID, error) {
 	}
 	set, err := m.parseFlags(opt.Flags, true)
 	if err == nil && len(set.further) > 0 {
+		defer m.tidyFurther()
 		err = diskFault(m.openFurther())
 	}
 	if err != nil {

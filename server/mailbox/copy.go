@@ -156,6 +156,7 @@ func (t *transfer) transferChunk(uids []UID) (lost []UID, err error) {
 	if t.further() {
 		t.dst.furtherMu.Lock()
 		defer t.dst.furtherMu.Unlock()
+		defer t.dst.tidyFurther()
 		if err := t.dst.openFurther(); err != nil {
 			return nil, err
 		}

@@ -15,8 +15,10 @@ const furtherSlack = 256 << 10
 // further is the keywords that have no letter, and their log. A Record names its
 // set by a number, so that it means the same in every Snapshot.
 type further struct {
-	mu   sync.RWMutex
-	sets map[uint32][]uint16 // by Record.More; only ever added to
+	mu      sync.RWMutex
+	sets    map[uint32][]uint16 // by Record.More
+	retired map[uint32][]uint16 // those that were of no use to the newest Snapshot, but maybe to older ones
+	most    int                 // of sets, above which some retire
 
 	// With Mailbox.mu held:
 	file    safefile.File // nil: not open
@@ -36,7 +38,16 @@ func (f *further) of(more uint32) []uint16 {
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.sets[more]
+	set, _ := f.find(more)
+	return set
+}
+
+// find returns the set of a number. With mu held.
+func (f *further) find(more uint32) (set []uint16, ok bool) {
+	if set, ok = f.sets[more]; !ok {
+		set, ok = f.retired[more]
+	}
+	return set, ok
 }
 
 // number returns that of a set. It is the same in every run, so that the index
@@ -55,16 +66,38 @@ func (f *further) number(set []uint16) uint32 {
 		if hash == 0 {
 			continue
 		}
-		if old, taken := f.sets[hash]; !taken {
-			if f.sets == nil {
-				f.sets = make(map[uint32][]uint16)
-			}
-			f.sets[hash] = set
-			return hash
-		} else if slices.Equal(old, set) {
-			return hash
+		if old, taken := f.find(hash); taken && !slices.Equal(old, set) {
+			continue
+		}
+		if f.sets == nil {
+			f.sets = make(map[uint32][]uint16)
+		}
+		f.sets[hash] = set
+		return hash
+	}
+}
+
+// minSets is the number of sets up to which none retires.
+const minSets = 1024
+
+// retire forgets the sets that retired the last time, and retires those that a
+// Snapshot has no use for, when there are many. So a session may know a Snapshot
+// from before the last time, not one from before the last but one: of its
+// messages the keywords are not all told until it is shown a newer one.
+func (f *further) retire(snap *Snapshot) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.sets) <= max(minSets, f.most) {
+		return
+	}
+	used := make(map[uint32][]uint16)
+	for _, r := range snap.Range(0, snap.Len()) {
+		if set, ok := f.find(r.More); ok {
+			used[r.More] = set
+			delete(f.sets, r.More)
 		}
 	}
+	f.sets, f.retired, f.most = used, f.sets, 2*len(used)
 }
 
 // loadFurther reads facteur-keywords. It returns the sets of the messages that
@@ -207,11 +240,15 @@ func (m *Mailbox) syncFurther() error {
 	return nil
 }
 
-// tidyFurther writes the log anew when it has grown long. With furtherMu held.
+// tidyFurther lets old sets go, and writes the log anew when it has grown long.
+// With furtherMu held, and not mu.
 func (m *Mailbox) tidyFurther() {
 	m.mu.Lock()
 	f := &m.further
 	due := f.size > furtherSlack && f.size > f.limit
+	if m.index != nil {
+		f.retire(m.index.Snapshot())
+	}
 	m.mu.Unlock()
 	if !due {
 		return

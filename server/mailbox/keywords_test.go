@@ -11,6 +11,7 @@ import (
 
 	"facteur/server/fault"
 	"facteur/server/maildir"
+	"facteur/server/safefile"
 )
 
 // flagsOf returns the flags of a message, as told and as on the wire.
@@ -180,5 +181,35 @@ func TestUnchangedSinceRace(t *testing.T) {
 		if won != 1 {
 			t.Fatal(won, "writers won")
 		}
+	}
+}
+
+// TestSetsOfKeywordsRetire: what is in memory of sets of keywords is bounded by
+// the messages, not by all the sets that there ever were.
+func TestSetsOfKeywordsRetire(t *testing.T) {
+	f := newFixture(t, func(string) safefile.FS { return safefile.Unsynced{FS: safefile.OS} })
+	uid := f.add(f.inbox, "one\r\n", keywords(0, 26)...) // no letters are left
+	old := f.snapshot(f.inbox)
+	wanted := f.flagsOf(f.inbox, uid)
+	more := keywords(26, 40)
+	for i := range 3*minSets + 10 {
+		var words []string
+		for k, word := range more {
+			if i>>k&1 == 1 {
+				words = append(words, word)
+			}
+		}
+		_, err := f.inbox.SetFlags(StoreOptions{UIDs: []UID{uid}, Op: Set, Flags: words})
+		f.ok(err)
+		if got := f.flagsOf(f.inbox, uid); !slices.Equal(got, words) {
+			t.Fatalf("%v, want %v", got, words)
+		}
+		if i == minSets/2 {
+			got := slices.Sorted(slices.Values(f.inbox.Flags(old.At(0))))
+			f.want("in an older snapshot", fmt.Sprint(got), fmt.Sprint(wanted))
+		}
+	}
+	if n := len(f.inbox.further.sets) + len(f.inbox.further.retired); n > 2*minSets+2 {
+		t.Errorf("%d sets", n)
 	}
 }
