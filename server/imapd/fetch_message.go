@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"bytes"
 	"io"
 	"strconv"
 	"time"
@@ -170,18 +171,20 @@ func (f *fetcher) writeSection(item *fetchSection, p piece) {
 		enc.Append(func(dst []byte) []byte {
 			dst = strconv.AppendInt(append(dst, " {"...), size, 10)
 			dst = append(dst, "}\r\n"...)
-			return append(dst, f.fields[p.from:p.to]...)
+			dst = append(dst, f.fields[p.from:p.to]...)
+			noNUL(dst[len(dst)-int(size):])
+			return dst
 		})
 	case item.form == binarySection: // it may hold NUL (RFC 3516 4.4)
-		enc.SP().Literal8(size, f.open(p))
+		enc.SP().Literal8(size, f.open(p, true))
 	default:
-		enc.SP().Literal(size, f.open(p))
+		enc.SP().Literal(size, f.open(p, false))
 	}
 }
 
-// open returns the octets of a piece. A file that is served as it is comes as
-// such, so that the kernel may copy it.
-func (f *fetcher) open(p piece) io.Reader {
+// open returns the octets of a piece, with NUL only for binary. A file that is
+// served as it is comes as such, so that the kernel may copy it.
+func (f *fetcher) open(p piece, binary bool) io.Reader {
 	if p.source == fromDecoded {
 		body, _ := p.part.Decoded(f.content)
 		f.reader = rangeReader{}
@@ -190,20 +193,50 @@ func (f *fetcher) open(p piece) io.Reader {
 		}
 		return body
 	}
+	f.reader = rangeReader{f.content, p.from, p.to, binary}
 	const large = 64 << 10
-	if file, ok := f.content.File(); ok && p.to-p.from > large {
+	if file, ok := f.content.File(); ok && p.to-p.from > large && (binary || !f.hasNUL()) {
 		if _, err := file.Seek(p.from, io.SeekStart); err == nil {
 			return file
 		}
 	}
-	f.reader = rangeReader{f.content, p.from, p.to}
 	return &f.reader
 }
 
-// rangeReader reads a range of a message.
+// hasNUL tells whether the range of f.reader has a NUL.
+func (f *fetcher) hasNUL() bool {
+	buf := make([]byte, 32<<10)
+	for off := f.reader.from; off < f.reader.to; {
+		n, err := f.content.ReadAt(buf[:min(int64(len(buf)), f.reader.to-off)], off)
+		if bytes.IndexByte(buf[:n], 0) >= 0 {
+			return true
+		}
+		if off += int64(n); err != nil {
+			return false // reading it again tells what is wrong
+		}
+	}
+	return false
+}
+
+// noNUL replaces NUL, which a literal must not hold (RFC 9051 9, CHAR8) and only
+// a message has that came as a literal8 (RFC 3516) or from another program.
+// BINARY[] has such messages as they are.
+func noNUL(b []byte) {
+	for i := bytes.IndexByte(b, 0); i >= 0; {
+		b[i] = 0x80
+		next := bytes.IndexByte(b[i:], 0)
+		if next < 0 {
+			return
+		}
+		i += next
+	}
+}
+
+// rangeReader reads a range of a message, with NUL only when it is binary.
 type rangeReader struct {
 	content  io.ReaderAt
 	from, to int64
+	binary   bool
 }
 
 // Read is that of io.Reader.
@@ -212,6 +245,9 @@ func (r *rangeReader) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n, err := r.content.ReadAt(p[:min(int64(len(p)), r.to-r.from)], r.from)
+	if !r.binary {
+		noNUL(p[:n])
+	}
 	r.from += int64(n)
 	if n > 0 {
 		err = nil

@@ -281,3 +281,30 @@ func TestFetchLarge(t *testing.T) {
 		t.Errorf("%d octets", len(got))
 	}
 }
+
+// TestNUL: a literal has no NUL (RFC 9051 9, CHAR8); a message may, that came as
+// a literal8 (RFC 3516).
+func TestNUL(t *testing.T) {
+	w := newWorld(t, nil)
+	r := w.login("INBOX")
+	for _, padding := range []int{0, 100 << 10} { // by a buffer, and maybe by the kernel
+		pad := strings.Repeat("x", padding)
+		head := "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\nX-A: \x00b\r\n\r\n"
+		body := "\x00" + pad + "\x00\x00y\x00"
+		text := head + body
+		r.send("t APPEND INBOX ~{%d+}\r\n%s\r\n", len(text), text)
+		r.until("t OK")
+		shown := strings.ReplaceAll(text, "\x00", "\x80")
+		for item, want := range map[string]string{
+			"BODY.PEEK[]":                    fmt.Sprintf("BODY[] {%d}\r\n%s", len(text), shown),
+			"BODY.PEEK[TEXT]":                fmt.Sprintf("BODY[TEXT] {%d}\r\n%s", len(body), shown[len(head):]),
+			"BODY.PEEK[HEADER.FIELDS (X-A)]": "BODY[HEADER.FIELDS (X-A)] {11}\r\nX-A: \x80b\r\n\r\n",
+			"BINARY.PEEK[1]":                 fmt.Sprintf("BINARY[1] ~{%d}\r\n%s", len(body), body),
+			"BINARY.PEEK[]":                  fmt.Sprintf("BINARY[] ~{%d}\r\n%s", len(text), text),
+		} {
+			if got := r.do("FETCH * "+item, "OK"); !strings.Contains(got, "FETCH ("+want+")\r\n") {
+				t.Errorf("%s with %d octets: %.200q, want %.200q", item, padding, got, want)
+			}
+		}
+	}
+}
