@@ -12,8 +12,8 @@ import (
 const (
 	// maxLine is the longest command, CRLF included: the 512 octets of RFC 5321
 	// 4.5.3.1.4 and what the extensions add (SIZE 26, BODY 17, AUTH 500, SMTPUTF8
-	// 10, RET 8, ENVID 107, REQUIRETLS 11, HOLDUNTIL 34; NOTIFY 28, ORCPT 507). In POP3 RFC 2449 4 has 255; a
-	// password may be longer (password.MaxLength).
+	// 10, RET 8, ENVID 107, REQUIRETLS 11, HOLDUNTIL 34; NOTIFY 28, ORCPT 507). In
+	// POP3 RFC 2449 4 has 255; a password may be longer (password.MaxLength).
 	maxLine = 2048
 	// maxAuthLine is the longest line of a SASL exchange (RFC 4954 4, RFC 5034 4).
 	maxAuthLine = 12288
