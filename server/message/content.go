@@ -36,6 +36,9 @@ func ReadContent(b envelope.Body) (*Content, error) {
 	return NewContent(h, b), nil
 }
 
+// Body returns the whole message.
+func (c *Content) Body() envelope.Body { return c.body }
+
 // Addresses returns the addresses in all fields of that name, as far as they can
 // be read.
 func (c *Content) Addresses(name string) []address.Address {

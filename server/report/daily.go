@@ -51,10 +51,10 @@ func NewDaily(o DailyOptions, first DailySettings) *Daily {
 func (d *Daily) Apply(s DailySettings) { d.live.Store(&s) }
 
 const (
-	spread   = 3 * time.Hour // after midnight: the world's servers shall not all report at once
-	again    = time.Hour     // until what could not be sent is tried again
-	giveUp   = 3             // days after which a report is not worth sending
-	maxWait  = 5 * time.Minute
+	spread  = 3 * time.Hour // after midnight: the world's servers shall not all report at once
+	again   = time.Hour     // until what could not be sent is tried again
+	giveUp  = 3             // days after which a report is not worth sending
+	maxWait = 5 * time.Minute
 )
 
 // Run sends what is due, each day at a minute that differs from server to server and

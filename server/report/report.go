@@ -107,6 +107,7 @@ CREATE TABLE report_in (
 	org      TEXT NOT NULL,
 	id       TEXT NOT NULL,
 	domain   TEXT NOT NULL,
+	policy   TEXT NOT NULL,
 	sender   TEXT NOT NULL,
 	proven   INTEGER NOT NULL,
 	began    INTEGER NOT NULL,

@@ -53,9 +53,9 @@ type TLSPolicy struct {
 // PolicyFound is a policy that was applied. Type is "sts", "tlsa" or
 // "no-policy-found".
 type PolicyFound struct {
-	Type    string  `json:"policy-type"`
+	Type    string     `json:"policy-type"`
 	Strings stringList `json:"policy-string,omitempty"`
-	Domain  string  `json:"policy-domain"`
+	Domain  string     `json:"policy-domain"`
 	MXHosts stringList `json:"mx-host,omitempty"`
 }
 
