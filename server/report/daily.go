@@ -3,7 +3,6 @@ package report
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"hash/fnv"
 	"log/slog"
 	"strconv"
@@ -264,7 +263,7 @@ func (l *letter) address(to []Destination) ([]byte, error) {
 	}
 	switch {
 	case len(all) == 0:
-		return nil, errors.New("no address that this server can write to")
+		return nil, fault.New(fault.NotPossible, "No place that this server can write to")
 	case len(l.to) == 0:
 		l.to = all
 		return l.tooLarge(len(body)), nil

@@ -78,15 +78,21 @@ type Trouble struct {
 }
 
 // Quiet tells whether there is nothing to say.
-func (d *Digest) Quiet() bool { return len(d.Domains) == 0 && len(d.TLSIn) == 0 && d.troubles() == 0 }
+func (d *Digest) Quiet() bool {
+	return len(d.Domains)+len(d.TLSIn)+len(d.TLSOut)+len(d.Limits) == 0
+}
 
 // troubles counts what the operator should look at.
 func (d *Digest) troubles() int {
 	n := len(d.Limits)
 	for _, dom := range d.Domains {
-		n += len(dom.Failed)
+		for _, src := range dom.Failed {
+			if src.Forwarded < src.Messages {
+				n++
+			}
+		}
 	}
-	for _, t := range slices.Concat(d.TLSIn, d.TLSOut) {
+	for _, t := range d.TLSIn {
 		if t.Bad > 0 {
 			n++
 		}

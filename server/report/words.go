@@ -27,7 +27,10 @@ func (d *Digest) days() string {
 	if first := d.From.Format("2 January 2006"); first == last.Format("2 January 2006") {
 		return first
 	}
-	if d.From.Year() != last.Year() {
+	switch {
+	case d.From.Format("2006 1") == last.Format("2006 1"):
+		return d.From.Format("2") + " to " + last.Format("2 January 2006")
+	case d.From.Year() != last.Year():
 		return d.From.Format("2 January 2006") + " to " + last.Format("2 January 2006")
 	}
 	return d.From.Format("2 January") + " to " + last.Format("2 January 2006")
@@ -59,13 +62,19 @@ func (w *writer) par(indent, text string) {
 }
 
 // line is par without an empty line before it.
-func (w *writer) line(indent, text string) {
+func (w *writer) line(indent, text string) { w.wrap(indent, indent, text) }
+
+// item writes an item of a list.
+func (w *writer) item(text string) { w.wrap("  - ", "    ", text) }
+
+// wrap writes lines of a width, the first behind an indent of its own.
+func (w *writer) wrap(first, indent, text string) {
 	column := 0
 	for _, word := range strings.Fields(text) {
 		switch {
 		case column == 0:
-			w.WriteString(indent)
-			column = len(indent)
+			w.WriteString(first)
+			column = len(first)
 		case column+1+len(word) > width:
 			w.WriteString("\n" + indent)
 			column = len(indent)
@@ -119,7 +128,7 @@ func (d *Digest) authors(w *writer) {
 }
 
 func (d *DomainDigest) words(w *writer) {
-	w.par("", fmt.Sprintf("%s: %s told of %s. %s really came from you.", d.Domain, listed(d.Orgs), count(d.Messages, "message"), d.share()))
+	w.par("", fmt.Sprintf("%s: %s told of %s. %s.", d.Domain, listed(d.Orgs), count(d.Messages, "message"), d.share()))
 	if d.SPFOnly > 0 {
 		w.par("  ", fmt.Sprintf("%s of those had no good signature (DKIM), only the right sending server (SPF). Forwarded mail loses that: look for a program or service that sends past this server, and let it send through an account here.", grouped(d.SPFOnly)))
 	}
@@ -136,13 +145,13 @@ func (d *DomainDigest) words(w *writer) {
 
 // share says how many passed.
 func (d *DomainDigest) share() string {
-	if d.Passed == d.Messages {
-		return "All of them"
+	switch {
+	case d.Passed == 0:
+		return "Nothing of that is proven to come from you"
+	case d.Passed == d.Messages:
+		return "All of that came from you"
 	}
-	if d.Passed == 0 {
-		return "None of them"
-	}
-	return grouped(d.Passed) + " of them"
+	return grouped(d.Passed) + " of them are proven to come from you"
 }
 
 // advice says what the policy does with what failed.
@@ -166,7 +175,8 @@ func (s *Source) words(w *writer, d *DomainDigest) {
 	case s.Stopped > 0:
 		fate = fmt.Sprintf("%s refused or put into the spam folder", grouped(s.Stopped))
 	}
-	w.par("  ", fmt.Sprintf("- %s from %s did not pass: %s.", count(s.Messages, "message"), who, fate))
+	w.WriteByte('\n')
+	w.item(fmt.Sprintf("%s from %s did not pass: %s.", count(s.Messages, "message"), who, fate))
 	switch {
 	case s.Own:
 		w.line("    ", fmt.Sprintf("This is your own server: its signature or its SPF record is wrong. Run `facteur dns %s` and publish what it says.", d.Domain))
@@ -213,9 +223,9 @@ func failures(n int64) string {
 
 func (t *TLSDigest) words(w *writer, meaning map[string]string) {
 	for _, f := range t.Trouble {
-		line := fmt.Sprintf("- %s times", grouped(f.Count))
+		line := fmt.Sprintf("%s times", grouped(f.Count))
 		if f.Count == 1 {
-			line = "- once"
+			line = "once"
 		}
 		if f.MX != "" {
 			line += " with " + f.MX
@@ -227,7 +237,7 @@ func (t *TLSDigest) words(w *writer, meaning map[string]string) {
 		if text == "" {
 			text = "the connection failed (" + f.Type + ")."
 		}
-		w.line("  ", line+": "+text)
+		w.item(line + ": " + text)
 		if f.Detail != "" {
 			w.line("    ", "Detail: "+f.Detail)
 		}
@@ -238,7 +248,7 @@ func (t *TLSDigest) words(w *writer, meaning map[string]string) {
 var meaningToUs = map[string]string{
 	"starttls-not-supported":    "your server did not offer encryption. Is something between it and the world, or is another machine your MX?",
 	"certificate-host-mismatch": "your certificate is for another name than your MX record has. Get one for the name of the server.",
-	"certificate-expired":       "your certificate had ended. Renew it, and restart nothing: it is read again.",
+	"certificate-expired":       "your certificate had ended. Renew it: a new file is read by itself.",
 	"certificate-not-trusted":   "your certificate is not from an authority that others trust. With MTA-STS it must be.",
 	"validation-failure":        "the check of your certificate failed.",
 	"tlsa-invalid":              "your TLSA record does not fit your certificate. `facteur dns` shows the right one: publish it soon, for mail is held back.",
