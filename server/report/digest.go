@@ -100,8 +100,8 @@ func (d *Digest) troubles() int {
 	return n
 }
 
-// Digest sums up what is known of the time from from to to. A report of others
-// counts when its time ended within.
+// Digest sums up what came to be known from from to to. A report of others counts
+// when it came, so that a late one is told of too; what was counted here, by days.
 func (s *Store) Digest(ctx context.Context, from, to time.Time) (*Digest, error) {
 	d := &Digest{From: from, To: to, Domains: []DomainDigest{}, TLSIn: []TLSDigest{}, TLSOut: []TLSDigest{}}
 	g := gathered{domains: make(map[string]*domainSum), in: make(tlsSums), out: make(tlsSums)}
@@ -156,7 +156,7 @@ type domainSum struct {
 // readReported reads what others reported.
 func (g *gathered) readReported(ctx context.Context, tx *sql.Tx, from, to time.Time) error {
 	rows, err := tx.QueryContext(ctx, `SELECT i.kind, i.org, i.domain, i.policy, i.ended, r.row, r.count
-		FROM report_in i JOIN report_in_row r USING (number) WHERE i.ended >= ? AND i.ended < ?`, from.Unix(), to.Unix())
+		FROM report_in i JOIN report_in_row r USING (number) WHERE i.received >= ? AND i.received < ?`, from.Unix(), to.Unix())
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 // TestFiling: what the postmaster's mailbox does with reports, and with other mail.
 func TestFiling(t *testing.T) {
 	w := newWorld(t)
+	w.set(midday)
 	good := attached("application/gzip", "a.xml.gz", gzipped(t, sample(t, "google.xml")))
 	foreign := attached("application/gzip", "a.xml.gz", gzipped(t, []byte(strings.ReplaceAll(string(sample(t, "google.xml")), "example.org", "example.net"))))
 	broken := attached("application/gzip", "a.xml.gz", []byte("no"))

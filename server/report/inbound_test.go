@@ -192,6 +192,7 @@ func TestHostile(t *testing.T) {
 // TestKeep keeps reports, each once, and sums them up.
 func TestKeep(t *testing.T) {
 	w := newWorld(t)
+	w.set(midday)
 	for _, name := range []string{"google.xml", "microsoft.xml", "other.xml", "google.json", "microsoft.json", "google.xml"} {
 		p, err := readFile(bytes.NewReader(charset(sample(t, name), "utf-8")))
 		if err != nil {

@@ -115,7 +115,7 @@ CREATE TABLE report_in (
 	received INTEGER NOT NULL,
 	UNIQUE (kind, org, id, domain)
 );
-CREATE INDEX report_in_ended ON report_in (ended);
+CREATE INDEX report_in_received ON report_in (received);
 CREATE TABLE report_in_row (
 	number INTEGER NOT NULL REFERENCES report_in (number) ON DELETE CASCADE,
 	row    TEXT NOT NULL,
