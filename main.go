@@ -31,6 +31,7 @@ type cli struct {
 	Reload  reloadCmd  `cmd:"" help:"Have the running server read its settings now."`
 	Hook    hookCmd    `cmd:"" help:"Try Lua scripts."`
 	Queue   queueCmd   `cmd:"" help:"Look at the mail that has yet to leave."`
+	Report  reportCmd  `cmd:"" help:"Tell what other servers reported: who sends in your name, and whether mail travels encrypted."`
 
 	Account accountCmd `cmd:"" help:"Work on an account."`
 	Unblock unblockCmd `cmd:"" help:"Forget the failed logins of an account or an address, which is slowed for them."`
@@ -68,6 +69,10 @@ type (
 		To     string `help:"Recipient (default: the first To of the message)."`
 		IP     string `name:"ip" default:"192.0.2.1" help:"Address of the client."`
 	}
+	reportCmd struct {
+		Days int  `default:"7" help:"How far back." placeholder:"N"`
+		JSON bool `name:"json" help:"Print JSON."`
+	}
 	undeleteCmd struct {
 		Account string `arg:"" help:"Account or shared mailbox."`
 		Since   string `help:"Only what was deleted since then: a date, or how long ago, such as \"7 days\"." placeholder:"TIME"`
@@ -93,6 +98,8 @@ func (v explainCmd) Run(c *cli) error { return server.Explain(os.Stdout, c.Confi
 func (v passwdCmd) Run() error        { return server.Passwd(os.Stdin, os.Stdout, os.Stderr, v.Device) }
 func (v statusCmd) Run(c *cli) error  { return server.PrintStatus(os.Stdout, c.Config, v.JSON) }
 func (reloadCmd) Run(c *cli) error    { return server.Reload(os.Stdout, c.Config) }
+
+func (v reportCmd) Run(c *cli) error { return server.PrintReport(os.Stdout, c.Config, v.Days, v.JSON) }
 
 func (v undeleteCmd) Run(c *cli) error {
 	since, err := server.ParseSince(v.Since, time.Now())

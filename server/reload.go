@@ -92,7 +92,7 @@ func (s *Server) change(next *settings) error {
 // have them already.
 func (s *Server) apply(next *settings) {
 	s.applyRelay(next)
-	s.deliver.Apply(deliverSettings(next))
+	s.deliver.Apply(s.deliverSettings(next))
 	s.senders.Apply(s.senderSettings(next))
 	s.intake.Apply(s.intakeSettings(next))
 	s.sending.Apply(sendingTable(next))
@@ -101,6 +101,7 @@ func (s *Server) apply(next *settings) {
 	s.imap.Apply(s.imapOptions(next))
 	s.pop.Apply(s.popOptions(next))
 	s.spool.Apply(spool.Options{Hostname: string(next.Hostname)})
+	s.applyReports(next)
 }
 
 // recheck ends the sessions whose login is gone, and forgets the mail of
@@ -128,8 +129,8 @@ func (s *Server) watch(more []string, versions ...*settings) {
 	s.watcher.Watch(slices.Compact(files))
 }
 
-func deliverSettings(c *settings) deliver.Settings {
-	return deliver.Settings{Directory: c.directory, Hooks: c.deliverHooks, Location: c.Location}
+func (s *Server) deliverSettings(c *settings) deliver.Settings {
+	return deliver.Settings{Directory: c.directory, Hooks: s.filing(c), Location: c.Location}
 }
 
 func (s *Server) intakeSettings(c *settings) intake.Settings {

@@ -71,6 +71,7 @@ type Server struct {
 	sending  *limit.Sending
 	notices  chan intake.Notice // to be written
 	own      ownAddresses
+	reports  reporting
 	store    *mailbox.Store
 	spool    *spool.Spool
 	deliver  *deliver.Deliverer
@@ -161,6 +162,7 @@ func start(o ServeOptions) (_ *Server, err error) {
 	plan.Commit()
 	s.maintained.Go(s.maintain)
 	s.maintained.Go(s.writeNotices)
+	s.startReports()
 	s.watch(nil, first)
 	go func() {
 		if err := s.control.Serve(); err != nil {
@@ -207,6 +209,9 @@ func (s *Server) openData(first *settings) error {
 	if s.sending, err = limit.Open(limit.Options{State: s.state, Log: s.log, Table: sendingTable(first)}); err != nil {
 		return fmt.Errorf("opening the sending limits: %w", err)
 	}
+	if err := s.openReports(first); err != nil {
+		return err
+	}
 	// The spool before the mailboxes: it sweeps the drafts that a crash left.
 	s.spool, err = spool.Open(spool.Options{
 		Dir: spoolDir, FS: safefile.OS, Log: s.log, Hostname: string(first.Hostname), Attempt: (*attempts)(s),
@@ -246,7 +251,7 @@ func (s *Server) build(first *settings) error {
 	if err != nil {
 		return err
 	}
-	s.deliver = deliver.New(deliver.Options{Store: s.store, Spool: s.spool, Log: s.log}, deliverSettings(first))
+	s.deliver = deliver.New(deliver.Options{Store: s.store, Spool: s.spool, Log: s.log}, s.deliverSettings(first))
 	s.senders = senderauth.NewVerifier(senderauth.VerifierOptions{Log: s.log}, s.senderSettings(first))
 	s.intake = intake.New(intake.Options{
 		Deliver: s.deliver, Store: s.store, Log: s.log, Verifier: s.senders, Sending: s.sending, Notify: s.noticeLater,

@@ -15,6 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"facteur/server/report"
 )
 
 // Status is the answer to `facteur status`.
@@ -97,6 +99,8 @@ type Backend interface {
 	LimitBackend
 	// Upkeep works on mail and tells what it does, a line at a time.
 	Upkeep(ctx context.Context, r UpkeepRequest, say func(line string)) error
+	// Report sums up what other servers reported in the last days.
+	Report(ctx context.Context, days int) (*report.Digest, error)
 }
 
 // Server answers on the socket.
@@ -134,6 +138,7 @@ func Listen(path string, b Backend) (*Server, error) {
 	mux.HandleFunc("GET /queue", serveQueue(b))
 	mux.HandleFunc("GET /queue/{id}", serveQueueShow(b))
 	mux.HandleFunc("POST /queue", serveWork(b.QueueWork))
+	mux.HandleFunc("GET /report", serveReport(b))
 	s := &Server{ln: ln, http: http.Server{Handler: mux, ReadTimeout: 10 * time.Second}}
 	return s, nil
 }
@@ -206,7 +211,7 @@ func (c *Client) call(method, path string, into any) error {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("no server answers at %s: is `facteur serve` running with this mail.toml? (%w)", c.path, err)
+		return fmt.Errorf("%w at %s: is `facteur serve` running with this mail.toml? (%w)", ErrNoServer, c.path, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

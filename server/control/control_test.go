@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"facteur/server/report"
 )
 
 type fake struct{ reloads int }
@@ -59,6 +61,13 @@ func (f *fake) Unblock(_ context.Context, n Name, say func(string)) error {
 	return errors.New("no failures of " + n.Name)
 }
 
+func (f *fake) Report(_ context.Context, days int) (*report.Digest, error) {
+	if days == 99 {
+		return nil, errors.New("no such report")
+	}
+	return &report.Digest{Sent: days}, nil
+}
+
 func TestControl(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30)) // more than a socket address holds
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -105,6 +114,14 @@ func TestControl(t *testing.T) {
 		t.Errorf("%+v %v", r, err)
 	}
 	testQueue(t, c)
+	if d, err := c.Report(7); err != nil || d.Sent != 7 {
+		t.Errorf("%+v %v", d, err)
+	}
+	for _, days := range []int{0, 99, 101} {
+		if _, err := c.Report(days); err == nil {
+			t.Errorf("%d days", days)
+		}
+	}
 	s.Close()
 	if err := <-done; err != nil {
 		t.Error(err)

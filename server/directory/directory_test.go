@@ -122,6 +122,8 @@ func TestResolve(t *testing.T) {
 		{"x+y@plain.example", "lost@elsewhere.net from x+y@plain.example"},
 		{"Postmaster@example.org", "Alice@example.org"},
 		{"abuse@example.com", "Alice@example.org"},
+		{"DMARC-Reports@example.com", "Alice@example.org"},
+		{"tls-reports@other.example", "Alice@example.org"},
 		{"postmaster@plain.example", "Alice@example.org"}, // before the catch-all
 		{"abuse@other.example", "dora@other.example"},     // the exact address first
 		{"webmaster@example.org", "Alice@example.org"},

@@ -46,9 +46,10 @@ type Resolution struct {
 }
 
 // Resolve tells where mail to a forward-path goes: domain alias, then the exact
-// address, then the address without its subaddress, then postmaster and abuse,
-// then the sender behind a rewritten reverse-path (SRS), then the catch-all. <postmaster> without a domain (RFC 5321 4.1.1.3) is an
-// Address without one.
+// address, then the address without its subaddress, then postmaster, abuse and
+// the addresses for reports, then the sender behind a rewritten reverse-path (SRS),
+// then the catch-all. <postmaster> without a domain (RFC 5321 4.1.1.3) is an Address
+// without one.
 func (d *Directory) Resolve(forwardPath address.Address) Resolution {
 	w := &walk{dir: d, visited: make(map[any]bool)}
 	p := d.locate(forwardPath)
@@ -71,7 +72,7 @@ type placeKind uint8
 const (
 	elsewhere  placeKind = iota // another server
 	found                       // an entry
-	postmaster                  // the rule for postmaster and abuse
+	postmaster                  // the rule for postmaster, abuse and reports
 	rewritten                   // the reverse-path of what was forwarded
 	catchAll                    // the domain's catch-all
 	nobody
@@ -115,15 +116,18 @@ func (d *Directory) locate(a address.Address) place {
 }
 
 // forPostmaster tells whether a is one of the addresses that every domain has:
-// RFC 5321 4.5.1, RFC 2142 4.
+// RFC 5321 4.5.1, RFC 2142 4, and those to which other servers send reports
+// (package report).
 func (d *Directory) forPostmaster(a address.Address) bool {
 	if d.options.Postmaster.IsZero() {
 		return false
 	}
 	local := address.FoldLocal(a.Local)
-	return local == "postmaster" && a.Domain == "" ||
-		(local == "postmaster" || local == "abuse") && d.IsLocal(a.Domain)
+	return local == "postmaster" && a.Domain == "" || everyDomain[local] && d.IsLocal(a.Domain)
 }
+
+// everyDomain has the local-parts that lead to the postmaster in every domain.
+var everyDomain = map[string]bool{"postmaster": true, "abuse": true, "dmarc-reports": true, "tls-reports": true}
 
 // walk is one resolution under way.
 type walk struct {

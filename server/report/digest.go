@@ -34,6 +34,7 @@ type Digest struct {
 // Queue is how the queue stands.
 type Queue struct {
 	Waiting int       `json:"waiting"` // recipients
+	Held    int       `json:"held"`    // messages that wait for the operator
 	Oldest  time.Time `json:"oldest,omitzero"`
 }
 
@@ -84,7 +85,7 @@ func (d *Digest) Quiet() bool {
 
 // troubles counts what the operator should look at.
 func (d *Digest) troubles() int {
-	n := len(d.Limits)
+	n := len(d.Limits) + min(d.Queue.Held, 1)
 	for _, dom := range d.Domains {
 		for _, src := range dom.Failed {
 			if src.Forwarded < src.Messages {

@@ -284,6 +284,9 @@ func (d *Digest) here(w *writer) {
 		w.par("", fmt.Sprintf("%s in the queue, the oldest since %s: `facteur queue list` says why.",
 			count(int64(d.Queue.Waiting), "recipient"), d.Queue.Oldest.In(d.To.Location()).Format("2 January 15:04")))
 	}
+	if d.Queue.Held > 0 {
+		w.line("", fmt.Sprintf("%s held back until you decide: `facteur queue release ID` sends one, `facteur queue drop ID` deletes it.", count(int64(d.Queue.Held), "message")))
+	}
 	for _, line := range d.Limits {
 		w.line("", line)
 	}
