@@ -14,6 +14,7 @@ package certs
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -135,6 +136,9 @@ func (b *Bundle) Warnings(now time.Time) []string {
 
 // soon is how long before its end a certificate is spoken of.
 const soon = 14 * 24 * time.Hour
+
+// Leaf returns the certificate that clients of a name are shown.
+func (b *Bundle) Leaf(name string) *x509.Certificate { return b.choose(name).Leaf }
 
 // choose returns the certificate for a server name, which may be empty.
 func (b *Bundle) choose(name string) *tls.Certificate {
