@@ -31,6 +31,7 @@ type cli struct {
 	Reload  reloadCmd  `cmd:"" help:"Have the running server read its settings now."`
 	Hook    hookCmd    `cmd:"" help:"Try Lua scripts."`
 	Queue   queueCmd   `cmd:"" help:"Look at the mail that has yet to leave."`
+	DNS     dnsCmd     `cmd:"" name:"dns" help:"List the DNS records that a domain needs, and which are missing or wrong."`
 	Report  reportCmd  `cmd:"" help:"Tell what other servers reported: who sends in your name, and whether mail travels encrypted."`
 
 	Account accountCmd `cmd:"" help:"Work on an account."`
@@ -69,6 +70,12 @@ type (
 		To     string `help:"Recipient (default: the first To of the message)."`
 		IP     string `name:"ip" default:"192.0.2.1" help:"Address of the client."`
 	}
+	dnsCmd struct {
+		Domain string `arg:"" help:"A domain of the settings file."`
+		JSON   bool   `name:"json" help:"Print JSON."`
+		Zone   bool   `help:"Print the lines of a zone file only."`
+		Rotate bool   `help:"Make new DKIM keys. They sign once the DNS has them; publish what is printed."`
+	}
 	reportCmd struct {
 		Days int  `default:"7" help:"How far back." placeholder:"N"`
 		JSON bool `name:"json" help:"Print JSON."`
@@ -98,6 +105,12 @@ func (v explainCmd) Run(c *cli) error { return server.Explain(os.Stdout, c.Confi
 func (v passwdCmd) Run() error        { return server.Passwd(os.Stdin, os.Stdout, os.Stderr, v.Device) }
 func (v statusCmd) Run(c *cli) error  { return server.PrintStatus(os.Stdout, c.Config, v.JSON) }
 func (reloadCmd) Run(c *cli) error    { return server.Reload(os.Stdout, c.Config) }
+
+func (v dnsCmd) Run(c *cli) error {
+	return server.DNS(context.Background(), os.Stdout, server.DNSOptions{
+		Config: c.Config, Domain: v.Domain, JSON: v.JSON, Zone: v.Zone, Rotate: v.Rotate,
+	})
+}
 
 func (v reportCmd) Run(c *cli) error { return server.PrintReport(os.Stdout, c.Config, v.Days, v.JSON) }
 

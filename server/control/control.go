@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"facteur/server/report"
@@ -101,6 +102,9 @@ type Backend interface {
 	Upkeep(ctx context.Context, r UpkeepRequest, say func(line string)) error
 	// Report sums up what other servers reported in the last days.
 	Report(ctx context.Context, days int) (*report.Digest, error)
+	// Domain tells what belongs into the DNS. It makes keys where there are none, and
+	// with rotate new ones.
+	Domain(ctx context.Context, name string, rotate bool) (DomainFacts, error)
 }
 
 // Server answers on the socket.
@@ -139,6 +143,7 @@ func Listen(path string, b Backend) (*Server, error) {
 	mux.HandleFunc("GET /queue/{id}", serveQueueShow(b))
 	mux.HandleFunc("POST /queue", serveWork(b.QueueWork))
 	mux.HandleFunc("GET /report", serveReport(b))
+	mux.HandleFunc("POST /domain", serveDomain(b))
 	s := &Server{ln: ln, http: http.Server{Handler: mux, ReadTimeout: 10 * time.Second}}
 	return s, nil
 }
@@ -214,7 +219,12 @@ func (c *Client) call(method, path string, into any) error {
 		return fmt.Errorf("%w at %s: is `facteur serve` running with this mail.toml? (%w)", ErrNoServer, c.path, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusInternalServerError:
+		text, err := io.ReadAll(io.LimitReader(resp.Body, maxRequest))
+		return errors.Join(errors.New(strings.TrimSpace(string(text))), err)
+	default:
 		return fmt.Errorf("the server at %s answered %s: is it an older facteur?", c.path, resp.Status)
 	}
 	return json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into)

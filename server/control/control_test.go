@@ -68,6 +68,17 @@ func (f *fake) Report(_ context.Context, days int) (*report.Digest, error) {
 	return &report.Digest{Sent: days}, nil
 }
 
+func (f *fake) Domain(_ context.Context, name string, rotate bool) (DomainFacts, error) {
+	if name != "example.org" {
+		return DomainFacts{}, errors.New("not ours")
+	}
+	state := "active"
+	if rotate {
+		state = "new"
+	}
+	return DomainFacts{Keys: []DomainKey{{State: state}}}, nil
+}
+
 func TestControl(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30)) // more than a socket address holds
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -121,6 +132,14 @@ func TestControl(t *testing.T) {
 		if _, err := c.Report(days); err == nil {
 			t.Errorf("%d days", days)
 		}
+	}
+	for _, rotate := range []bool{false, true} {
+		if facts, err := c.Domain("example.org", rotate); err != nil || len(facts.Keys) != 1 || (facts.Keys[0].State == "new") != rotate {
+			t.Errorf("%+v %v", facts, err)
+		}
+	}
+	if _, err := c.Domain("example.net", false); err == nil || err.Error() != "not ours" {
+		t.Error("a domain of others")
 	}
 	s.Close()
 	if err := <-done; err != nil {

@@ -86,7 +86,7 @@ type check struct {
 	Options
 	ctx       context.Context
 	addresses dns.Answer[netip.Addr] // of Hostname
-	mx        bool                   // Hostname is one of the MX
+	mx        bool                   // Hostname is one of the MX, or shall be
 }
 
 // Check compares all records with the DNS, in the order in which they matter.
