@@ -16,8 +16,10 @@ import (
 	"facteur/server/control"
 	"facteur/server/directory"
 	"facteur/server/dns"
+	"facteur/server/envelope"
 	"facteur/server/hook"
 	"facteur/server/report"
+	"facteur/server/senderauth"
 	"facteur/server/statedb"
 )
 
@@ -94,6 +96,11 @@ func (s *Server) filing(c *settings) func(address.Address) []hook.Hook {
 		}
 		return hooks
 	}
+}
+
+// authenticated counts the result of a message for the report to its author's domain.
+func (s *Server) authenticated(env envelope.Envelope, f senderauth.Facts, r senderauth.Results) {
+	s.reports.store.AddDMARC(report.FromResults(env.Recipients, f, r))
 }
 
 // namesTimeout bounds the look-ups of names for a report.

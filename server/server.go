@@ -254,7 +254,8 @@ func (s *Server) build(first *settings) error {
 	s.deliver = deliver.New(deliver.Options{Store: s.store, Spool: s.spool, Log: s.log}, s.deliverSettings(first))
 	s.senders = senderauth.NewVerifier(senderauth.VerifierOptions{Log: s.log}, s.senderSettings(first))
 	s.intake = intake.New(intake.Options{
-		Deliver: s.deliver, Store: s.store, Log: s.log, Verifier: s.senders, Sending: s.sending, Notify: s.noticeLater,
+		Deliver: s.deliver, Store: s.store, Log: s.log, Verifier: s.senders, Authenticated: s.authenticated,
+		Sending: s.sending, Notify: s.noticeLater,
 	}, s.intakeSettings(first))
 	s.auth = auth.New(auth.Options{
 		Directory: func() *directory.Directory { return s.live.Load().directory }, Trusted: s.trusts, Seen: s.loginSeen, Log: s.log,

@@ -23,8 +23,8 @@ type DMARCResult struct {
 	Override                Reason // why that is not what the policy asks for; zero: no reason
 	DKIM                    []DKIMAuth
 	SPF                     SPFAuth
-	// Report is set for a message that carries a report itself (IsReport): it is not
-	// counted, else two servers would report on each other's reports for ever.
+	// Report is set for a message that carries a report itself: it is not counted, else
+	// two servers would report on each other's reports for ever.
 	Report bool
 }
 

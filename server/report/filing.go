@@ -27,10 +27,11 @@ func (f Filing) Name() string { return "reports" }
 func (f Filing) Handles(s hook.Stage) bool { return s == hook.Deliver }
 
 // Run files a report, read; what comes to the addresses for reports and is none is
-// filed unread, for somebody may have something to say about reports.
+// filed unread, for somebody may have something to say about reports. Forged mail is
+// none of its business.
 func (f Filing) Run(ctx context.Context, call hook.Call) hook.Outcome {
 	content, ok := call.Message.Content.(*message.Content)
-	if !ok {
+	if !ok || call.Message.Auth != nil && call.Message.Auth.DMARC == "fail" {
 		return hook.Outcome{}
 	}
 	meant := false
@@ -67,7 +68,7 @@ func (f Filing) read(ctx context.Context, content *message.Content, m *hook.Mess
 	if err != nil {
 		return err
 	}
-	var from Sender
+	from := Sender{Proven: m.Auth != nil && m.Auth.DMARC == "pass"}
 	if list := content.Addresses("From"); len(list) == 1 {
 		from.Domain = string(list[0].Domain)
 	}

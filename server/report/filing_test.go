@@ -24,26 +24,29 @@ func TestFiling(t *testing.T) {
 		name, to string
 		body     []byte
 		want     string
+		auth     *hook.Auth
 	}{
-		{"a report", "dmarc-reports@example.org", good, seen},
-		{"at the other address", "TLS-Reports@example.com", good, seen},
-		{"at postmaster", "postmaster@example.org", good, seen},
-		{"at a person", "alice@example.org", good, seen},
-		{"about others", "dmarc-reports@example.org", foreign, unseen},
-		{"about others at a person", "alice@example.org", foreign, none},
-		{"broken", "dmarc-reports@example.org", broken, unseen},
-		{"broken at a person", "alice@example.org", broken, none},
-		{"mail", "alice@example.org", plain, none},
-		{"mail for the address", "tls-reports@example.org", plain, unseen},
-		{"the address elsewhere", "tls-reports@example.net", plain, none},
-		{"a TLS report in mixed", "tls-reports@example.org", mixed("multipart/mixed", "application/tlsrpt+gzip", "a", gzipped(t, sample(t, "google.json"))), seen},
+		{"a report", "dmarc-reports@example.org", good, seen, nil},
+		{"at the other address", "TLS-Reports@example.com", good, seen, nil},
+		{"at postmaster", "postmaster@example.org", good, seen, nil},
+		{"at a person", "alice@example.org", good, seen, nil},
+		{"about others", "dmarc-reports@example.org", foreign, unseen, nil},
+		{"about others at a person", "alice@example.org", foreign, none, nil},
+		{"broken", "dmarc-reports@example.org", broken, unseen, nil},
+		{"broken at a person", "alice@example.org", broken, none, nil},
+		{"mail", "alice@example.org", plain, none, nil},
+		{"mail for the address", "tls-reports@example.org", plain, unseen, nil},
+		{"the address elsewhere", "tls-reports@example.net", plain, none, nil},
+		{"a TLS report in mixed", "tls-reports@example.org", mixed("multipart/mixed", "application/tlsrpt+gzip", "a", gzipped(t, sample(t, "google.json"))), seen, nil},
+		{"forged", "dmarc-reports@example.org", good, none, &hook.Auth{DMARC: "fail"}},
+		{"proven", "dmarc-reports@example.org", good, seen, &hook.Auth{DMARC: "pass"}},
 	} {
 		content, err := message.ReadContent(envelope.Bytes(c.body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		res := hook.Run(t.Context(), []hook.Hook{{Program: Filing{w.store, ours}}}, hook.Call{
-			Stage: hook.Deliver, Message: &hook.Message{Recipients: []address.Address{address.MustParse(c.to)}, Content: content},
+			Stage: hook.Deliver, Message: &hook.Message{Recipients: []address.Address{address.MustParse(c.to)}, Content: content, Auth: c.auth},
 		})
 		var got []string
 		for _, a := range res.Actions {

@@ -18,7 +18,7 @@ const maxKeptRows = 2000
 // Sender is who a report came from.
 type Sender struct {
 	Domain string // of its From
-	Proven bool   // DKIM or SPF vouches for it (DMARC)
+	Proven bool   // it passes DMARC
 }
 
 // keptDMARC is a row of a DMARC report of others.

@@ -1,23 +1,26 @@
 package report
 
 import (
-	"facteur/server/message"
+	"slices"
+
+	"facteur/server/envelope"
 	"facteur/server/senderauth"
 )
 
 // FromResults makes what is counted of what package senderauth found out about a
-// message. Of a domain without a policy, and while it is not known whether there is
-// one, the result counts for nothing.
-func FromResults(f senderauth.Facts, h *message.Header, r senderauth.Results) DMARCResult {
+// message to these recipients. Of a domain without a policy, and while it is not known
+// whether there is one, the result counts for nothing; nor does mail of this machine
+// and of trusted networks.
+func FromResults(to []envelope.Recipient, f senderauth.Facts, r senderauth.Results) DMARCResult {
 	d := r.DMARC
-	if d.Policy == "" || d.Result == senderauth.TempError {
+	if f.Exempt || d.Policy == "" || d.Result == senderauth.TempError {
 		return DMARCResult{}
 	}
 	out := DMARCResult{
 		Policy: policyOf(d.Record), Source: f.IP, HeaderFrom: string(d.Domain), EnvelopeFrom: string(f.ReversePath.Domain),
 		Disposition: string(d.Disposition), DKIMAligned: d.DKIMAligned, SPFAligned: d.SPFAligned,
 		SPF:    SPFAuth{Domain: string(r.SPF.Domain), Scope: "mfrom", Result: string(r.SPF.Result)},
-		Report: d.Result == senderauth.Pass && IsReport(h),
+		Report: d.Result == senderauth.Pass && !slices.ContainsFunc(to, func(r envelope.Recipient) bool { return !IsReportAddress(r.ForwardPath) }),
 	}
 	if d.Override != "" {
 		out.Override = Reason{d.Override, d.Reason}

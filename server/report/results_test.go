@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"facteur/server/address"
-	"facteur/server/message"
+	"facteur/server/envelope"
 	"facteur/server/senderauth"
 )
 
@@ -27,34 +27,38 @@ func TestFromResults(t *testing.T) {
 		Source: facts.IP, HeaderFrom: "news.example.net", EnvelopeFrom: "bounce.example.net", Disposition: "none", DKIMAligned: true,
 		DKIM: []DKIMAuth{{"example.net", "s1", "pass", ""}, {"x.example", "", "fail", "body"}}, SPF: SPFAuth{"bounce.example.net", "mfrom", "softfail"},
 	}
-	plain, err := message.ParseHeader([]byte("Subject: hello\r\n\r\n"))
-	if err != nil {
-		t.Fatal(err)
+	to := func(list ...string) (all []envelope.Recipient) {
+		for _, a := range list {
+			all = append(all, envelope.Recipient{ForwardPath: address.MustParse(a)})
+		}
+		return all
 	}
-	report, err := message.ParseHeader([]byte("Subject: Report domain: example.org\r\n\r\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := FromResults(facts, plain, full); !reflect.DeepEqual(got, want) {
+	plain, report := to("dmarc-reports@example.org", "alice@example.org"), to("DMARC-reports@example.org", "tls-reports@example.com")
+	if got := FromResults(plain, facts, full); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
 	want.Report = true
-	if got := FromResults(facts, report, full); !reflect.DeepEqual(got, want) {
+	if got := FromResults(report, facts, full); !reflect.DeepEqual(got, want) {
 		t.Errorf("a report: %+v", got)
 	}
 	failed := full
 	failed.SPF = senderauth.SPF{HELO: true}
 	failed.DMARC.Result, failed.DMARC.Disposition, failed.DMARC.Override, failed.DMARC.Reason = senderauth.Fail, senderauth.Deliver, "mailing_list", "ARC"
 	facts.ReversePath = address.Address{}
-	if got := FromResults(facts, report, failed); got.Report || got.Override != (Reason{"mailing_list", "ARC"}) || got.SPF.Scope != "helo" || got.SPF.Result != "none" || got.EnvelopeFrom != "" {
+	if got := FromResults(report, facts, failed); got.Report || got.Override != (Reason{"mailing_list", "ARC"}) || got.SPF.Scope != "helo" || got.SPF.Result != "none" || got.EnvelopeFrom != "" {
 		t.Errorf("%+v", got)
 	}
+	facts.Exempt = true
+	if got := FromResults(plain, facts, full); !reflect.DeepEqual(got, DMARCResult{}) {
+		t.Errorf("%+v", got)
+	}
+	facts.Exempt = false
 	none := full
 	none.DMARC.Policy = ""
 	unsure := full
 	unsure.DMARC.Result = senderauth.TempError
 	for _, r := range []senderauth.Results{none, unsure} {
-		if got := FromResults(facts, plain, r); !reflect.DeepEqual(got, DMARCResult{}) {
+		if got := FromResults(plain, facts, r); !reflect.DeepEqual(got, DMARCResult{}) {
 			t.Errorf("%+v", got)
 		}
 	}
