@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,8 @@ type DailySettings struct {
 type Daily struct {
 	opts DailyOptions
 	live atomic.Pointer[DailySettings]
+
+	sending sync.Mutex // one round at a time
 }
 
 // NewDaily returns a Daily with its first settings; Run makes it work.
@@ -91,6 +94,8 @@ func (d *Daily) dueAt(day int64) time.Time {
 // Send sends the reports of all days that are over and not reported yet. It tells
 // whether nothing is left to be tried again.
 func (d *Daily) Send(ctx context.Context) (done bool) {
+	d.sending.Lock()
+	defer d.sending.Unlock()
 	s := d.opts.Store
 	if err := s.Forget(ctx); err != nil {
 		d.opts.Log.Error("report.forget", "error", err)
