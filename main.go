@@ -149,7 +149,8 @@ const description = `A mail server in one file: domains, people, aliases and rul
 First steps:
   facteur serve                 run with ./mail.toml
   facteur check                 look for mistakes before you save
-  facteur explain ADDRESS       see where mail to an address goes`
+  facteur explain ADDRESS       see where mail to an address goes
+  facteur dns DOMAIN            see what to publish in the DNS`
 
 // The exit codes: 0 done, 1 the thing asked about is wrong, 2 usage.
 const (
