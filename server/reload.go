@@ -59,6 +59,7 @@ func (s *Server) prepare(old *settings) (*settings, error) {
 
 // complete loads what stands outside mail.toml and its scripts.
 func (s *Server) complete(old, next *settings) (err error) {
+	next.directory = s.withSenders(next.Config.Directory)
 	if old != nil && next.Data != old.Data {
 		return fmt.Errorf("data can't change while the server runs: it serves %s; restart it to serve %s", old.Data, next.Data)
 	}
@@ -130,7 +131,7 @@ func (s *Server) watch(more []string, versions ...*settings) {
 }
 
 func (s *Server) deliverSettings(c *settings) deliver.Settings {
-	return deliver.Settings{Directory: c.directory, Hooks: s.filing(c), Location: c.Location}
+	return deliver.Settings{Hostname: string(c.Hostname), Directory: c.directory, Hooks: s.filing(c), Location: c.Location}
 }
 
 func (s *Server) intakeSettings(c *settings) intake.Settings {

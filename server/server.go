@@ -34,11 +34,13 @@ import (
 	"facteur/server/mailbox"
 	"facteur/server/mtasts"
 	"facteur/server/pop3d"
+	"facteur/server/redirect"
 	"facteur/server/relay"
 	"facteur/server/safefile"
 	"facteur/server/senderauth"
 	"facteur/server/smtpd"
 	"facteur/server/spool"
+	"facteur/server/srs"
 	"facteur/server/statedb"
 	"facteur/server/wire"
 )
@@ -63,30 +65,33 @@ type Server struct {
 	log     *slog.Logger
 	started time.Time
 
-	lock     *os.File
-	resolver *dns.Resolver
-	policies *mtasts.Store
-	relay    *relay.Relay
-	state    *statedb.DB
-	sending  *limit.Sending
-	notices  chan intake.Notice // to be written
-	own      ownAddresses
-	reports  reporting
-	store    *mailbox.Store
-	spool    *spool.Spool
-	deliver  *deliver.Deliverer
-	intake   *intake.Intake
-	auth     *auth.Authenticator
-	smtp     *smtpd.Server
-	imap     *imapd.Server
-	pop      *pop3d.Server
-	certs    certs.Live
-	senders  *senderauth.Verifier
-	keys     *senderauth.Keys
-	sockets  *listen.Set
-	control  *control.Server
-	watcher  *watcher
-	ready    chan struct{} // closed once all parts are there: the spool waits for it
+	lock      *os.File
+	resolver  *dns.Resolver
+	policies  *mtasts.Store
+	relay     *relay.Relay
+	state     *statedb.DB
+	sending   *limit.Sending
+	notices   chan intake.Notice // to be written
+	redirects *redirect.Memory
+	srs       *srs.Rewriter
+	tells     chan deliver.Notice // to be sent
+	own       ownAddresses
+	reports   reporting
+	store     *mailbox.Store
+	spool     *spool.Spool
+	deliver   *deliver.Deliverer
+	intake    *intake.Intake
+	auth      *auth.Authenticator
+	smtp      *smtpd.Server
+	imap      *imapd.Server
+	pop       *pop3d.Server
+	certs     certs.Live
+	senders   *senderauth.Verifier
+	keys      *senderauth.Keys
+	sockets   *listen.Set
+	control   *control.Server
+	watcher   *watcher
+	ready     chan struct{} // closed once all parts are there: the spool waits for it
 
 	reloading sync.Mutex // one reload at a time
 	live      atomic.Pointer[settings]
@@ -126,7 +131,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 
 // start builds the parts, lowest first, and begins to serve.
 func start(o ServeOptions) (_ *Server, err error) {
-	s := &Server{opts: o, started: time.Now(), log: newLog(o), ready: make(chan struct{}), stopping: make(chan struct{}), notices: make(chan intake.Notice, maxNotices)}
+	s := &Server{opts: o, started: time.Now(), log: newLog(o), ready: make(chan struct{}), stopping: make(chan struct{}), notices: make(chan intake.Notice, maxNotices), tells: make(chan deliver.Notice, maxNotices)}
 	defer func() {
 		if err != nil {
 			s.release()
@@ -163,6 +168,7 @@ func start(o ServeOptions) (_ *Server, err error) {
 	s.maintained.Go(s.maintain)
 	s.maintained.Go(s.writeNotices)
 	s.startReports()
+	s.maintained.Go(s.tellAll)
 	s.watch(nil, first)
 	go func() {
 		if err := s.control.Serve(); err != nil {
@@ -212,10 +218,13 @@ func (s *Server) openData(first *settings) error {
 	if err := s.openReports(first); err != nil {
 		return err
 	}
+	if err := s.openForwarding(first.Data); err != nil {
+		return err
+	}
 	// The spool before the mailboxes: it sweeps the drafts that a crash left.
 	s.spool, err = spool.Open(spool.Options{
 		Dir: spoolDir, FS: safefile.OS, Log: s.log, Hostname: string(first.Hostname), Attempt: (*attempts)(s),
-		Inject: s.notify,
+		Inject: s.notify, Told: s.told,
 	})
 	if err != nil {
 		return fmt.Errorf("opening the spool: %w", err)
@@ -251,7 +260,7 @@ func (s *Server) build(first *settings) error {
 	if err != nil {
 		return err
 	}
-	s.deliver = deliver.New(deliver.Options{Store: s.store, Spool: s.spool, Log: s.log}, s.deliverSettings(first))
+	s.deliver = deliver.New(s.deliverOptions(), s.deliverSettings(first))
 	s.senders = senderauth.NewVerifier(senderauth.VerifierOptions{Log: s.log}, s.senderSettings(first))
 	s.intake = intake.New(intake.Options{
 		Deliver: s.deliver, Store: s.store, Log: s.log, Verifier: s.senders, Authenticated: s.authenticated,

@@ -470,7 +470,8 @@ func TestMailOut(t *testing.T) {
 	if len(got) != 1 || !strings.HasPrefix(got[0].From, "FROM:<alice@example.org>") || !strings.HasPrefix(got[0].Helo, "EHLO mail.example.org") {
 		t.Fatalf("%+v", got)
 	}
-	if strings.Contains(got[0].Data, "Return-Path") || !strings.HasPrefix(got[0].Data, "Received: from localhost") || !strings.HasSuffix(got[0].Data, "\r\n\r\nHello\r\n") {
+	if strings.Contains(got[0].Data, "Return-Path") || !strings.HasPrefix(got[0].Data, "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org;") ||
+		!strings.Contains(got[0].Data, "\r\nReceived: from localhost") || !strings.HasSuffix(got[0].Data, "\r\n\r\nHello\r\n") {
 		t.Error(got[0].Data)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"facteur/server/control"
 	"facteur/server/directory"
 	"facteur/server/password"
+	"facteur/server/srs"
 )
 
 // Check prints all errors of the settings file and its scripts. The returned
@@ -66,6 +67,8 @@ func Explain(w io.Writer, path, addr string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	senders := srs.New(srs.Options{Dir: keysDir(cfg.Data), Store: offline{}})
+	cfg.Directory.Unwrap = func(a address.Address) (address.Address, error) { return unwrap(senders, a) }
 	dir := directory.New(cfg.Directory)
 	res := dir.Resolve(a)
 	if asJSON {
