@@ -40,6 +40,9 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (Receipt, e
 	if header, body, err = tx.authenticate(ctx, live, env, header, body); err != nil {
 		return Receipt{}, err
 	}
+	if err := tx.checkAuthor(live, header); err != nil {
+		return Receipt{}, err
+	}
 	if header, body, err = tx.complete(live, env, header, body); err != nil {
 		return Receipt{}, err
 	}

@@ -62,6 +62,9 @@ func (tx *Transaction) Rcpt(ctx context.Context, r envelope.Recipient) error {
 	if err := tx.mayReach(res); err != nil {
 		return err
 	}
+	if err := tx.mayPost(live, r); err != nil {
+		return err
+	}
 	dests := res.Destinations
 	if !res.Local {
 		dests = []directory.Destination{{Kind: directory.Remote, Address: r.ForwardPath}}
