@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"strconv"
@@ -65,7 +64,7 @@ func (w *world) startPeer(rules string) {
 // forward makes what listens at address reachable at port 25 of a loopback
 // address of its own, which it returns: mail servers have no other port.
 func (w *world) forward(address string) string {
-	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	host := loopback()
 	ln, err := net.Listen("tcp", net.JoinHostPort(host, "25"))
 	if err != nil && os.Getenv("E2E_REQUIRE") != "all" {
 		w.tb.Skipf("port 25 of a loopback address can't be had: %v", err)

@@ -28,6 +28,7 @@ type FaultProxyOptions struct {
 // receiver.
 type Handover struct {
 	ID, From, To string
+	At           time.Time // when the end of the content was sent
 	Reply        string    // of the receiver, its first line; "" when it gave none
 	Answered     time.Time // when the whole reply had been written to the sender; zero: never
 }
@@ -225,9 +226,10 @@ func (p *FaultProxy) number(n int) int {
 func (p *FaultProxy) handed(id, from string, to []string) []*Handover {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now := time.Now()
 	var list []*Handover
 	for _, rcpt := range to {
-		list = append(list, &Handover{ID: id, From: from, To: rcpt})
+		list = append(list, &Handover{ID: id, From: from, To: rcpt, At: now})
 	}
 	p.handovers = append(p.handovers, list...)
 	return slices.Clone(list)
