@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,7 +50,7 @@ func newFacteur(t *testing.T, s *site, dns string) *facteur {
 			f.server.kill()
 		}
 		if t.Failed() && f.log != nil {
-			t.Logf("the log of %s:\n%s", s.name, strings.Join(append(f.before, f.log.text()), "-- next life\n"))
+			t.Logf("the log of %s:\n%s", s.name, strings.Join(append(f.before, f.log.text()), "\n-- killed\n"))
 		}
 	})
 	return f
@@ -121,7 +122,7 @@ func (f *facteur) stillborn(after time.Duration) error {
 	if err != nil {
 		return err
 	}
-	time.AfterFunc(after, func() { _ = s.cmd.Process.Kill() }) // the Wait below sees it
+	time.AfterFunc(after, func() { f.kill(s) })
 	<-s.gone
 	return nil
 }
@@ -130,7 +131,7 @@ func (f *facteur) kill(s *server) {
 	f.mu.Lock()
 	f.kills = append(f.kills, time.Now())
 	f.mu.Unlock()
-	_ = s.cmd.Process.Kill() // live waits for its end
+	_ = s.cmd.Process.Kill() // its end is waited for
 }
 
 var nextTry = regexp.MustCompile(`"next":"[^"]*"`)
@@ -206,13 +207,8 @@ func (f *facteur) mail() (map[string][]string, error) {
 // noteTime is how long a sender may take to make an answer durable.
 const noteTime = 500 * time.Millisecond
 
-func (f *facteur) killed(after time.Time) bool {
+func (f *facteur) killed(from, to time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, k := range f.kills {
-		if k.After(after) && k.Sub(after) < slack(noteTime) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.kills, func(k time.Time) bool { return k.After(from) && k.Before(to.Add(slack(noteTime))) })
 }

@@ -186,4 +186,4 @@ func (p *postfix) mail() (map[string][]string, error) {
 	return mail, nil
 }
 
-func (p *postfix) killed(time.Time) bool { return false }
+func (p *postfix) killed(_, _ time.Time) bool { return false }

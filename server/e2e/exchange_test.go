@@ -79,8 +79,9 @@ type host interface {
 	hurry() error
 	// mail is what its mailboxes hold, by address.
 	mail() (map[string][]string, error)
-	// killed tells whether it was killed soon after a moment.
-	killed(after time.Time) bool
+	// killed tells whether it was killed while it got an answer, or before it could
+	// note it.
+	killed(from, to time.Time) bool
 }
 
 // boxes are the recipients at each site; sender@ gets the reports.
