@@ -72,6 +72,13 @@ func (a *attempts) inject(ctx context.Context, item spool.Item) []spool.Result {
 // send relays to the servers of the domain.
 func send(ctx context.Context, r *relay.Relay, item spool.Item) []spool.Result {
 	m := relay.Message{ID: item.ID, Domain: item.Domain, Sender: item.Envelope.Sender, Recipients: item.Envelope.Recipients, Body: item.Body}
+	m.Done = func(done map[int]relay.Result) {
+		some := make(map[int]spool.Result, len(done))
+		for i, res := range done {
+			some[i] = spool.Result(res)
+		}
+		item.Done(some)
+	}
 	results := make([]spool.Result, len(m.Recipients))
 	for i, res := range r.Attempt(ctx, m) {
 		results[i] = spool.Result(res)

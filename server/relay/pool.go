@@ -92,6 +92,10 @@ func (p *pool) put(key poolKey, c *client) bool {
 	return true
 }
 
+// end ends a session. Whoever used it does not wait for the answer to QUIT: what
+// became of the message is not known elsewhere until then.
+func (p *pool) end(c *client) { p.watchers.Go(c.close) }
+
 // watch waits for anything to happen to an idle session.
 func (p *pool) watch(key poolKey, c *client) {
 	_, err := c.r.Peek(1)

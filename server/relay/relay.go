@@ -189,6 +189,10 @@ type Message struct {
 	Sender     envelope.Sender
 	Recipients []envelope.Recipient
 	Body       envelope.Body // CRLF line ends
+	// Done is told of recipients that are done, by their places, while the attempt
+	// goes on for others: that may take long, and who forgets them meanwhile would
+	// send them the message twice. May be nil.
+	Done func(map[int]Result)
 }
 
 // Result is the fate of one recipient.
@@ -234,6 +238,7 @@ func (r *Relay) Attempt(ctx context.Context, m Message) []Result {
 		if len(a.t.open) == 0 || sessions == maxSessions || ctx.Err() != nil {
 			break
 		}
+		a.t.tell()
 	}
 	return a.t.finish()
 }
@@ -275,5 +280,5 @@ func (a *attempt) done(key poolKey, c *client, spent bool) {
 	if c.unwatch() && !spent && !c.broken && a.live == a.Relay.live.Load() && a.pool.put(key, c) {
 		return
 	}
-	c.close()
+	a.pool.end(c)
 }

@@ -18,6 +18,7 @@ type transaction struct {
 	results    []Result
 	told       []bool // a result was set
 	open       []int  // recipients that are not done
+	fresh      []int  // recipients that are done and of which tell has not told
 	utf8Header bool   // the header can only travel with SMTPUTF8
 	waivesTLS  bool   // the author prefers delivery to encryption (RFC 8689 5)
 	seven      seven  // the message without 8-bit content
@@ -43,6 +44,21 @@ func newTransaction(m Message) *transaction {
 func (t *transaction) final(i int, r Result) {
 	t.soft(i, r)
 	t.open = slices.DeleteFunc(t.open, func(j int) bool { return i == j })
+	t.fresh = append(t.fresh, i)
+}
+
+// tell tells what is done for good.
+func (t *transaction) tell() {
+	done := make(map[int]Result)
+	for _, i := range t.fresh {
+		if r := t.results[i]; r.Fault == nil || !fault.Temporary(r.Fault) {
+			done[i] = r
+		}
+	}
+	t.fresh = nil
+	if len(done) > 0 && t.msg.Done != nil {
+		t.msg.Done(done)
+	}
 }
 
 // soft sets what becomes of a recipient if no other server takes it.

@@ -53,6 +53,7 @@ func (s *Spool) attempt(sl *slot) (next time.Time) {
 	defer b.Close()
 	for part := range slices.Chunk(places, maxAtOnce) {
 		item := newItem(it.id, r, part, b)
+		item.Done = func(done map[int]Result) { s.settleSome(sl, part, done) }
 		results := s.opts.Attempt.Attempt(s.ctx, item)
 		s.reached(item, sl.dest, results)
 		if next, err = s.settle(sl, part, outcome{results: results}); err != nil {
@@ -162,6 +163,21 @@ func (s *Spool) settle(sl *slot, places []int, o outcome) (time.Time, error) {
 		}
 	}
 	return next, nil
+}
+
+// settleSome puts the results of some of the recipients of an attempt into the record
+// while it goes on for others. What can't be written now is settled at its end.
+func (s *Spool) settleSome(sl *slot, part []int, done map[int]Result) {
+	var places []int
+	var o outcome
+	for n, i := range part {
+		if res, ok := done[n]; ok && (res.Fault == nil || !fault.Temporary(res.Fault)) {
+			places, o.results = append(places, i), append(o.results, res)
+		}
+	}
+	if len(places) > 0 {
+		s.settle(sl, places, o)
+	}
 }
 
 // keep makes a changed record durable, and removes the entry when it is finished. It

@@ -75,6 +75,9 @@ type Item struct {
 	Local      bool           // all are local: one box
 	Domain     address.Domain // of all of them
 	Body       envelope.Body  // valid until Attempt returns
+	// Done makes durable that some recipients, by their places, are done, while the
+	// attempt goes on for others. Their results are returned all the same.
+	Done func(map[int]Result)
 }
 
 // Result is the fate of one recipient in one attempt.
