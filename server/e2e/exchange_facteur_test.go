@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -110,7 +110,7 @@ func (f *facteur) live(lives int, length time.Duration, random *rand.Rand) error
 			return fmt.Errorf("%s ended by itself: %v\n%s", f.name, s.err, f.log.text())
 		}
 		f.reachable("", "")
-		if err := f.age(); err != nil {
+		if err := f.hurry(); err != nil {
 			return err
 		}
 	}
@@ -134,24 +134,12 @@ func (f *facteur) kill(s *server) {
 	_ = s.cmd.Process.Kill() // its end is waited for
 }
 
-var nextTry = regexp.MustCompile(`"next":"[^"]*"`)
-
-// age makes all that waits in the spool due. The binary has no other clock than
-// the machine's, so the time comes by writing an earlier one into the entries.
-func (f *facteur) age() error {
-	entries, err := filepath.Glob(filepath.Join(f.dir, "data/spool/queue/*.env"))
-	if err != nil {
-		return err
-	}
-	for _, path := range entries {
-		record, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		record = nextTry.ReplaceAll(record, []byte(`"next":"2026-01-01T00:00:00Z"`))
-		if err := os.WriteFile(path, record, 0o600); err != nil {
-			return err
-		}
+// hurry makes all that waits due now, also while the server does not run.
+func (f *facteur) hurry() error {
+	cmd := exec.Command("facteur", "queue", "retry", "--all", "-c", "mail.toml")
+	cmd.Dir = f.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: facteur queue retry: %w: %s", f.name, err, out)
 	}
 	return nil
 }
@@ -167,22 +155,6 @@ func (f *facteur) login() string { return "sender@" + f.domain + " demo" }
 func (f *facteur) waiting() (int, error) {
 	st, err := askStatus(f.dir)
 	return st.Queue, err
-}
-
-var deferred = regexp.MustCompile(`\bmsg=spool\.deferred\b`)
-
-func (f *facteur) hurry() error {
-	if _, ok, _ := f.log.take(deferred); !ok {
-		return nil // it is at work
-	}
-	f.reachable("", "")
-	if err := f.server.terminate(); err != nil {
-		return err
-	}
-	if err := f.age(); err != nil {
-		return err
-	}
-	return f.start()
 }
 
 func (f *facteur) mail() (map[string][]string, error) {
