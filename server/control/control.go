@@ -38,13 +38,6 @@ type Status struct {
 	Removed []Removed `json:"removed,omitempty"` // accounts that are gone from the settings, whose mail is still there
 }
 
-// QueueStatus counts the entries of the spool.
-type QueueStatus struct {
-	Messages int        `json:"queue_messages"`
-	Held     int        `json:"queue_held"`             // of them
-	Oldest   *time.Time `json:"queue_oldest,omitempty"` // when the oldest was received
-}
-
 // Removed is an account that mail.toml does not name any more.
 type Removed struct {
 	Account string     `json:"account"`

@@ -12,6 +12,13 @@ import (
 	"time"
 )
 
+// QueueStatus counts the entries of the spool.
+type QueueStatus struct {
+	Messages int        `json:"queue_messages"`
+	Held     int        `json:"queue_held"`             // of them
+	Oldest   *time.Time `json:"queue_oldest,omitempty"` // when the oldest was received
+}
+
 // Queued is an entry of the spool.
 type Queued struct {
 	ID         string            `json:"id"`
