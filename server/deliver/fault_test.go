@@ -134,10 +134,10 @@ func TestAllUndone(t *testing.T) {
 			if op.Kind != "link" {
 				return nil
 			}
-			if strings.HasSuffix(op.To, ".env") {
+			if strings.HasSuffix(op.To, ".one") {
 				entries++
 			}
-			if entries == 3 && strings.HasSuffix(op.To, ".env") || inFolder(op.To, "bob/mail/new") {
+			if entries == 3 && strings.HasSuffix(op.To, ".one") || inFolder(op.To, "bob/mail/new") {
 				return errBroken
 			}
 			return nil

@@ -31,7 +31,13 @@ func (t *transaction) draft(prefix []byte) (*draft, error) {
 		}
 	}
 	d := &draft{prefix: prefix}
-	if d.file, d.err = t.write(prefix, t.msg.Body); d.err == nil {
+	d.file, d.err = t.write(prefix, t.msg.Body)
+	if d.err == nil {
+		if err := d.file.Sync(); err != nil { // several may link it from here on
+			d.err = unavailable(err)
+		}
+	}
+	if d.err == nil {
 		if d.summary, d.err = message.Summarize(d.file, d.file.Size()); d.err != nil {
 			d.err = unavailable(d.err)
 		}
@@ -40,6 +46,7 @@ func (t *transaction) draft(prefix []byte) (*draft, error) {
 	return d, d.err
 }
 
+// write writes a form. It is not synced yet: the spool appends to it.
 func (t *transaction) write(prefix []byte, body envelope.Body) (*safefile.Draft, error) {
 	f, err := t.opts.Store.Draft()
 	if err != nil {
@@ -48,9 +55,6 @@ func (t *transaction) write(prefix []byte, body envelope.Body) (*safefile.Draft,
 	_, err = f.Write(prefix)
 	if err == nil {
 		err = copyBody(f, body)
-	}
-	if err == nil {
-		err = f.Sync()
 	}
 	if err != nil {
 		f.Discard()

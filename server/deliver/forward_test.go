@@ -232,7 +232,7 @@ func TestSentOnUndone(t *testing.T) {
 		w.remember()
 		w.hooks["bob@example.org"] = does(sendOn("y@example.net", false))
 		disk.set(func(op safefile.Op) error {
-			if op.Kind == "link" && strings.HasSuffix(op.To, ".env") {
+			if op.Kind == "link" && strings.HasSuffix(op.To, ".one") {
 				return errBroken
 			}
 			return nil
@@ -277,7 +277,7 @@ func TestNotedLast(t *testing.T) {
 		taken(t, w.send(mail{text: "hello", to: []string{"bob@example.org", "team@example.org"}}))
 		disk.set(nil)
 		synctest.Wait()
-		if n := len(noted(w)); n != 4 || files < 7 {
+		if n := len(noted(w)); n != 4 || files < 6 {
 			t.Errorf("%d are noted, %d files linked", n, files)
 		}
 	})

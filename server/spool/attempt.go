@@ -46,7 +46,7 @@ func (s *Spool) attempt(sl *slot) (next time.Time) {
 		}
 		return next
 	}
-	b, err := s.store.open(it.id)
+	b, err := s.store.open(it.id, r)
 	if err != nil {
 		return s.unreadable(it, err)
 	}
@@ -189,7 +189,7 @@ func (s *Spool) keep(it *item, r *record, events []Event) ([]Event, error) {
 	}
 	var err error
 	if r.finished() {
-		if err = s.store.remove(it.id); err == nil {
+		if err = s.store.remove(it.id, r); err == nil {
 			s.log.Info("spool.finished", "id", it.id)
 			s.mu.Lock()
 			it.held = false

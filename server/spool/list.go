@@ -143,7 +143,7 @@ func (s *Spool) Show(id string) (Detail, error) {
 		return Detail{}, gone(id, err)
 	}
 	d := Detail{Summary: s.summary(id, r), Envelope: r.envelope()}
-	if b, err := s.store.open(id); err == nil {
+	if b, err := s.store.open(id, r); err == nil {
 		if h, err := message.ReadHeader(b); err == nil {
 			d.Subject = h.Subject()
 		}

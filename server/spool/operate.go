@@ -145,7 +145,7 @@ func (s *Spool) Drop(id string, to Match) (Summary, error) {
 		}
 	}
 	if to == (Match{}) || r.finished() {
-		err = s.removeLocked(it)
+		err = s.removeLocked(it, r)
 	} else {
 		err = s.replaceLocked(it, r)
 	}
@@ -156,8 +156,8 @@ func (s *Spool) Drop(id string, to Match) (Summary, error) {
 }
 
 // removeLocked ends an entry, whatever it owes. it.mu is held.
-func (s *Spool) removeLocked(it *item) error {
-	if err := s.store.remove(it.id); err != nil {
+func (s *Spool) removeLocked(it *item, r *record) error {
+	if err := s.store.remove(it.id, r); err != nil {
 		return fmt.Errorf("drop %s from the spool: %w", it.id, err)
 	}
 	it.gone, it.unsaved = true, nil

@@ -25,15 +25,18 @@ const (
 
 // record is what ID.env holds.
 type record struct {
-	Version    int           `json:"version"`
-	ID         string        `json:"id"` // of the message; the entry's may have a number behind it
-	Received   time.Time     `json:"received"`
-	Size       int64         `json:"size"`
-	Sender     senderRecord  `json:"sender"`
-	Session    sessionRecord `json:"session"`
-	Hold       string        `json:"hold,omitempty"`
-	NotBefore  time.Time     `json:"not_before,omitzero"` // counts as Received for all that takes long
-	Recipients []rcptRecord  `json:"recipients"`          // their places never change
+	Version  int           `json:"version"`
+	ID       string        `json:"id"` // of the message; the entry's may have a number behind it
+	Received time.Time     `json:"received"`
+	Size     int64         `json:"size"`
+	Sender   senderRecord  `json:"sender"`
+	Session  sessionRecord `json:"session"`
+	// Single tells that the message is in ID.one, Saved that there is an ID.env.
+	Single     bool         `json:"single,omitempty"`
+	Saved      bool         `json:"-"`
+	Hold       string       `json:"hold,omitempty"`
+	NotBefore  time.Time    `json:"not_before,omitzero"` // counts as Received for all that takes long
+	Recipients []rcptRecord `json:"recipients"`          // their places never change
 }
 
 type senderRecord struct {
@@ -122,7 +125,7 @@ func (t text) String() string { return address.Address(t).String() }
 // newRecord makes the record of a new entry.
 func newRecord(e Entry, size int64, now time.Time) *record {
 	env := e.Envelope
-	r := &record{ID: env.ID, Received: env.Received, Size: size}
+	r := &record{Single: true, ID: env.ID, Received: env.Received, Size: size}
 	if r.Received.IsZero() {
 		r.Received = now
 	}

@@ -126,7 +126,7 @@ func (s *Spool) reported(it *item, reportID string) (*record, error) {
 
 // sendReport makes a delivery status notification and sends it on its way.
 func (s *Spool) sendReport(it *item, r *record, rcpts []rcptRecord) error {
-	b, err := s.store.open(it.id)
+	b, err := s.store.open(it.id, r)
 	if err != nil {
 		return err
 	}

@@ -2,13 +2,21 @@
 // tries them again and again: those of other servers, and local ones whose delivery
 // failed for a while. It decides when and what; how is the business of an Attempter.
 //
-// An entry is two files in the folder queue: ID.msg, the message, which is never
-// changed, and ID.env, a JSON record of the envelope and the state of each recipient,
-// which is replaced as a whole after every attempt. The entry exists if and only if
-// ID.env does. So a crash loses nothing, and repeats at most the attempts that were
-// under way: an entry is durable when Add returns, and it goes only once no recipient
-// waits and every delivery status notification (DSN, RFC 3461) that it owes is durable
+// An entry is a file in the folder queue, ID.one: the message, and behind it a JSON
+// record of the envelope and the state of each recipient. It is never changed; what
+// changes in the record after an attempt goes into a second file, ID.env, which is
+// replaced as a whole and then counts alone. The entry exists if and only if ID.one
+// does. (Those of older versions are ID.msg and ID.env, and exist while ID.env does.)
+// So a crash loses nothing, and repeats at most the attempts that were under way: an
+// entry is durable when Add returns, and it goes only once no recipient waits and
+// every delivery status notification (DSN, RFC 3461) that it owes is durable
 // elsewhere. A record that can't be read is set aside as ID.bad and never removed.
+//
+// What is held (Entry.Hold) or scheduled (Entry.NotBefore, RFC 4865) is not tried until
+// it is released or its time has come. Fresh mail goes before the backlog, whose rate
+// is limited; a destination of which no server answers is left alone for a while. The
+// sender is told of a delay after some hours and of a failure at the end (RFC 3461), but
+// nobody gets more than a few reports an hour.
 //
 // Locks: Spool.mu guards the schedule, in memory, and is never held over input or
 // output. Each entry has a lock that is held while its record is replaced; it is taken
@@ -19,7 +27,7 @@
 // In memory an entry takes some 300 octets: records are read when they are needed.
 //
 // It does not choose servers (package relay), deliver (package deliver), rewrite
-// addresses (package redirect), tell of delays, or limit how much is sent.
+// addresses (package redirect), or limit how much is sent.
 package spool
 
 import (
@@ -248,7 +256,8 @@ type Pending struct {
 }
 
 // Add makes an entry of a message, which must be complete, and returns when it is
-// durable; then it must be released or dropped. The draft remains the caller's.
+// durable; then it must be released or dropped. It appends to the draft, which must be
+// linked nowhere; the caller then discards it.
 //
 // It may be repeated after a crash: an entry of the same message for the same
 // recipients is taken as this one as long as it is there. An entry that has nothing
@@ -315,8 +324,9 @@ func (p *Pending) Drop() error {
 	if p.record == nil {
 		return nil
 	}
+	r := p.record
 	p.record = nil
-	if err := p.spool.store.remove(p.id); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := p.spool.store.remove(p.id, r); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("drop %s from the spool: %w", p.id, err)
 	}
 	p.spool.log.Info("spool.dropped", "id", p.id)

@@ -215,7 +215,7 @@ func TestDamaged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.start()
-		for _, id := range []string{"m1", "m2", "m3", "m4"} {
+		for _, id := range []string{"m1", "m3", "m4", "m11"} {
 			w.add(entry(id, "bob@example.net"))
 		}
 		w.stop()
@@ -225,20 +225,27 @@ func TestDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		one := string(read(t, filepath.Join(queue, "m1.one")))
+		record := strings.TrimSuffix(one[len(content):strings.Index(one, footerWord)], "\n")
+		older := strings.Replace(record, `"single":true,`, "", 1)
 		write("m1.env", "{")
-		os.Remove(filepath.Join(queue, "m2.msg"))
-		write("m3.env", strings.Replace(string(read(t, filepath.Join(queue, "m3.env"))), `"version":1`, `"version":3`, 1))
+		write("m2.env", older) // its message is lost
+		write("m3.one", strings.Replace(string(read(t, filepath.Join(queue, "m3.one"))), `"version":1`, `"version":3`, 1))
 		write("m5.msg", "an orphan")
 		write("m6.new", "half")
+		write("m10.env", record) // its message went first: it is done
+		write("m11.one", one[:len(content)+5])
+		write("m12.env", older)
+		write("m12.msg", content)
 		w.start()
 		synctest.Wait()
-		same(t, "tried", w.tried(), "+0s example.net: bob@example.net")
+		same(t, "tried", w.tried(), "+0s example.net: bob@example.net", "+0s example.net: bob@example.net")
 		var left []string
 		entries, _ := os.ReadDir(queue)
 		for _, e := range entries {
 			left = append(left, e.Name())
 		}
-		same(t, "left", left, "m1.bad", "m1.msg", "m2.bad", "m3.bad", "m3.msg")
+		same(t, "left", left, "m1.bad", "m1.one", "m2.bad", "m3.bad", "m11.bad")
 		// Its id is not given again.
 		if p := w.add(entry("m1", "bob@example.net")); p.ID() != "m1-1" {
 			t.Error(p.ID())
@@ -247,22 +254,24 @@ func TestDamaged(t *testing.T) {
 		}
 		// The same while it runs.
 		w.failWith(busy, "mx.example.net")
-		for _, id := range []string{"m7", "m8", "m9"} {
+		for _, id := range []string{"m7", "m8", "m9", "m13"} {
 			w.add(entry(id, "bob@example.net")).Release()
 		}
 		synctest.Wait()
 		w.tried()
 		write("m7.env", "{")
-		os.Remove(filepath.Join(queue, "m8.msg"))
+		os.Remove(filepath.Join(queue, "m8.one"))
 		os.Remove(filepath.Join(queue, "m9.env"))
-		os.Remove(filepath.Join(queue, "m9.msg"))
+		os.Remove(filepath.Join(queue, "m9.one"))
+		os.Truncate(filepath.Join(queue, "m13.one"), int64(len(content)-1))
+		time.Sleep(time.Second) // for the rate of the backlog
 		w.RetryAll()
 		synctest.Wait()
 		same(t, "tried", w.tried())
 		if n := w.Len(); n != 0 {
 			t.Error(n, "entries are left")
 		}
-		for _, name := range []string{"m7.bad", "m7.msg", "m8.bad"} {
+		for _, name := range []string{"m7.bad", "m7.one", "m8.bad", "m13.bad", "m13.one"} {
 			read(t, filepath.Join(queue, name))
 		}
 		w.stop()

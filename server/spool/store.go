@@ -25,49 +25,50 @@ type store struct {
 
 // The kinds of files of an entry.
 const (
-	msgFile = ".msg" // the message
-	envFile = ".env" // the record: the entry exists if and only if this does
+	oneFile = ".one" // the message with its first record behind it: it is an entry alone
+	envFile = ".env" // the record that counts in place of that one
+	msgFile = ".msg" // the message of an entry of an older version: .env makes it one
 	newFile = ".new" // a record that is about to become .env
 	badFile = ".bad" // a record that can't be read
 )
 
 func (st *store) path(id, kind string) string { return filepath.Join(st.dir, id+kind) }
 
-// add makes an entry and returns its id when it is durable.
+// add makes an entry of a draft, to which it appends, and returns its id when it is
+// durable.
 func (st *store) add(r *record, d *safefile.Draft) (id string, err error) {
-	if err := d.Sync(); err != nil {
-		return "", err
-	}
 	data, err := r.encode()
 	if err != nil {
 		return "", err
 	}
-	if id, err = st.linkMessage(r.ID, d); err != nil {
+	if _, err := d.Write(appendix(data)); err != nil {
 		return "", err
 	}
-	if err = st.linkRecord(st.path(id, envFile), data); err == nil {
-		err = st.syncer.Sync(st.dir)
+	if err := d.Sync(); err != nil {
+		return "", err
 	}
-	if err != nil {
+	if id, err = st.link(r.ID, d); err != nil {
+		return "", err
+	}
+	if err = st.syncer.Sync(st.dir); err != nil {
 		// Not added, whatever reached the disk: what can't be removed now is an entry
 		// after a crash, which is better than none.
-		return "", errors.Join(err, st.remove(id))
+		return "", errors.Join(err, st.remove(id, r))
 	}
 	return id, nil
 }
 
-// linkMessage links a message under an id that is not taken.
-func (st *store) linkMessage(id string, d *safefile.Draft) (string, error) {
+// link links a draft under an id that is not taken.
+func (st *store) link(id string, d *safefile.Draft) (string, error) {
 	free := id
 	for n := 1; ; n++ {
-		err := d.Link(st.path(free, msgFile))
+		err := d.Link(st.path(free, oneFile))
 		if err == nil {
 			// An entry whose message was lost may have left its record.
-			if st.taken(free) {
-				err = errors.Join(fs.ErrExist, st.fs.Remove(st.path(free, msgFile)))
-			} else {
+			if !st.taken(free) {
 				return free, nil
 			}
+			err = errors.Join(fs.ErrExist, st.fs.Remove(st.path(free, oneFile)))
 		}
 		if !errors.Is(err, fs.ErrExist) || n > 1000 {
 			return "", err
@@ -80,7 +81,7 @@ func (st *store) linkMessage(id string, d *safefile.Draft) (string, error) {
 func numbered(id string, n int) string { return id + "-" + strconv.Itoa(n) }
 
 func (st *store) taken(id string) bool {
-	for _, kind := range []string{envFile, badFile} {
+	for _, kind := range []string{envFile, msgFile, badFile} {
 		if _, err := os.Lstat(st.path(id, kind)); err == nil {
 			return true
 		}
@@ -106,6 +107,7 @@ func (st *store) linkRecord(path string, data []byte) error {
 
 // save replaces the record of an entry; it is durable when it returns.
 func (st *store) save(id string, r *record) error {
+	r.Saved = true
 	data, err := r.encode()
 	if err != nil {
 		return err
@@ -139,12 +141,11 @@ var (
 // read reads the record of an entry. It is fs.ErrNotExist when there is no such
 // entry, and errBad when it is damaged.
 func (st *store) read(id string) (*record, error) {
-	f, err := os.Open(st.path(id, envFile))
-	if err != nil {
-		return nil, err
+	b, err := st.readEnv(id)
+	single := errors.Is(err, fs.ErrNotExist)
+	if single {
+		b, err = st.readOne(id)
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxRecord))
 	if err != nil {
 		return nil, err
 	}
@@ -152,21 +153,62 @@ func (st *store) read(id string) (*record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errBad, err)
 	}
+	r.Single, r.Saved = r.Single || single, !single
 	return r, nil
+}
+
+func (st *store) readEnv(id string) ([]byte, error) {
+	f, err := os.Open(st.path(id, envFile))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxRecord))
+}
+
+func (st *store) readOne(id string) ([]byte, error) {
+	f, err := os.Open(st.path(id, oneFile))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := readAppendix(f)
+	if errors.Is(err, errNoRecord) {
+		err = fmt.Errorf("%w: %w", errBad, err)
+	}
+	return b, err
 }
 
 // body is the message of an entry.
 type body struct {
-	*os.File
+	file *os.File
 	size int64
 }
 
-// Size is that of the file.
+// Close closes the file.
+func (b body) Close() error { return b.file.Close() }
+
+// Size is that of the message: a record may stand behind it.
 func (b body) Size() int64 { return b.size }
 
-// open opens the message of an entry. It is errBad when it is missing.
-func (st *store) open(id string) (body, error) {
-	f, err := os.Open(st.path(id, msgFile))
+// ReadAt reads the message alone.
+func (b body) ReadAt(p []byte, off int64) (int, error) {
+	if off >= b.size {
+		return 0, io.EOF
+	}
+	if rest := b.size - off; int64(len(p)) > rest {
+		n, err := b.file.ReadAt(p[:rest], off)
+		if err == nil {
+			err = io.EOF
+		}
+		return n, err
+	}
+	return b.file.ReadAt(p, off)
+}
+
+// open opens the message of an entry. It is errBad when it is missing or cut.
+func (st *store) open(id string, r *record) (body, error) {
+	f, err := os.Open(st.path(id, r.messageFile()))
 	if errors.Is(err, fs.ErrNotExist) {
 		return body{}, errNoMessage
 	}
@@ -174,25 +216,43 @@ func (st *store) open(id string) (body, error) {
 		return body{}, err
 	}
 	info, err := f.Stat()
+	if err == nil && info.Size() < r.Size {
+		err = fmt.Errorf("%w: the message has %d octets of %d", errBad, info.Size(), r.Size)
+	}
 	if err != nil {
 		f.Close()
 		return body{}, err
 	}
-	return body{f, info.Size()}, nil
+	return body{f, r.Size}, nil
 }
 
-// remove ends an entry; that it is gone is durable when it returns. The message goes
-// last: without its record it is swept at the next start.
-func (st *store) remove(id string) error {
-	err := st.fs.Remove(st.path(id, envFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// messageFile is the kind of the file with the message.
+func (r *record) messageFile() string {
+	if r.Single {
+		return oneFile
+	}
+	return msgFile
+}
+
+// remove ends an entry; that it is gone is durable when it returns. What makes it an
+// entry goes first; what is left of it after a crash is swept at the next start.
+func (st *store) remove(id string, r *record) error {
+	first, last := envFile, msgFile
+	if r.Single {
+		// The record behind the message must not count again.
+		first, last = oneFile, envFile
+	}
+	if err := st.fs.Remove(st.path(id, first)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := st.syncer.Sync(st.dir); err != nil {
 		return err
 	}
-	if err := st.fs.Remove(st.path(id, msgFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		st.log.Warn("spool.leftover", "file", st.path(id, msgFile), "err", err)
+	if r.Single && !r.Saved {
+		return nil
+	}
+	if err := st.fs.Remove(st.path(id, last)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		st.log.Warn("spool.leftover", "file", st.path(id, last), "err", err)
 	}
 	return nil
 }
@@ -201,6 +261,9 @@ func (st *store) remove(id string) error {
 func (st *store) setAside(id string, why error) {
 	st.log.Error("spool.damaged", "id", id, "err", why, "kept_as", st.path(id, badFile))
 	err := st.fs.RenameNoReplace(st.path(id, envFile), st.path(id, badFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = st.fs.RenameNoReplace(st.path(id, oneFile), st.path(id, badFile))
+	}
 	if err == nil {
 		err = st.syncer.Sync(st.dir)
 	}
@@ -221,7 +284,7 @@ func (st *store) scan(found func(id string, r *record)) error {
 	if err != nil {
 		return err
 	}
-	slices.Sort(names) // the files of an entry follow each other: bad, env, msg, new
+	slices.Sort(names) // the files of an entry follow each other: bad, env, msg, new, one
 	for len(names) > 0 {
 		id := entryID(names[0])
 		n := 1
@@ -244,20 +307,48 @@ func (st *store) found(id string, names []string, found func(string, *record)) {
 		st.sweep(id + newFile)
 	}
 	switch {
-	case has(envFile) && !has(msgFile):
-		st.setAside(id, errNoMessage)
+	case has(badFile): // for the operator
 	case has(envFile):
-		r, err := st.read(id)
-		switch {
-		case err == nil:
-			found(id, r)
-		case errors.Is(err, errBad):
-			st.setAside(id, err)
-		default:
-			st.log.Error("spool.unreadable", "id", id, "err", err)
+		st.foundRecord(id, has, found)
+	case has(oneFile):
+		st.load(id, found)
+		if has(msgFile) {
+			st.sweep(id + msgFile)
 		}
-	case has(msgFile) && !has(badFile): // never added, or done
+	case has(msgFile): // never added, or done
 		st.sweep(id + msgFile)
+	}
+}
+
+// foundRecord looks at an entry that has a record of its own.
+func (st *store) foundRecord(id string, has func(kind string) bool, found func(string, *record)) {
+	r, err := st.read(id)
+	switch {
+	case err == nil && r.Single && !has(oneFile): // done
+		st.sweep(id + envFile)
+		return
+	case err == nil && !r.Single && !has(msgFile):
+		st.setAside(id, errNoMessage)
+		return
+	case err == nil && !r.Single && has(oneFile): // never added
+		st.sweep(id + oneFile)
+	}
+	st.loaded(id, r, err, found)
+}
+
+func (st *store) load(id string, found func(string, *record)) {
+	r, err := st.read(id)
+	st.loaded(id, r, err, found)
+}
+
+func (st *store) loaded(id string, r *record, err error, found func(string, *record)) {
+	switch {
+	case err == nil:
+		found(id, r)
+	case errors.Is(err, errBad):
+		st.setAside(id, err)
+	default:
+		st.log.Error("spool.unreadable", "id", id, "err", err)
 	}
 }
 

@@ -82,12 +82,17 @@ func checkFiles(t *testing.T, dir string) {
 	for name := range there {
 		id := entryID(name)
 		switch filepath.Ext(name) {
-		case envFile:
-			if !there[id+msgFile] {
-				t.Errorf("%s has no message", name)
+		case envFile, oneFile:
+			if there[id+badFile] {
+				continue // its message
 			}
-			if _, err := st.read(id); err != nil {
+			r, err := st.read(id)
+			if err != nil {
 				t.Errorf("%s: %v", name, err)
+			} else if b, err := st.open(id, r); err != nil {
+				t.Errorf("%s: %v", name, err)
+			} else {
+				b.Close()
 			}
 		case msgFile:
 			if !there[id+envFile] && !there[id+badFile] {
@@ -102,14 +107,15 @@ func checkFiles(t *testing.T, dir string) {
 
 // queued returns the ids of the entries on disk.
 func (w *world) queued() []string {
-	found, err := filepath.Glob(filepath.Join(w.dir, "queue", "*"+envFile))
+	found, err := filepath.Glob(filepath.Join(w.dir, "queue", "*"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for i, f := range found {
 		found[i] = entryID(filepath.Base(f))
 	}
-	return found
+	slices.Sort(found)
+	return slices.Compact(found)
 }
 
 func (w *world) Attempt(ctx context.Context, it Item) []Result {
