@@ -223,7 +223,10 @@ func TestScanReadsNoMessage(t *testing.T) {
 	w.stop()
 	st := store{dir: filepath.Join(w.dir, "queue"), fs: safefile.OS, log: slog.New(slog.DiscardHandler)}
 	n := 0
+	var mu sync.Mutex
 	if err := st.scan(func(id string, r *record) {
+		mu.Lock()
+		defer mu.Unlock()
 		n++
 		if r.Size != int64(len(content)) || !strings.HasPrefix(id, "m") {
 			t.Error(id, r.Size)

@@ -192,6 +192,8 @@ func decodeRecord(b []byte) (*record, error) {
 		return nil, fmt.Errorf("version %d is not known", r.Version)
 	case !validID(r.ID):
 		return nil, errors.New("it has no id")
+	case r.Size < 0:
+		return nil, fmt.Errorf("its size is %d", r.Size)
 	case len(r.Recipients) == 0 || len(r.Recipients) > maxRecipients:
 		return nil, fmt.Errorf("it has %d recipients", len(r.Recipients))
 	}

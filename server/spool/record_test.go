@@ -16,8 +16,9 @@ func fullEntry() Entry {
 	e := entry("m1", `"odd one"@example.net`, "пётр@example.net", "local:erin@example.org")
 	e.Envelope.Received = time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
 	e.Envelope.Sender = envelope.Sender{
-		ReversePath: address.MustParse("jörg@bücher.example"), Size: 7, Body: "8BITMIME", SMTPUTF8: true, Ret: "FULL", EnvID: "x\r\ny", Auth: "<>",
+		ReversePath: address.MustParse("jörg@bücher.example"), Size: 7, Body: "8BITMIME", SMTPUTF8: true, Ret: "FULL", EnvID: "x\r\ny", Auth: "<>", RequireTLS: true,
 	}
+	e.Hold, e.NotBefore = "too many recipients\r\nin an hour", time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC)
 	e.Envelope.Session = envelope.Session{
 		ID: "s1", Listener: "submission", Remote: netip.MustParseAddrPort("[2001:db8::1]:99"), Local: netip.MustParseAddrPort("192.0.2.1:587"),
 		RDNS: "host.example", Helo: "[192.0.2.7]", ESMTP: true, TLSVersion: "TLS1.3", TLSCipher: "X", AuthcID: "jörg", Account: address.MustParse("alice@example.org"),
@@ -37,6 +38,9 @@ func TestRecordKeepsAll(t *testing.T) {
 	r, err := decodeRecord(b)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r.Version != heldBackVersion || r.Hold != e.Hold || !r.NotBefore.Equal(e.NotBefore) {
+		t.Errorf("version %d, %q, %v", r.Version, r.Hold, r.NotBefore)
 	}
 	if got := r.envelope(); !reflect.DeepEqual(got, e.Envelope) {
 		t.Errorf("%+v, want %+v", got, e.Envelope)
@@ -122,7 +126,14 @@ func FuzzRecord(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b)
-	f.Add([]byte(`{"version":1,"id":"m1","recipients":[{"address":"a@b.example","last":{"code":450}}]}`))
+	for _, s := range []string{
+		`{"version":1,"id":"m1","recipients":[{"address":"a@b.example","last":{"code":450}}]}`,
+		`{"version":2,"id":"m1","single":true,"hold":"x","not_before":"9999-12-31T23:59:59Z","recipients":[{"address":"a@b.example","next":"9999-12-31T23:59:59Z"}]}`,
+		`{"version":2,"id":"m1","sender":{"requiretls":true,"hold_until":"2026-12-24T18:00:00Z"},"recipients":[{"address":"a@b.example","done":true,"dropped":true,"delayed":true}]}`,
+		`{"version":1,"id":"m1","received":"0001-01-01T00:00:00Z","recipients":[{"address":"a@b.example","report":"delayed","report_id":"r"}]}`,
+	} {
+		f.Add([]byte(s))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := decodeRecord(b)
 		if err != nil {

@@ -45,11 +45,11 @@ func readAppendix(f *os.File) ([]byte, error) {
 	}
 	footer := string(tail[len(tail)-footerSize:])
 	digits, ok := strings.CutPrefix(footer, footerWord)
-	n, err := strconv.ParseInt(strings.TrimSuffix(digits, "\n"), 10, 64)
-	if !ok || err != nil || !strings.HasSuffix(digits, "\n") || n < 0 || n > maxRecord || n+int64(footerSize) > size {
+	n, err := strconv.ParseUint(strings.TrimSuffix(digits, "\n"), 10, 31)
+	if !ok || err != nil || !strings.HasSuffix(digits, "\n") || n > maxRecord || int64(n)+int64(footerSize) > size {
 		return nil, errNoRecord
 	}
-	if need := n + int64(footerSize); need > int64(len(tail)) {
+	if need := int64(n) + int64(footerSize); need > int64(len(tail)) {
 		if tail, err = readEnd(f, size, need); err != nil {
 			return nil, err
 		}
