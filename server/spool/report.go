@@ -74,13 +74,13 @@ func (s *Spool) sendReports(it *item, r *record) (time.Time, error) {
 			return time.Time{}, nil
 		}
 		to := r.reader()
-		until := s.readers.full(to, s.now())
+		until := s.readers.take(to, s.now())
 		switch {
 		case until.IsZero():
 			if err := s.sendReport(it, r, rcpts); err != nil {
+				s.readers.giveBack(to)
 				return time.Time{}, err
 			}
-			s.readers.count(to, s.now())
 		case to.own:
 			s.log.Info("spool.report_waits", "id", it.id, "to", r.Sender.ReversePath.String(), "until", until)
 			return until, nil

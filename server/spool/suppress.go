@@ -46,19 +46,9 @@ func (r reader) limit() int {
 	return reportsToOthers
 }
 
-// full returns when a reader may get the next report, zero: now.
-func (rs *readers) full(r reader, now time.Time) time.Time {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	c := rs.counts[r]
-	if c == nil || c.n < r.limit() || !now.Before(c.since.Add(reportWindow)) {
-		return time.Time{}
-	}
-	return c.since.Add(reportWindow)
-}
-
-// count notes a report.
-func (rs *readers) count(r reader, now time.Time) {
+// take counts one more report of a reader. When it has had all that it may get, nothing
+// is counted, and until is when the next may go.
+func (rs *readers) take(r reader, now time.Time) (until time.Time) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	c := rs.counts[r]
@@ -67,7 +57,20 @@ func (rs *readers) count(r reader, now time.Time) {
 		c = &readerCount{since: now}
 		rs.counts[r] = c
 	}
+	if c.n >= r.limit() {
+		return c.since.Add(reportWindow)
+	}
 	c.n++
+	return time.Time{}
+}
+
+// giveBack takes a report out of the count that could not be sent.
+func (rs *readers) giveBack(r reader) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if c := rs.counts[r]; c != nil && c.n > 0 {
+		c.n--
+	}
 }
 
 // forget makes room: what is over first, then anything.
