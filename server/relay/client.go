@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -203,17 +204,18 @@ func (c *client) lost(err error) *fault.Fault {
 // holds no line end.
 func (c *client) command(timeout time.Duration, line string) (reply, error) {
 	if err := c.write(timeout, line+"\r\n"); err != nil {
+		c.broken = true
 		return reply{}, err
 	}
 	return c.reply(timeout)
 }
 
 func (c *client) write(timeout time.Duration, lines string) error {
+	if c.r.Buffered() > 0 { // a reply to nothing: which is for what could not be told any more
+		return fmt.Errorf("%w: it spoke out of turn", errProtocol)
+	}
 	c.deadline(timeout)
 	_, err := io.WriteString(c.conn, lines)
-	if err != nil {
-		c.broken = true
-	}
 	return err
 }
 

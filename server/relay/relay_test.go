@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -177,6 +178,18 @@ func TestEveryStage(t *testing.T) {
 		{testkit.Ehlo, temp, "450 4.2.1 mx1.example, 450 4.2.1 mx1.example", "ok, ok"},
 		{testkit.Ehlo, perm, "ok, ok", "ok, ok"}, // HELO
 		{testkit.Ehlo, testkit.Drop, "451 4.4.2, 451 4.4.2", "ok, ok"},
+		{testkit.Greeting, "421 4.3.2 Closing", "421 4.3.2 mx1.example, 421 4.3.2 mx1.example", "ok, ok"},
+		{testkit.Ehlo, testkit.Reset, "451 4.4.2, 451 4.4.2", "ok, ok"},
+		{testkit.Ehlo, testkit.Hang, "451 4.4.2, 451 4.4.2", "ok, ok"},
+		{testkit.Ehlo, "421 4.3.2 Closing", "421 4.3.2 mx1.example, 421 4.3.2 mx1.example", "ok, ok"},
+		{testkit.Mail, testkit.Reset, "451 4.4.2, 451 4.4.2", "ok, ok"},
+		{testkit.Rcpt, testkit.Reset, "451 4.4.2, 451 4.4.2", "ok, ok"},
+		{testkit.Data, testkit.Reset, "451 4.4.2, 451 4.4.2", "ok, ok"},
+		{testkit.Data, testkit.Hang, "451 4.4.2, 451 4.4.2", "ok, ok"},
+		{testkit.Data, "421 4.3.2 Closing", "421 4.3.2 mx1.example, 421 4.3.2 mx1.example", "ok, ok"},
+		{testkit.Dot, "421 4.3.2 Closing", "421 4.3.2 mx1.example, 421 4.3.2 mx1.example", "ok, ok"},
+		{testkit.Dot, testkit.Reset, "451 4.4.2, 451 4.4.2", "451 4.4.2, 451 4.4.2"},
+		{testkit.Dot, "354 odd", "451 4.4.2, 451 4.4.2", "451 4.4.2, 451 4.4.2"},
 		{testkit.Mail, temp, "450 4.2.1 mx1.example, 450 4.2.1 mx1.example", "ok, ok"},
 		{testkit.Mail, perm, "550 5.7.1 mx1.example, 550 5.7.1 mx1.example", "550 5.7.1 mx1.example, 550 5.7.1 mx1.example"},
 		{testkit.Mail, "421 4.3.2 Closing", "421 4.3.2 mx1.example, 421 4.3.2 mx1.example", "ok, ok"},
@@ -484,3 +497,15 @@ func TestUnreadable(t *testing.T) {
 type short struct{ envelope.Bytes }
 
 func (s short) Size() int64 { return s.Bytes.Size() + 10 }
+
+func addrs(list ...string) []netip.Addr {
+	var all []netip.Addr
+	for _, s := range list {
+		all = append(all, netip.MustParseAddr(s))
+	}
+	return all
+}
+
+func addrPort(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 25)
+}

@@ -199,6 +199,11 @@ const earlyReply = 5 * time.Second
 
 // data sends the content and takes the answer for all recipients.
 func (t *transaction) data(c *client, recipients []int) {
+	if c.r.Buffered() > 0 { // an answer to what was not sent yet
+		c.broken = true
+		t.refusedAll(recipients, c.result(reply{}, errProtocol))
+		return
+	}
 	sent, err := c.content(t.body(c))
 	var answer reply
 	switch {
@@ -207,7 +212,9 @@ func (t *transaction) data(c *client, recipients []int) {
 		t.refusedAll(recipients, Result{Fault: fault.As(err)})
 		return
 	case err == nil:
-		answer, err = c.reply(c.timeouts.Final)
+		if answer, err = c.reply(c.timeouts.Final); err == nil && answer.code/100 == 3 {
+			err = errProtocol // whatever that means
+		}
 	default:
 		// A server that has enough may say why before it closes.
 		if early, readErr := c.reply(earlyReply); readErr == nil && early.code >= 400 {

@@ -36,6 +36,8 @@ const (
 const (
 	Drop = "\x00drop" // close the connection without a reply
 	Hang = "\x00hang" // never reply
+	// Reset tears the connection down: what is on its way to the client is lost.
+	Reset = "\x00reset"
 )
 
 // PeerOptions say what a Peer is like.
@@ -44,6 +46,8 @@ type PeerOptions struct {
 	// Extensions are told in reply to EHLO; nil is a usual set. STARTTLS comes with TLS.
 	Extensions []string
 	TLS        *tls.Config
+	Implicit   bool              // TLS from the start
+	Logins     map[string]string // name to password; not nil: AUTH PLAIN and LOGIN are offered once there is TLS
 	// Answer returns the reply at a stage to a line (of Rcpt "TO:<a@b>"): "" is the
 	// usual one, several lines are separated by "\n". It is called by several
 	// sessions at once.
@@ -52,11 +56,12 @@ type PeerOptions struct {
 
 // Received is a message that a Peer took with a 250.
 type Received struct {
-	Helo string // "EHLO name"
-	TLS  bool
-	From string   // the argument of MAIL: "FROM:<a@b> SIZE=1"
-	To   []string // the arguments of RCPT that were taken
-	Data string   // the content, without dot-stuffing
+	Helo  string // "EHLO name"
+	TLS   bool
+	Login string   // "" without
+	From  string   // the argument of MAIL: "FROM:<a@b> SIZE=1"
+	To    []string // the arguments of RCPT that were taken
+	Data  string   // the content, without dot-stuffing
 }
 
 // Peer is a remote mail server.
@@ -183,6 +188,14 @@ func (s *peerSession) say(answer string) (good, ok bool) {
 	case Hang:
 		<-s.peer.end
 		return false, false
+	case Reset:
+		conn := s.conn
+		if c, ok := conn.(*tls.Conn); ok {
+			conn = c.NetConn()
+		}
+		conn.(*net.TCPConn).SetLinger(0) // the close that follows is a reset
+		conn.Close()
+		return false, false
 	}
 	lines := strings.Split(answer, "\n")
 	for i, l := range lines {
@@ -197,6 +210,9 @@ func (s *peerSession) say(answer string) (good, ok bool) {
 }
 
 func (s *peerSession) run() {
+	if s.peer.opts.Implicit && !s.handshake() {
+		return
+	}
 	if _, ok := s.reply(Greeting, "", "220 "+s.peer.opts.Name+" ESMTP"); !ok {
 		return
 	}
@@ -221,11 +237,11 @@ func (s *peerSession) command(line string) (ok bool) {
 	switch strings.ToUpper(verb) {
 	case "EHLO":
 		if good, ok = s.reply(Ehlo, arg, s.ehlo()); good {
-			s.now = Received{Helo: line, TLS: s.now.TLS}
+			s.now = Received{Helo: line, TLS: s.now.TLS, Login: s.now.Login}
 		}
 	case "HELO":
 		if good, ok = s.reply(Helo, arg, "250 "+s.peer.opts.Name); good {
-			s.now = Received{Helo: line, TLS: s.now.TLS}
+			s.now = Received{Helo: line, TLS: s.now.TLS, Login: s.now.Login}
 		}
 	case "STARTTLS":
 		ok = s.startTLS()
@@ -250,6 +266,8 @@ func (s *peerSession) command(line string) (ok bool) {
 		if good, ok = s.reply(Data, "", usual); good {
 			ok = s.data()
 		}
+	case "AUTH":
+		ok = s.auth(arg)
 	case "RSET":
 		s.now.From, s.now.To, s.mail = "", nil, false
 		_, ok = s.reply(Rset, "", "250 2.0.0 Ok")
@@ -270,6 +288,9 @@ func (s *peerSession) ehlo() string {
 	if s.peer.opts.TLS != nil && !s.now.TLS {
 		lines = append(lines, "250 STARTTLS")
 	}
+	if s.peer.opts.Logins != nil && s.now.TLS {
+		lines = append(lines, "250 AUTH "+s.peer.mechanisms())
+	}
 	return strings.Join(lines, "\n")
 }
 
@@ -286,6 +307,10 @@ func (s *peerSession) startTLS() bool {
 		_, ok = s.say(a)
 		return ok
 	}
+	return s.handshake()
+}
+
+func (s *peerSession) handshake() bool {
 	c := tls.Server(s.conn, s.peer.opts.TLS)
 	c.SetDeadline(time.Now().Add(10 * time.Second))
 	if c.Handshake() != nil {
@@ -333,14 +358,14 @@ func (s *peerSession) end(usual string) bool {
 	if answer == "" {
 		answer = usual
 	}
-	if answer == Drop || answer == Hang {
+	if answer == Drop || answer == Hang || answer == Reset {
 		_, ok := s.say(answer)
 		return ok
 	}
 	s.peer.mu.Lock()
 	defer s.peer.mu.Unlock()
-	good, ok := s.say(answer)
-	if good {
+	_, ok := s.say(answer)
+	if ok && answer[0] == '2' {
 		s.peer.messages = append(s.peer.messages, s.now)
 	}
 	return ok
