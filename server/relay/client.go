@@ -24,6 +24,7 @@ type client struct {
 	ext      map[string]string // keyword in upper case to its parameters (RFC 5321 4.1.1.1)
 	tls      string
 	block    []byte // to read content into
+	out      []byte // to write it from
 	broken   bool   // no further command makes sense
 	dirty    bool   // a transaction was begun and not ended
 
@@ -231,7 +232,8 @@ func (c *client) content(b envelope.Body) (sent bool, err error) {
 	} else if int64(len(c.block)) < min(blockSize, b.Size()) {
 		c.block = make([]byte, blockSize)
 	}
-	w := &dotWriter{w: deadlineWriter{c}}
+	w := &dotWriter{w: deadlineWriter{c}, buf: c.out[:0]}
+	defer func() { c.out = w.buf }()
 	size := b.Size()
 	for at := int64(0); at < size; {
 		n, err := b.ReadAt(c.block[:min(int64(len(c.block)), size-at)], at)

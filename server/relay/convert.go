@@ -131,7 +131,7 @@ func (c *converter) part(p *message.Part, top bool) error {
 		return nil
 	case p.Multipart() && (p.Subtype == "signed" || p.Subtype == "encrypted"):
 		return errors.New("a part of it is signed or encrypted, which would not survive it")
-	case p.Multipart() && len(p.Children) > 0:
+	case p.Multipart() && len(p.Children) > 0 && p.Children[0].Start < p.End: // it has a boundary
 		c.header(head, "7bit", body, top)
 		return c.children(p)
 	case p.Encapsulates():

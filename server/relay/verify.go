@@ -147,7 +147,7 @@ func anchorsOf(t dns.TLSA, chain []*x509.Certificate) []*x509.Certificate {
 		return found
 	}
 	if t.Selector == wholeCert {
-		if c, err := x509.ParseCertificate(t.Data); err == nil {
+		if c, err := x509.ParseCertificate(t.Data); err == nil && !c.Equal(chain[0]) {
 			found = append(found, c)
 		}
 		return found

@@ -46,6 +46,7 @@ type PeerOptions struct {
 	// Extensions are told in reply to EHLO; nil is a usual set. STARTTLS comes with TLS.
 	Extensions []string
 	TLS        *tls.Config
+	Forgetful  bool              // keeps neither messages nor lines, for benchmarks
 	Implicit   bool              // TLS from the start
 	Logins     map[string]string // name to password; not nil: AUTH PLAIN and LOGIN are offered once there is TLS
 	// Answer returns the reply at a stage to a line (of Rcpt "TO:<a@b>"): "" is the
@@ -223,7 +224,9 @@ func (s *peerSession) run() {
 		}
 		line = strings.TrimRight(line, "\r\n")
 		s.peer.mu.Lock()
-		s.peer.lines = append(s.peer.lines, line)
+		if !s.peer.opts.Forgetful {
+			s.peer.lines = append(s.peer.lines, line)
+		}
 		s.peer.mu.Unlock()
 		if !s.command(line) {
 			return
@@ -365,7 +368,7 @@ func (s *peerSession) end(usual string) bool {
 	s.peer.mu.Lock()
 	defer s.peer.mu.Unlock()
 	_, ok := s.say(answer)
-	if ok && answer[0] == '2' {
+	if ok && answer[0] == '2' && !s.peer.opts.Forgetful {
 		s.peer.messages = append(s.peer.messages, s.now)
 	}
 	return ok
