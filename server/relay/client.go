@@ -17,6 +17,7 @@ import (
 // client is a session with a server, which has been greeted.
 type client struct {
 	conn     net.Conn
+	raw      net.Conn // below TLS
 	r        *bufio.Reader
 	timeouts Timeouts
 	stop     func() bool // ends the watch over the context
@@ -97,7 +98,7 @@ func (a *attempt) dial(ctx context.Context, h hop) (*client, error) {
 		f.Cause = err
 		return nil, &hostError{Result{Fault: f}}
 	}
-	c := &client{conn: conn, r: bufio.NewReaderSize(conn, maxLine), timeouts: a.opts.Timeouts, host: h.host, made: time.Now()}
+	c := &client{conn: conn, raw: conn, r: bufio.NewReaderSize(conn, maxLine), timeouts: a.opts.Timeouts, host: h.host, made: time.Now()}
 	c.watch(ctx)
 	return c, nil
 }
@@ -159,7 +160,7 @@ func (c *client) offers(extension string) bool {
 
 // watch makes the end of ctx end the session.
 func (c *client) watch(ctx context.Context) {
-	c.stop = context.AfterFunc(ctx, func() { c.conn.Close() })
+	c.stop = context.AfterFunc(ctx, func() { c.raw.Close() })
 }
 
 // unwatch ends the watch; it tells whether ctx had not ended yet.

@@ -74,6 +74,10 @@ func (a *attempt) smartNeed(s *Smarthost) (tlsNeed, *fault.Fault) {
 		n.level = mustVerify
 	case TLSEncrypted:
 		n.level = mustEncrypt
+	case TLSOptional:
+		if n.implicit { // there is nothing else on that port
+			n.level = mustEncrypt
+		}
 	}
 	if a.t.msg.Sender.RequireTLS {
 		n.require = true

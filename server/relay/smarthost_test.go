@@ -74,6 +74,7 @@ func TestSmarthost(t *testing.T) {
 		{"any certificate", with(func(s *Smarthost) { s.TLS = TLSEncrypted }), testkit.PeerOptions{TLS: other, Logins: logins}, nil, "ok", ""},
 		{"optional, without", Smarthost{Host: "mx1.example", Port: 25, TLS: TLSOptional}, testkit.PeerOptions{}, nil, "ok", ""},
 		{"optional, with", Smarthost{Host: "mx1.example", Port: 25, TLS: TLSOptional}, testkit.PeerOptions{TLS: other}, nil, "ok", ""},
+		{"optional, TLS from the start, no handshake", Smarthost{Host: "mx1.example", Port: 465, TLS: TLSOptional}, testkit.PeerOptions{}, nil, "451 4.7.5", ""},
 		{"no such host", Smarthost{Host: "nowhere.example", Port: 25}, testkit.PeerOptions{}, nil, "451 4.1.2", ""},
 		{"REQUIRETLS", login, testkit.PeerOptions{TLS: good, Logins: logins, Extensions: []string{"REQUIRETLS"}}, requireTLS, "ok", ""},
 		{"REQUIRETLS not offered", login, testkit.PeerOptions{TLS: good, Logins: logins}, requireTLS, "550 5.7.30 mx1.example", ""},

@@ -148,7 +148,11 @@ func (a *attempt) needOfLiteral(h *hop) *fault.Fault {
 
 // dane applies the TLSA records of a server (RFC 7672 2.2, 2.2.2).
 func (a *attempt) dane(ctx context.Context, n *tlsNeed, r route, host string, addrs dns.Answer[netip.Addr]) *fault.Fault {
-	for _, base := range a.bases(ctx, host, addrs) {
+	bases, f := a.bases(ctx, host, addrs)
+	if f != nil {
+		return f
+	}
+	for _, base := range bases {
 		name := fmt.Sprintf("_%d._tcp.%s", a.opts.Port, base)
 		answer, err := a.opts.Resolver.TLSA(ctx, name)
 		if err != nil && !dns.Missing(err) {
@@ -181,19 +185,23 @@ func (a *attempt) dane(ctx context.Context, n *tlsNeed, r route, host string, ad
 
 // bases returns the names below which a server's TLSA records may be, in the order in
 // which to ask (RFC 7672 2.2.2, 2.2.3).
-func (a *attempt) bases(ctx context.Context, host string, addrs dns.Answer[netip.Addr]) []string {
+func (a *attempt) bases(ctx context.Context, host string, addrs dns.Answer[netip.Addr]) ([]string, *fault.Fault) {
 	switch {
 	case addrs.Authentic && addrs.Name == host:
-		return []string{host}
+		return []string{host}, nil
 	case addrs.Authentic:
-		return []string{addrs.Name, host}
+		return []string{addrs.Name, host}, nil
 	case addrs.Name == host:
-		return nil // in a zone without DNSSEC there is nothing to find, and asking can hurt
+		return nil, nil // in a zone without DNSSEC there is nothing to find, and asking can hurt
 	}
-	if alias, err := a.opts.Resolver.Alias(ctx, host); err == nil && alias.Authentic {
-		return []string{host}
+	alias, err := a.opts.Resolver.Alias(ctx, host)
+	switch {
+	case err != nil && !dns.Missing(err):
+		return nil, dnsFault(host, err)
+	case err == nil && alias.Authentic:
+		return []string{host}, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // brieflySaid is an error for a report: one line, not long.
