@@ -78,7 +78,7 @@ func (a *attempt) open(ctx context.Context, h hop, wantTLS bool) (*client, error
 		return c, nil
 	}
 	var failed *hostError
-	if errors.As(err, &failed) && failed.Remote == "" && ctx.Err() == nil { // it never answered
+	if errors.As(err, &failed) && ctx.Err() == nil && (c == nil || timedOut(failed.Fault)) {
 		a.silence.note(h.at, failed.Fault, a.opts.Now().Sub(begun), a.opts.Now())
 	}
 	if c != nil {
@@ -191,8 +191,7 @@ func (c *client) deadline(d time.Duration) { c.conn.SetDeadline(time.Now().Add(d
 func (c *client) lost(err error) *fault.Fault {
 	c.broken = true
 	why := " closed the connection"
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	if timedOut(err) {
 		why = " did not answer in time"
 	} else if errors.Is(err, errProtocol) {
 		why = " does not speak SMTP"
@@ -200,6 +199,11 @@ func (c *client) lost(err error) *fault.Fault {
 	f := fault.Wrap(fault.Undeliverable, c.host+why, err).AsTemporary()
 	f.Status = "4.2" // RFC 3463: bad connection
 	return f
+}
+
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // command sends a line and reads the reply. The caller has made sure that the line

@@ -349,6 +349,9 @@ func (w *tlsWorld) run(t *testing.T) {
 			if got := brief(results); got != want {
 				t.Errorf("%s, want %s: %v", got, want, results[0].Fault)
 			}
+			if c.zone == "bogus" && !strings.Contains(results[0].Fault.Text, "DNSSEC") {
+				t.Error(results[0].Fault)
+			}
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			if got := strings.Join(w.told[m.Domain], ", "); got != c.told {

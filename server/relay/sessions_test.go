@@ -397,6 +397,26 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// TestSilentServer: so is one that takes the connection and says nothing; one that
+// says something, however late, is not.
+func TestSilentServer(t *testing.T) {
+	for answer, dials := range map[string]int{testkit.Hang: 1, testkit.Drop: 2, "450 4.3.2 Later": 2} {
+		p := testkit.NewPeer(t, testkit.PeerOptions{Answer: refuse(testkit.Greeting, answer)})
+		w := newWorld(t, map[string]*testkit.Peer{"192.0.2.1": p})
+		now := time.Now()
+		w.relay.opts.Now = func() time.Time {
+			now = now.Add(30 * time.Second)
+			return now
+		}
+		for range 2 {
+			w.relay.Attempt(t.Context(), mail("one.example", "a"))
+		}
+		if n := len(w.network.Dials()); n != dials {
+			t.Errorf("%q: %d dials", answer, n)
+		}
+	}
+}
+
 // TestSilenceIsBounded: the memory does not grow without end.
 func TestSilenceIsBounded(t *testing.T) {
 	var s silence

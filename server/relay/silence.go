@@ -36,7 +36,8 @@ func (s *silence) of(at netip.AddrPort, now time.Time) *fault.Fault {
 	return nil
 }
 
-// note remembers an address that took long to fail.
+// note remembers an address that could not be connected to, or did not greet us in
+// time, when that took long.
 func (s *silence) note(at netip.AddrPort, f *fault.Fault, waited time.Duration, now time.Time) {
 	if waited < slowEnough {
 		return
