@@ -205,6 +205,7 @@ func TestJoined(t *testing.T) {
 func TestAdvice(t *testing.T) {
 	for status, want := range map[string]string{
 		"5.1.1": checkAddress, "5.1.99": checkAddress, "5.1.2": checkDomain, "4.2.2": fullMailbox, "5.7.26": refused, "4.4.7": tryAgain, "5.6.7": needASCII,
+		"5.6.3": noEightBit, "4.7.5": notSecret, "5.7.10": requiresTLS, "5.7.30": requiresTLS, "5.7.1": refused,
 	} {
 		if got := advice(status); got != want {
 			t.Errorf("%s: %s", status, got)

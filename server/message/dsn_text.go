@@ -114,6 +114,10 @@ const (
 	tooLarge     = "the message is larger than their server takes. Send large files in another way, such as a link."
 	fullMailbox  = "the recipient's mailbox is full. Reach the recipient in another way, or try again later."
 	refused      = "their server refuses the message by its rules. Reach the recipient in another way and pass on the answer above, or show this report to whoever runs your mail server."
+	noEightBit   = "their server takes messages in plain ASCII only, and yours can't be changed without breaking its signature or encryption. Send it without those, or reach the recipient in another way."
+	notSecret    = "the recipient's domain asks for encrypted and proven connections, and its server fails to offer one. The people there have to repair that: reach the recipient in another way."
+	requiresTLS  = "you asked for encryption all the way to the recipient, and their server can't promise that. Send the message without that wish, or reach the recipient in another way."
+	ourMistake   = "this is a mistake in the settings of your mail server. Show this report to whoever runs it."
 	needASCII    = "their server does not take addresses or headers with such letters. Ask the recipient for an address in plain letters (a-z), and send from such an address."
 )
 
@@ -134,9 +138,15 @@ var advices = map[string]string{
 	"4.6":  tellPeople,
 	"5":    tryAgain,
 	"6":    "their server can't take a message of this form. Send it in another form, such as plain text without attachments.",
+	"6.3":  noEightBit,
 	"6.7":  needASCII,
 	"6.9":  needASCII,
 	"7":    refused,
+	"7.4":  notSecret,
+	"7.5":  notSecret,
+	"7.8":  ourMistake, // the login at the server that sends our mail on
+	"7.10": requiresTLS,
+	"7.30": requiresTLS,
 }
 
 // wrap writes a paragraph in lines of at most wrapAt characters where its words
