@@ -43,7 +43,10 @@ type policyOf struct {
 // findPolicies asks for the records of all authors' domains.
 func findPolicies(ctx context.Context, r Resolver, domains []address.Domain) []policyOf {
 	var all []policyOf
-	for _, d := range domains[:min(len(domains), maxAuthorDomains)] {
+	for i, d := range domains {
+		if i == maxAuthorDomains {
+			return append(all, policyOf{domain: d}) // one too many
+		}
 		record, ok := findRecord(ctx, r, d)
 		all = append(all, policyOf{d, record, ok})
 	}
@@ -55,6 +58,9 @@ func findPolicies(ctx context.Context, r Resolver, domains []address.Domain) []p
 func checkDMARC(policies []policyOf, spf SPF, dkim []DKIM) DMARC {
 	if len(policies) == 0 {
 		return DMARC{Result: PermError, Disposition: Deliver, Reason: "From has no domain"}
+	}
+	if len(policies) > maxAuthorDomains {
+		return DMARC{Result: PermError, Disposition: Reject, Domain: policies[0].domain, Org: orgDomain(policies[0].domain), Reason: "From names too many domains"}
 	}
 	worst := policies[0].check(spf, dkim)
 	for _, p := range policies[1:] {
