@@ -264,6 +264,7 @@ type mail struct {
 	as     string             // the account that sends it
 	auth   senderauth.Results // of one that nobody here sends
 	hold   string
+	junk   bool
 }
 
 // send delivers a message to what its recipients lead to, and returns the
@@ -295,7 +296,7 @@ func (w *world) send(m mail) map[string]error {
 		}
 	}
 	answers := make(map[string]error)
-	errs := w.Deliver(context.Background(), Message{Envelope: env, Body: body, Header: header, Trace: []byte("Received: test\r\n"), Auth: m.auth, Hold: m.hold}, targets)
+	errs := w.Deliver(context.Background(), Message{Envelope: env, Body: body, Header: header, Trace: []byte("Received: test\r\n"), Auth: m.auth, Hold: m.hold, Junk: m.junk}, targets)
 	for i, err := range errs {
 		answers[targets[i].Address.String()] = err
 	}

@@ -12,7 +12,7 @@ import (
 
 // folders are the groups of cases.
 var folders = [...]string{
-	"delivery", "submission", "hooks", "reload", "reports", "dialogs", "spool", "maildir", "pop3", "config", "clients", "abuse",
+	"delivery", "submission", "authenticity", "abuse", "hooks", "reload", "reports", "dialogs", "spool", "maildir", "pop3", "config", "clients",
 }
 
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }

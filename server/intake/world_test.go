@@ -183,14 +183,20 @@ func (w *world) send(m mail) (r result) {
 	return r
 }
 
-// inbox returns the messages of an account.
+// inbox returns the messages of an account in INBOX.
 func (w *world) inbox(who string) []string {
+	w.Helper()
+	return w.folder(who, "INBOX")
+}
+
+// folder returns the messages in a folder of an account.
+func (w *world) folder(who, name string) []string {
 	w.Helper()
 	home, err := w.store.Home(addr(who))
 	if err != nil {
 		w.Fatal(err)
 	}
-	mb, err := home.Mailbox("INBOX")
+	mb, err := home.Mailbox(name)
 	if err != nil {
 		w.Fatal(err)
 	}
