@@ -7,6 +7,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/envelope"
+	"facteur/server/fault"
 	"facteur/server/message"
 	"facteur/server/senderauth"
 )
@@ -69,7 +70,7 @@ func (tx *Transaction) tell(env envelope.Envelope, facts senderauth.Facts, refus
 		log = log.With("refused", refusal)
 	}
 	log.Info("intake.authenticated")
-	if tx.in.opts.Authenticated != nil {
+	if tx.in.opts.Authenticated != nil && (refusal == nil || !fault.Temporary(refusal)) { // else it comes again
 		tx.in.opts.Authenticated(env, facts, r)
 	}
 }

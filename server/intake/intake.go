@@ -38,8 +38,8 @@ type Options struct {
 	Now     func() time.Time // nil: time.Now
 	// Verifier finds out who mail of other servers comes from; nil: nobody does.
 	Verifier *senderauth.Verifier
-	// Authenticated is told of each message that was verified, before it is answered; it
-	// must not block. nil: nobody is.
+	// Authenticated is told of each message that was verified, but for those that are put
+	// off, before it is answered; it must not block. nil: nobody is.
 	Authenticated func(envelope.Envelope, senderauth.Facts, senderauth.Results)
 	Sending       *limit.Sending // of our own users; nil: no limits
 	// Notify tells the owner of an account and the postmaster something. It must

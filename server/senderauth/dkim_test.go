@@ -2,8 +2,12 @@ package senderauth
 
 import (
 	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"io"
+	"math/big"
 	"net/netip"
 	"os"
 	"strings"
@@ -308,6 +312,14 @@ func TestKeyRecords(t *testing.T) {
 		if got := dkimResults(w.verify(signed)); got != c.want {
 			t.Errorf("%q: %s, want %s", c.records, got, c.want)
 		}
+	}
+	giant, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 16383, 1), E: 65537})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.dns.txt[name] = []string{"v=DKIM1; p=" + base64.StdEncoding.EncodeToString(giant)}
+	if got := dkimResults(w.verify(signed)); got != "policy (the key is too long)" {
+		t.Errorf("16 kbit: %s", got)
 	}
 	w.dns.txt[name] = []string{"v=DKIM1; t=y; " + p}
 	if r := w.verify(signed); !r.DKIM[0].Testing {

@@ -188,8 +188,8 @@ func TestNothingToSign(t *testing.T) {
 	}
 }
 
-// big is a message with a body of that many octets.
-func big(octets int) string {
+// long is a message with a body of that many octets.
+func long(octets int) string {
 	head := letter[:strings.Index(letter, "\r\n\r\n")+4]
 	line := "The quick brown fox jumps over the lazy dog,  and back again.  \r\n"
 	return head + strings.Repeat(line, octets/len(line))
@@ -207,7 +207,7 @@ func benchmark(b *testing.B, message string, run func(w *world, m string)) {
 
 func BenchmarkSign(b *testing.B) {
 	for _, size := range []int{5 << 10, 50 << 10, 5 << 20} {
-		m := big(size)
+		m := long(size)
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			benchmark(b, m, func(w *world, m string) {
 				if _, err := w.keys.Sign("example.org", parse(b, m), envelope.Bytes(m)); err != nil {
@@ -219,7 +219,7 @@ func BenchmarkSign(b *testing.B) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	m := big(50 << 10)
+	m := long(50 << 10)
 	w := newWorld(b)
 	signed := w.sign("example.org", m)
 	b.SetBytes(int64(len(signed)))
