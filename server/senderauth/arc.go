@@ -48,10 +48,12 @@ func parseARC(h *message.Header) arcChain {
 	for i := range h.Len() {
 		name, raw := h.Field(i)
 		kind := slices.IndexFunc(arcNames[:], func(n string) bool { return strings.EqualFold(n, name) })
-		if kind < 0 || chain.err != nil && chain.highest == maxSets {
+		if kind < 0 {
 			continue
 		}
-		chain.err = errors.Join(chain.err, chain.add(&found, kind, raw))
+		if err := chain.add(&found, kind, raw); chain.err == nil {
+			chain.err = err // the others only count for the highest instance
+		}
 	}
 	for i := 1; i <= chain.highest && chain.err == nil; i++ {
 		set := found[i]

@@ -12,25 +12,33 @@ import (
 // maxAuthorDomains is how many domains in From are looked at. An honest message has one.
 const maxAuthorDomains = 5
 
-// authorDomains returns the domains in From. When the field can be read in more than one
-// way, all that any reader may see count.
-func authorDomains(h *message.Header) []address.Domain {
-	var all []address.Domain
+// authors is the domains in From.
+type authors struct {
+	domains []address.Domain
+	// unreadable: there is one that is no domain, though a reader may be shown it.
+	unreadable bool
+}
+
+// authorsOf reads From. When the field can be read in more than one way, all that any
+// reader may see count.
+func authorsOf(h *message.Header) authors {
+	var a authors
 	add := func(d address.Domain) {
-		if d != "" && !strings.HasPrefix(string(d), "[") && !slices.Contains(all, d) {
-			all = append(all, d)
+		if d != "" && !strings.HasPrefix(string(d), "[") && !slices.Contains(a.domains, d) {
+			a.domains = append(a.domains, d)
 		}
 	}
 	for _, m := range h.Authors() {
-		d, _ := address.ParseDomain(strings.TrimSuffix(m.Host, "."))
+		d, err := address.ParseDomain(strings.TrimSuffix(m.Host, "."))
+		a.unreadable = a.unreadable || err != nil && m.Host != ""
 		add(d)
 	}
 	if addresses, ok := h.Addresses("From"); !ok {
-		for _, a := range addresses {
-			add(a.Domain)
+		for _, found := range addresses {
+			add(found.Domain)
 		}
 	}
-	return all
+	return a
 }
 
 // policyOf is the record for one author's domain.
@@ -55,7 +63,16 @@ func findPolicies(ctx context.Context, r Resolver, domains []address.Domain) []p
 
 // checkDMARC judges by the records (RFC 7489 6.6.2). Of several authors' domains the one
 // counts that asks for the most (6.6.1).
-func checkDMARC(policies []policyOf, spf SPF, dkim []DKIM) DMARC {
+// A domain that can't be read may hide anything, so the message is set aside.
+func checkDMARC(a authors, policies []policyOf, spf SPF, dkim []DKIM) DMARC {
+	d := checkPolicies(policies, spf, dkim)
+	if a.unreadable && d.severity() <= 1 {
+		return DMARC{Result: PermError, Disposition: Quarantine, Domain: d.Domain, Org: d.Org, Reason: "From has a domain that is none"}
+	}
+	return d
+}
+
+func checkPolicies(policies []policyOf, spf SPF, dkim []DKIM) DMARC {
 	if len(policies) == 0 {
 		return DMARC{Result: PermError, Disposition: Deliver, Reason: "From has no domain"}
 	}
@@ -74,11 +91,11 @@ func checkDMARC(policies []policyOf, spf SPF, dkim []DKIM) DMARC {
 // severity orders results by what happens to the message.
 func (d DMARC) severity() int {
 	switch {
-	case d.Result == Fail && d.Policy == Reject:
+	case d.Disposition == Reject:
 		return 4
 	case d.Result == TempError:
 		return 3
-	case d.Result == Fail && d.Policy == Quarantine:
+	case d.Disposition == Quarantine:
 		return 2
 	case d.Result == Fail:
 		return 1

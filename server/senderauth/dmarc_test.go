@@ -1,6 +1,7 @@
 package senderauth
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -159,6 +160,9 @@ func TestJudged(t *testing.T) {
 		{name: "capitals and a dot", record: reject, from: "a@EXAMPLE.org.", want: "fail reject 550 5.7.26"},
 		{name: "U-labels", record: reject, from: "a@ＥＸＡＭＰＬＥ.org", want: "fail reject 550 5.7.26"},
 		{name: "more authors than anybody has", record: reject, from: "a@a.example, a@b.example, a@c.example, a@d.example, a@e.example, a@example.org", want: "permerror reject 550 5.7.1"},
+		{name: "dots that hide a domain", record: reject, from: "a@example.org..", want: "fail reject 550 5.7.26"},
+		{name: "an octet that hides a domain", record: reject, from: "x@example.net, a@example\x01.org", spf: spf(Pass, "example.net"), want: "permerror quarantine"},
+		{name: "hidden, exempt", record: reject, from: "a@example\x01.org", exempt: true, want: "permerror none"},
 		{name: "no author", from: "nobody", want: "permerror none"},
 		{name: "literal", from: "a@[192.0.2.1]", want: "permerror none"},
 	} {
@@ -173,13 +177,10 @@ func TestJudged(t *testing.T) {
 		if c.sub != "" {
 			f.txt["_dmarc.x.example.org"] = []string{c.sub}
 		}
-		from := c.from
-		if from == "" {
-			from = "Alice <alice@example.org>"
-		}
-		h := parse(t, "From: "+from+"\r\n"+c.header+"\r\n")
+		h := parse(t, "From: "+cmp.Or(c.from, "Alice <alice@example.org>")+"\r\n"+c.header+"\r\n")
 		r := Results{SPF: c.spf, DKIM: c.dkim}
-		r.DMARC = checkDMARC(findPolicies(t.Context(), f, authorDomains(h)), r.SPF, r.DKIM)
+		from := authorsOf(h)
+		r.DMARC = checkDMARC(from, findPolicies(t.Context(), f, from.domains), r.SPF, r.DKIM)
 		facts := Facts{IP: netip.MustParseAddr("192.0.2.1"), Exempt: c.exempt}
 		r.judge(facts, h, nil, c.sample)
 		got := fmt.Sprintf("%s %s", r.DMARC.Result, r.DMARC.Disposition)
@@ -256,7 +257,8 @@ func FuzzDMARC(f *testing.F) {
 			}
 			return r
 		}, from)+"\r\n\r\n")
-		d := checkDMARC(findPolicies(t.Context(), zone, authorDomains(h)), SPF{}, nil)
+		a := authorsOf(h)
+		d := checkDMARC(a, findPolicies(t.Context(), zone, a.domains), SPF{}, nil)
 		if d.Result == "" || d.Disposition == "" || len(zone.asked) > 2*maxAuthorDomains {
 			t.Errorf("%+v", d)
 		}
