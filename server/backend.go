@@ -10,6 +10,7 @@ import (
 	"facteur/server/dns"
 	"facteur/server/envelope"
 	"facteur/server/intake"
+	"facteur/server/limit"
 	"facteur/server/smtpd"
 )
 
@@ -29,7 +30,11 @@ func (b *backend) Begin(sess envelope.Session, cred auth.Credential) smtpd.Trans
 	if sess.Listener == "smtp" && sess.RDNS == "" && !sess.Remote.Addr().Unmap().IsLoopback() {
 		sess.RDNS = verifiedName(b.resolver, sess.Remote.Addr().Unmap())
 	}
-	return transaction{b.intake.Begin(sess, cred)}
+	t := transaction{Transaction: b.intake.Begin(sess, cred), client: sess.Remote.Addr()}
+	if sess.Listener == smtpd.SMTP && !(*Server)(b).trusts(t.client) {
+		t.inbound = b.inbound
+	}
+	return t
 }
 
 // reverseTimeout bounds the look-up of a client's name: mail goes on without it.
@@ -52,7 +57,11 @@ func verifiedName(r *dns.Resolver, ip netip.Addr) string {
 	return ""
 }
 
-type transaction struct{ *intake.Transaction }
+type transaction struct {
+	*intake.Transaction
+	inbound *limit.Inbound // nil: the client has no limit
+	client  netip.Addr
+}
 
 func (t transaction) Data(ctx context.Context, body envelope.Body) (smtpd.Receipt, error) {
 	r, err := t.Transaction.Data(ctx, body)

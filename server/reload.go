@@ -142,9 +142,11 @@ func (s *Server) intakeSettings(c *settings) intake.Settings {
 }
 
 func (s *Server) smtpOptions(c *settings) smtpd.Options {
+	conns := s.connections(c)
+	conns.Limits = s.inboundLimits(c.Trusted)
 	return smtpd.Options{
 		Hostname: string(c.Hostname), MessageSize: c.Limits.MessageSize, Recipients: c.Limits.Recipients,
-		Settings: s.connections(c),
+		Settings: conns,
 	}
 }
 

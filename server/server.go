@@ -71,6 +71,7 @@ type Server struct {
 	relay     *relay.Relay
 	state     *statedb.DB
 	sending   *limit.Sending
+	inbound   *limit.Inbound
 	notices   chan intake.Notice // to be written
 	redirects *redirect.Memory
 	srs       *srs.Rewriter
@@ -269,6 +270,7 @@ func (s *Server) build(first *settings) error {
 	s.auth = auth.New(auth.Options{
 		Directory: func() *directory.Directory { return s.live.Load().directory }, Trusted: s.trusts, Seen: s.loginSeen, Log: s.log,
 	})
+	s.inbound = limit.NewInbound(limit.InboundOptions{})
 	s.certs.Use(first.certs)
 	s.smtp = smtpd.New((*backend)(s), pool, s.log, s.smtpOptions(first))
 	s.imap = imapd.New(s.imapOptions(first))

@@ -46,6 +46,12 @@ type Limits struct {
 	// counted, and may refuse it with a reply of class 4 (421). It must be quick.
 	// nil: there is none.
 	Rate func(remote netip.Addr) *fault.Fault
+	// Hopeless tells of a client for whom the limits hold whether it is slowed down
+	// from its first mistake on. nil: nobody is.
+	Hopeless func(remote netip.Addr) bool
+	// Offended is told of a client whose session was ended for its mistakes. It
+	// must be quick. It may be nil.
+	Offended func(remote netip.Addr)
 }
 
 // HoldFor tells whether the limits hold for a client.
@@ -148,6 +154,8 @@ func (s *Server) Start(c *Conn) {
 	limits := &c.Settings.Limits
 	if !c.Limited() {
 		limits = nil
+	} else if limits.Hopeless != nil && limits.Hopeless(c.Info.Remote.Addr()) {
+		c.penalty = slowFrom
 	}
 	if refusal := s.Table.Start(c, c.Info.Remote.Addr(), limits); refusal != nil {
 		c.Log.Info(s.config.Name+".refused", "remote", c.link.raw.RemoteAddr().String(), "listener", c.Info.Listener, "reply", refusal.Text)

@@ -98,6 +98,48 @@ func TestPenalty(t *testing.T) {
 	})
 }
 
+// TestHopeless: who was ended for mistakes is slow from the first one on the next
+// time.
+func TestHopeless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		offended := make(map[netip.Addr]int)
+		y := newToy(t, Settings{Limits: Limits{
+			Hopeless: func(remote netip.Addr) bool { return offended[remote] > 0 },
+			Offended: func(remote netip.Addr) { offended[remote]++ },
+		}}, nil)
+		mistake := func(remote net.Addr) time.Duration {
+			c := y.pipe(t, "toy", remote)
+			c.Expect("+")
+			start := time.Now()
+			c.Do("FOO", "-")
+			took := time.Since(start)
+			c.Send("QUIT\r\n")
+			c.ExpectEOF()
+			return took
+		}
+		if took := mistake(outside); took != 0 {
+			t.Errorf("the first mistake of all took %v", took)
+		}
+		c := y.pipe(t, "toy", outside)
+		c.Expect("+")
+		for range 19 {
+			c.Do("FOO", "- 5.5.1")
+		}
+		c.Do("FOO", "- 4.7.0 Too many errors")
+		c.ExpectEOF()
+		synctest.Wait()
+		if n := offended[netip.MustParseAddr("192.0.2.1")]; n != 1 || len(offended) != 1 {
+			t.Errorf("told of %v", offended)
+		}
+		if took := mistake(outside); took != BadCommand*delayByPoint {
+			t.Errorf("the next one took %v", took)
+		}
+		if took := mistake(loopback); took != 0 {
+			t.Errorf("one without limits took %v", took)
+		}
+	})
+}
+
 // TestPauseEnds: who is slowed down does not hold up a shutdown.
 func TestPauseEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -32,6 +32,9 @@ func (c *Conn) Punish(points int) bool {
 	}
 	c.penalty += points
 	if c.penalty >= maxPenalty {
+		if told := c.Settings.Offended; told != nil {
+			told(c.Info.Remote.Addr())
+		}
 		c.Bye(errErrors)
 		c.Linger()
 		return false

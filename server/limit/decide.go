@@ -36,7 +36,7 @@ func (r request) decide(now time.Time) (v Verdict, over int) {
 			case total > warn && v.Action == Accept:
 				over = i
 				v = Verdict{Action: Hold, Reason: fmt.Sprintf("%s has sent to %s in %s; mail beyond %d%s waits until it is released",
-					p.name, recipients(total), span(w.Period), warn, s)}
+					p.name, recipients(total), span(w.Period), warn, r.table.words(s))}
 			}
 		}
 	}
@@ -52,7 +52,7 @@ func (r request) refusal(p party, w Window, now time.Time) Verdict {
 			recipients(r.table.allowed(w.Refuse, r.factor, day)), span(w.Period))
 		return v
 	}
-	v.Reason = fmt.Sprintf("%s may not send to more than %s in %s%s", p.name, recipients(r.table.allowed(w.Refuse, r.factor, s)), span(w.Period), s)
+	v.Reason = fmt.Sprintf("%s may not send to more than %s in %s%s", p.name, recipients(r.table.allowed(w.Refuse, r.factor, s)), span(w.Period), r.table.words(s))
 	return v
 }
 

@@ -13,10 +13,10 @@ import (
 // defaults, which are for a server of a hundred people: the largest senders spread
 // their mail over many addresses, and come again when they are told 421 or 450.
 type InboundOptions struct {
-	Connections        int // of a client in a minute, default 60
-	NetworkConnections int // of a network in a minute, default 240
-	Messages           int // of a client in a minute, default 120
-	NetworkMessages    int // of a network in a minute, default 480
+	Connections        int // of a client in a minute, default 120
+	NetworkConnections int // of a network in a minute, default 480
+	Messages           int // of a client in a minute, default 300
+	NetworkMessages    int // of a network in a minute, default 1200
 	Offences           int // sessions of a client that were ended for their errors, in an hour, default 5
 }
 
@@ -48,8 +48,8 @@ func NewInbound(o InboundOptions) *Inbound {
 		}
 	}
 	return &Inbound{
-		connections: scaleOf(o.Connections, o.NetworkConnections, 60, 240),
-		messages:    scaleOf(o.Messages, o.NetworkMessages, 120, 480),
+		connections: scaleOf(o.Connections, o.NetworkConnections, 120, 480),
+		messages:    scaleOf(o.Messages, o.NetworkMessages, 300, 1200),
 		offences:    newMeter(or(o.Offences, 5), time.Hour, clientRoom),
 	}
 }
@@ -62,20 +62,25 @@ func or(n, standard int) int {
 }
 
 // Connect counts a connection, or tells why there may not be one now (421).
-// Hopeless is set for a client that has lately been ended for its errors: it is
-// answered slowly from its first error on.
-func (in *Inbound) Connect(ip netip.Addr, now time.Time) (hopeless bool, f *fault.Fault) {
+func (in *Inbound) Connect(ip netip.Addr, now time.Time) *fault.Fault {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	client, network := clientOf(ip), networkOf(ip)
-	level := in.offences.level(client, now)
 	switch {
 	case in.offences.full(client, now):
-		return true, fault.Reply(fault.TooMany, 421, "4.7.0", "Too many errors from your address, try again in an hour")
+		return fault.Reply(fault.TooMany, 421, "4.7.0", "Too many errors from your address, try again in an hour")
 	case !in.connections.add(client, network, now):
-		return level > 0, fault.Reply(fault.TooMany, 421, "4.7.0", "Too many connections from your address in a short time, try again later")
+		return fault.Reply(fault.TooMany, 421, "4.7.0", "Too many connections from your address in a short time, try again later")
 	}
-	return level > 0, nil
+	return nil
+}
+
+// Hopeless tells whether sessions of a client were lately ended for their errors:
+// it is answered slowly from its first error on.
+func (in *Inbound) Hopeless(ip netip.Addr, now time.Time) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.offences.level(clientOf(ip), now) > 0
 }
 
 // Message counts a message of a client, or tells that it must wait (450).

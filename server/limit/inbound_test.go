@@ -11,7 +11,7 @@ func TestInbound(t *testing.T) {
 	ip := netip.MustParseAddr
 	in := NewInbound(InboundOptions{Connections: 10, NetworkConnections: 25, Messages: 3, NetworkMessages: 5, Offences: 2})
 	connect := func(from string) bool {
-		_, f := in.Connect(ip(from), now)
+		f := in.Connect(ip(from), now)
 		if f != nil && (f.Code != 421 || f.Enhanced() != "4.7.0") {
 			t.Error(f)
 		}
@@ -70,21 +70,21 @@ func TestHopeless(t *testing.T) {
 	client, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	in := NewInbound(InboundOptions{Offences: 3})
 	for i, want := range []struct{ hopeless, refused bool }{{false, false}, {true, false}, {true, false}, {true, true}} {
-		hopeless, f := in.Connect(client, now)
+		hopeless, f := in.Hopeless(client, now), in.Connect(client, now)
 		if hopeless != want.hopeless || f != nil != want.refused {
 			t.Errorf("after %d sessions: %v, %v", i, hopeless, f)
 		}
-		if hopeless, f := in.Connect(other, now); hopeless || f != nil {
+		if hopeless, f := in.Hopeless(other, now), in.Connect(other, now); hopeless || f != nil {
 			t.Errorf("another client: %v, %v", hopeless, f)
 		}
 		in.Offend(client, now)
 	}
 	now = now.Add(21 * time.Minute)
-	if hopeless, f := in.Connect(client, now); !hopeless || f != nil {
+	if hopeless, f := in.Hopeless(client, now), in.Connect(client, now); !hopeless || f != nil {
 		t.Errorf("some time later: %v, %v", hopeless, f)
 	}
 	now = now.Add(time.Hour)
-	if hopeless, f := in.Connect(client, now); hopeless || f != nil {
+	if hopeless, f := in.Hopeless(client, now), in.Connect(client, now); hopeless || f != nil {
 		t.Errorf("an hour later: %v, %v", hopeless, f)
 	}
 }
@@ -99,7 +99,7 @@ func TestMeterIsBounded(t *testing.T) {
 	for i := range 1_000_000 {
 		in.Connect(netip.AddrFrom4([4]byte{10 + byte(i>>24), byte(i >> 16), byte(i >> 8), byte(i)}), now)
 		if i%5000 == 0 {
-			if _, f := in.Connect(busy, now); f != nil {
+			if f := in.Connect(busy, now); f != nil {
 				refused++
 			}
 		}

@@ -99,8 +99,6 @@ const (
 	weekend
 )
 
-func (s season) String() string { return [...]string{"", " at night", " at the weekend"}[s] }
-
 // season returns that of a time: a night of the weekend is a night.
 func (t *Table) season(at time.Time) season {
 	at = at.In(t.zone())
@@ -123,6 +121,14 @@ func (t *Table) divisor(s season) int {
 		d = t.Weekend
 	}
 	return max(d, 1)
+}
+
+// words tells of a season whose limits are divided.
+func (t *Table) words(s season) string {
+	if t.divisor(s) == 1 {
+		return ""
+	}
+	return [...]string{"", " at night", " at the weekend"}[s]
 }
 
 // allowed returns a limit of the table for an account with a factor, in a

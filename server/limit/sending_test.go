@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"facteur/server/address"
@@ -496,6 +498,54 @@ func TestRestart(t *testing.T) {
 	if v := s.Take(big, now); v.Action != Hold || !v.Tell {
 		t.Errorf("open again: %+v", v)
 	}
+}
+
+// TestKill looks at what a kill leaves: what is a second old is there, and closed
+// accounts are at once.
+func TestKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		state, err := statedb.Open(filepath.Join(dir, "state.db"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer state.Close()
+		s, err := Open(Options{State: state, Table: Table{Account: []Window{{time.Hour, 10, 10}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bob := address.MustParse("bob@example.org")
+		s.Take(Submission{Account: alice, Recipients: 7}, time.Now())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		s.Take(Submission{Account: alice, Recipients: 2}, time.Now()) // too late
+		s.Close(t.Context(), bob, "it was a test", time.Now())
+		left := filepath.Join(t.TempDir(), "state.db")
+		for _, suffix := range []string{"", "-wal"} {
+			data, err := os.ReadFile(filepath.Join(dir, "state.db"+suffix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(left+suffix, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		after, err := statedb.Open(left, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer after.Close()
+		s, err = Open(Options{State: after, Table: s.table})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := s.account(alice, time.Now()).Sent.count(time.Now().Unix(), time.Hour); n != 7 {
+			t.Errorf("%d recipients are remembered", n)
+		}
+		if _, closed := s.IsClosed(bob); !closed {
+			t.Error("bob is open again")
+		}
+	})
 }
 
 func FuzzSubject(f *testing.F) {
