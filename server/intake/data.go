@@ -54,7 +54,7 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (Receipt, e
 		tx.in.opts.Log.Info("intake.discarded", "session", tx.sess.ID, "id", env.ID)
 		return Receipt{ID: env.ID, PerRecipient: make([]error, len(tx.rcpts))}, nil
 	}
-	verdict, refusal := tx.take(live, header, env.Received)
+	verdict, refusal := tx.take(live, header)
 	if refusal != nil {
 		return Receipt{}, refusal
 	}

@@ -33,10 +33,11 @@ func (tx *Transaction) maySend() error {
 // take counts the message of an own user against the sending limits. The
 // recipients are those that the client named: neither what an alias leads to, nor
 // redirections and answers are counted.
-func (tx *Transaction) take(live *Settings, h *message.Header, now time.Time) (limit.Verdict, *fault.Fault) {
+func (tx *Transaction) take(live *Settings, h *message.Header) (limit.Verdict, *fault.Fault) {
 	if tx.account.IsZero() || tx.in.opts.Sending == nil {
 		return limit.Verdict{}, nil
 	}
+	now := tx.in.opts.Now()
 	account, _ := live.Directory.Account(tx.account)
 	sub := limit.Submission{
 		Account: tx.account, Client: tx.sess.Remote.Addr(), Recipients: len(tx.rcpts), Factor: account.Sending, Digest: tx.digest(h),

@@ -110,7 +110,7 @@ func steal(t *testing.T, name string, table Table, start string, who thief) {
 	begin := at(t, start)
 	var left, held, refused int
 	var closed time.Time
-	for i := range 24 * 60 * 60 {
+	for i := 0; i < 24*60*60; i += share {
 		now := begin.Add(time.Duration(i) * time.Second)
 		sub := Submission{Account: alice, Recipients: 1, Factor: 1, Digest: uint64(i + 1)}
 		sub.Client = netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})

@@ -100,7 +100,8 @@ func (r request) freed(at int64, s season) int64 {
 	return most
 }
 
-// Fault returns the reply of a refused message, nil for any other.
+// Fault returns the reply of a refused message, nil for any other: 452, to be tried
+// again, when it will be accepted once (RFC 5321 4.2.3, RFC 3463 3.8), 550 when not.
 func (v Verdict) Fault() *fault.Fault {
 	switch {
 	case v.Action != Refuse:

@@ -18,9 +18,13 @@ type part struct {
 
 const coarseness = 64
 
+// unordered is how many seconds later something may be that was counted before:
+// sessions look at the clock, and count, at the same time.
+const unordered = 60
+
 // clamp takes what would be in the future, after the clock was set back, as of now.
 func (h history) clamp(now int64) {
-	for i := len(h) - 1; i >= 0 && h[i].Last > now; i-- {
+	for i := len(h) - 1; i >= 0 && h[i].Last > now+unordered; i-- {
 		h[i].First, h[i].Last = min(h[i].First, now), now
 	}
 }
@@ -56,6 +60,9 @@ func (h history) freed(now int64, period time.Duration, most int) int64 {
 // parts of what has become old.
 func (h history) add(now int64, n int, keep time.Duration) history {
 	h = h.forget(now, keep)
+	if len(h) > 0 {
+		now = max(now, h[len(h)-1].Last)
+	}
 	h = append(h, part{now, now, n})
 	kept := h[:1]
 	for _, p := range h[1:] {

@@ -61,7 +61,8 @@ func or(n, standard int) int {
 	return n
 }
 
-// Connect counts a connection, or tells why there may not be one now (421).
+// Connect counts a connection, or tells why there may not be one now (421: RFC
+// 5321 3.8; 4.7.0 is that of a policy, RFC 3463 3.8).
 func (in *Inbound) Connect(ip netip.Addr, now time.Time) *fault.Fault {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -83,7 +84,8 @@ func (in *Inbound) Hopeless(ip netip.Addr, now time.Time) bool {
 	return in.offences.level(clientOf(ip), now) > 0
 }
 
-// Message counts a message of a client, or tells that it must wait (450).
+// Message counts a message of a client, or tells that it must wait (450: RFC 5321
+// 4.2.3).
 func (in *Inbound) Message(ip netip.Addr, now time.Time) *fault.Fault {
 	in.mu.Lock()
 	defer in.mu.Unlock()

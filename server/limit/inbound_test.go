@@ -96,9 +96,9 @@ func TestMeterIsBounded(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	busy := netip.MustParseAddr("192.0.2.1")
 	refused := 0
-	for i := range 1_000_000 {
+	for i := range 1_000_000 / share {
 		in.Connect(netip.AddrFrom4([4]byte{10 + byte(i>>24), byte(i >> 16), byte(i >> 8), byte(i)}), now)
-		if i%5000 == 0 {
+		if i%(5000/share) == 0 {
 			if f := in.Connect(busy, now); f != nil {
 				refused++
 			}
