@@ -54,8 +54,8 @@ func (s *Sending) closeFor(a address.Address, reason string, now time.Time) Verd
 	return Verdict{Action: Refuse, Closed: true, Tell: true, Reason: reason}
 }
 
-// Close closes an account for sending. It returns false when it was already.
-func (s *Sending) Close(ctx context.Context, a address.Address, reason string, now time.Time) bool {
+// CloseAccount closes an account for sending. It returns false when it was already.
+func (s *Sending) CloseAccount(ctx context.Context, a address.Address, reason string, now time.Time) bool {
 	s.mu.Lock()
 	_, already := s.closed[a.Key()]
 	if !already {

@@ -39,7 +39,7 @@ func (s *Sending) Visit(ctx context.Context, v Visit, now time.Time) bool {
 	if places < tooManyPlaces {
 		return false
 	}
-	return s.Close(ctx, v.Account, fmt.Sprintf("it was logged in to from %d networks within an hour, while other logins failed", places), now)
+	return s.CloseAccount(ctx, v.Account, fmt.Sprintf("it was logged in to from %d networks within an hour, while other logins failed", places), now)
 }
 
 // visit returns the number of places, 0 while few logins fail.

@@ -492,7 +492,7 @@ func TestRestart(t *testing.T) {
 		t.Errorf("told again on the same day: %+v", v)
 	}
 	restart()
-	if !s.Close(t.Context(), alice, "it was a test", now) || s.Close(t.Context(), alice, "again", now) {
+	if !s.CloseAccount(t.Context(), alice, "it was a test", now) || s.CloseAccount(t.Context(), alice, "again", now) {
 		t.Error("closing")
 	}
 	state.Close() // nothing more is written
@@ -531,7 +531,7 @@ func TestKill(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		s.Take(Submission{Account: alice, Recipients: 2}, time.Now()) // too late
-		s.Close(t.Context(), bob, "it was a test", time.Now())
+		s.CloseAccount(t.Context(), bob, "it was a test", time.Now())
 		left := filepath.Join(t.TempDir(), "state.db")
 		for _, suffix := range []string{"", "-wal"} {
 			data, err := os.ReadFile(filepath.Join(dir, "state.db"+suffix))
