@@ -39,7 +39,7 @@ func forwardWorld(t *testing.T) *world {
 // enforced is a message whose author's domain wants what fails refused; signed has a
 // signature that survives.
 func enforced(signed bool) senderauth.Results {
-	return senderauth.Results{DMARC: senderauth.DMARC{Result: senderauth.Pass, Policy: senderauth.Reject, SPFAligned: true, DKIMAligned: signed}}
+	return senderauth.Results{SPF: senderauth.SPF{Result: senderauth.Pass}, DMARC: senderauth.DMARC{Result: senderauth.Pass, Policy: senderauth.Reject, SPFAligned: true, DKIMAligned: signed}}
 }
 
 // TestForms tells in what form a message leaves, by who sends it and who forwards it.
@@ -57,25 +57,25 @@ func TestForms(t *testing.T) {
 		mail mail
 		from string // the reverse-path, "SRS0" for one of example.org
 		want string // without Received, and without the numbers of signatures
-		utf8 bool
 	}{
-		{"an alias", mail{to: []string{"out@example.org"}, auth: enforced(false)}, "SRS0", seal("example.org", "pass") + "Delivered-To: out@example.org\r\n" + base, false},
-		{"an alias of a domain alias", mail{to: []string{"out@example.de"}}, "SRS0", seal("example.org", "") + "Delivered-To: out@example.org\r\n" + base, false},
-		{"a catch-all", mail{to: []string{"who@example.edu"}}, "SRS0@example.edu", seal("example.edu", "") + "Delivered-To: who@example.edu\r\n" + base, false},
-		{"a redirection", mail{to: []string{"gone@example.org"}}, "SRS0", seal("example.org", "") + "Delivered-To: gone@example.org\r\n" + base, false},
-		{"a script", mail{to: []string{"bob@example.org"}}, "SRS0", seal("example.org", "") + "Delivered-To: bob@example.org\r\n" + base, false},
-		{"the null reverse-path", mail{from: "-", to: []string{"out@example.org"}}, "", seal("example.org", "") + "Delivered-To: out@example.org\r\n" + base, false},
-		{"a reverse-path here", mail{from: "alice@example.de", to: []string{"out@example.org"}}, "alice@example.de", seal("example.org", "") + "Delivered-To: out@example.org\r\n" + base, false},
-		{"SRS of another", mail{from: "SRS0=a=b=c.example=d@example.com", to: []string{"out@example.org"}}, "SRS1", seal("example.org", "") + "Delivered-To: out@example.org\r\n" + base, false},
-		{"own mail", mail{as: "alice@example.org", to: []string{"x@example.com"}}, "alice@example.org", sign("example.org") + "From: alice@example.org\r\n\r\nhello\r\n", false},
-		{"own mail under a domain alias", mail{as: "alice@example.de", to: []string{"x@example.com"}}, "alice@example.de", sign("example.de") + "From: alice@example.de\r\n\r\nhello\r\n", false},
-		{"own mail with a name elsewhere", mail{as: "alice@example.net", to: []string{"x@example.com"}}, "alice@example.net", "From: alice@example.net\r\n\r\nhello\r\n", false},
-		{"own mail to an alias", mail{as: "alice@example.org", to: []string{"out@example.org"}}, "alice@example.org", sign("example.org") + "Delivered-To: out@example.org\r\nFrom: alice@example.org\r\n\r\nhello\r\n", false},
-		{"own mail to a list", mail{as: "alice@example.org", to: []string{"list@example.org"}, auth: enforced(false)}, "alice@example.org", sign("example.org") + "Delivered-To: list@example.org\r\nFrom: alice@example.org\r\n\r\nhello\r\n", false},
-		{"a list, no policy", mail{to: []string{"list@example.org"}}, "SRS0", seal("example.org", "") + "Delivered-To: list@example.org\r\n" + base, false},
-		{"a list, signed", mail{to: []string{"list@example.org"}, auth: enforced(true)}, "SRS0", seal("example.org", "pass") + "Delivered-To: list@example.org\r\n" + base, false},
-		{"a list, not signed", mail{to: []string{"list@example.org"}, auth: enforced(false)}, "SRS0", seal("example.org", "pass") + sign("example.org") + "Delivered-To: list@example.org\r\n" + list, false},
-		{"UTF-8 in a header that may not have it", mail{to: []string{"jörg@example.org"}}, "SRS0", seal("example.org", "") + "Delivered-To: =?utf-8?q?j=C3=B6rg@example.org?=\r\n" + base, false},
+		{"an alias", mail{to: []string{"out@example.org"}, auth: enforced(false)}, "SRS0", seal("example.org", "pass") + "Delivered-To: out@example.org\r\n" + base},
+		{"an alias of a domain alias", mail{to: []string{"out@example.de"}}, "SRS0", seal("example.org", "") + "Delivered-To: out@example.org\r\n" + base},
+		{"a catch-all", mail{to: []string{"who@example.edu"}}, "SRS0@example.edu", seal("example.edu", "") + "Delivered-To: who@example.edu\r\n" + base},
+		{"not verified", mail{to: []string{"out@example.org"}}, "SRS0", "Delivered-To: out@example.org\r\n" + base},
+		{"a redirection", mail{to: []string{"gone@example.org"}}, "SRS0", seal("example.org", "") + "Delivered-To: gone@example.org\r\n" + base},
+		{"a script", mail{to: []string{"bob@example.org"}}, "SRS0", seal("example.org", "") + "Delivered-To: bob@example.org\r\n" + base},
+		{"the null reverse-path", mail{from: "-", to: []string{"out@example.org"}}, "", seal("example.org", "") + "Delivered-To: out@example.org\r\n" + base},
+		{"a reverse-path here", mail{from: "alice@example.de", to: []string{"out@example.org"}}, "alice@example.de", seal("example.org", "") + "Delivered-To: out@example.org\r\n" + base},
+		{"SRS of another", mail{from: "SRS0=a=b=c.example=d@example.com", to: []string{"out@example.org"}}, "SRS1", seal("example.org", "") + "Delivered-To: out@example.org\r\n" + base},
+		{"own mail", mail{as: "alice@example.org", to: []string{"x@example.com"}}, "alice@example.org", sign("example.org") + "From: alice@example.org\r\n\r\nhello\r\n"},
+		{"own mail under a domain alias", mail{as: "alice@example.de", to: []string{"x@example.com"}}, "alice@example.de", sign("example.de") + "From: alice@example.de\r\n\r\nhello\r\n"},
+		{"own mail with a name elsewhere", mail{as: "alice@example.net", to: []string{"x@example.com"}}, "alice@example.net", "From: alice@example.net\r\n\r\nhello\r\n"},
+		{"own mail to an alias", mail{as: "alice@example.org", to: []string{"out@example.org"}}, "alice@example.org", sign("example.org") + "Delivered-To: out@example.org\r\nFrom: alice@example.org\r\n\r\nhello\r\n"},
+		{"own mail to a list", mail{as: "alice@example.org", to: []string{"list@example.org"}, auth: enforced(false)}, "alice@example.org", sign("example.org") + "Delivered-To: list@example.org\r\nFrom: alice@example.org\r\n\r\nhello\r\n"},
+		{"a list, no policy", mail{to: []string{"list@example.org"}}, "SRS0", seal("example.org", "") + "Delivered-To: list@example.org\r\n" + base},
+		{"a list, signed", mail{to: []string{"list@example.org"}, auth: enforced(true)}, "SRS0", seal("example.org", "pass") + "Delivered-To: list@example.org\r\n" + base},
+		{"a list, not signed", mail{to: []string{"list@example.org"}, auth: enforced(false)}, "SRS0", seal("example.org", "pass") + sign("example.org") + "Delivered-To: list@example.org\r\n" + list},
+		{"UTF-8 in a header that may not have it", mail{to: []string{"jörg@example.org"}}, "SRS0", seal("example.org", "") + "Delivered-To: =?utf-8?q?j=C3=B6rg@example.org?=\r\n" + base},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -83,6 +83,9 @@ func TestForms(t *testing.T) {
 				defer w.close()
 				w.hooks["bob@example.org"] = does(sendOn("x@example.net", false))
 				c.mail.text = "hello"
+				if c.name != "not verified" && c.mail.auth.SPF.Result == "" {
+					c.mail.auth.SPF.Result = senderauth.None
+				}
 				taken(t, w.send(c.mail))
 				synctest.Wait()
 				if len(w.gone) == 0 {
@@ -160,6 +163,7 @@ func TestUnsigned(t *testing.T) {
 			defer w.close()
 			w.keys = errors.New("no key")
 			c.mail.text = "hello"
+			c.mail.auth.SPF.Result = senderauth.None
 			for who, err := range w.send(c.mail) {
 				if (err == nil) != c.want || err != nil && (fault.As(err).Code != 451 || strings.Contains(fault.As(err).Text, "key")) {
 					t.Errorf("%s: %v", who, err)

@@ -58,10 +58,10 @@ func (t *transaction) outgoing(d *departure) (outgoing, error) {
 // sign puts signatures and seal on top.
 func (t *transaction) sign(out *outgoing, signer address.Domain, d *departure) error {
 	sealer := address.Domain("")
-	if !d.forwarder.IsZero() && !t.fromHere() {
+	if !d.forwarder.IsZero() && !t.fromHere() && t.msg.Auth.SPF.Result != "" { // else nothing was verified: there is nothing to vouch for
 		sealer = t.primary(d.forwarder)
 	}
-	if t.opts.Keys == nil || signer == "" && sealer == "" {
+	if t.opts.Keys == nil || t.msg.Header.Count("From") == 0 { // RFC 6376 5.4: what has no author is sent as it is
 		return nil
 	}
 	put := func(by address.Domain, what string, write func(*message.Header) ([]byte, error)) error {
