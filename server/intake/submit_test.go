@@ -26,6 +26,10 @@ func TestSubmissionFixes(t *testing.T) {
 		{"blind copies", "alice@example.org", from + date + "Bcc: bob@example.org,\r\n\tcarol@example.net\r\nTo: x\r\nBCC:\r\nResent-Bcc: y@example.net\r\n" + id,
 			from + date + "To: x\r\n" + id},
 		{"odd spacing stays", "alice@example.org", "dKim-signature:  a ;\r\n\t b\r\n" + from + date + id + "Subject:\tx \r\n", "dKim-signature:  a ;\r\n\t b\r\n" + from + date + id + "Subject:\tx \r\n"},
+		{"raw UTF-8", "alice@example.org", "From: Zoé <alice@example.org>\r\n" + date + id + "Subject: é\r\nTo: x\r\n",
+			"From: =?utf-8?b?Wm/DqQ==?= <alice@example.org>\r\n" + date + id + "Subject: =?utf-8?b?w6k=?=\r\nTo: x\r\n"},
+		{"raw UTF-8, signed", "alice@example.org", "DKIM-Signature: x\r\nFrom: Zoé <alice@example.org>\r\n" + date + id, "DKIM-Signature: x\r\nFrom: Zoé <alice@example.org>\r\n" + date + id},
+		{"other 8-bit text", "alice@example.org", from + date + id + "Subject: \xe9\r\n", from + date + id + "Subject: \xe9\r\n"},
 		{"mail of others", "", "From: z@example.net\r\nBcc: bob@example.org\r\n", "From: z@example.net\r\nBcc: bob@example.org\r\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

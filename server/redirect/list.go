@@ -2,7 +2,6 @@ package redirect
 
 import (
 	"bytes"
-	"mime"
 	"net/url"
 	"strings"
 	"unicode"
@@ -85,7 +84,7 @@ func fromList(value []byte, list address.Address) []byte {
 		name = strings.TrimSpace(string(cut[:maxName]))
 	}
 	name = strings.TrimSpace(name + " via " + printable(list.Local))
-	return []byte("From: " + phrase(name) + "\r\n <" + list.String() + ">\r\n")
+	return []byte("From: " + message.Phrase(name) + "\r\n <" + list.String() + ">\r\n")
 }
 
 // printable makes text of others fit for one line.
@@ -97,18 +96,6 @@ func printable(s string) string {
 		return r
 	}, s)
 	return strings.Join(strings.Fields(s), " ")
-}
-
-// phrase writes a display name (RFC 5322 3.4): as a quoted-string, or where it is not
-// ASCII as encoded words, each on a line. Base64 has no character that may not stand in a
-// phrase (RFC 2047 5).
-func phrase(name string) string {
-	for i := range len(name) {
-		if name[i] >= utf8.RuneSelf {
-			return strings.ReplaceAll(mime.BEncoding.Encode("utf-8", name), "?= =?", "?=\r\n =?")
-		}
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
 }
 
 // listFields writes List-Id and List-Unsubscribe.
