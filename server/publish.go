@@ -87,7 +87,7 @@ func DNS(ctx context.Context, w io.Writer, o DNSOptions) error {
 	if _, ours := directory.New(cfg.Directory).Primary(domain); !ours {
 		return fmt.Errorf("%s is no domain of %s", domain, cfg.File)
 	}
-	resolver, err := dns.New(dns.Options{Servers: serverNames(cfg)})
+	resolver, err := dns.New(dns.Options{Servers: dnsServers(&settings{Config: cfg})})
 	if err != nil {
 		return fmt.Errorf("[dns] servers: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"facteur/server/dns"
 	"facteur/server/envelope"
 	"facteur/server/hook"
+	"facteur/server/relay"
 	"facteur/server/report"
 	"facteur/server/senderauth"
 	"facteur/server/statedb"
@@ -101,6 +102,14 @@ func (s *Server) filing(c *settings) func(address.Address) []hook.Hook {
 // authenticated counts the result of a message for the report to its author's domain.
 func (s *Server) authenticated(env envelope.Envelope, f senderauth.Facts, r senderauth.Results) {
 	s.reports.store.AddDMARC(report.FromResults(env.Recipients, f, r))
+}
+
+// encrypted counts a session with another server for the report to its domain.
+func (s *Server) encrypted(r relay.TLSResult) {
+	s.reports.store.AddTLS(report.TLSResult{
+		Domain: string(r.Domain), PolicyType: r.PolicyType, PolicyStrings: r.PolicyStrings, MXPatterns: r.MXPatterns,
+		MX: r.MX, Remote: r.Remote, Local: r.Local, Failure: r.Failure, Detail: r.Detail,
+	})
 }
 
 // namesTimeout bounds the look-ups of names for a report.
@@ -191,17 +200,8 @@ func reportBeside(w io.Writer, cfg *config.Config, days int) (*report.Digest, er
 	if err != nil {
 		return nil, err
 	}
-	if r, err := dns.New(dns.Options{Servers: serverNames(cfg)}); err == nil {
+	if r, err := dns.New(dns.Options{Servers: dnsServers(&settings{Config: cfg})}); err == nil {
 		nameSources(context.Background(), d, r, string(cfg.Hostname))
 	}
 	return d, nil
-}
-
-// serverNames returns the name servers of the settings.
-func serverNames(c *config.Config) []string {
-	var all []string
-	for _, server := range c.DNSServers {
-		all = append(all, server.String())
-	}
-	return all
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"facteur/server/envelope"
+	"facteur/server/relay"
 	"facteur/server/report"
 )
 
@@ -15,6 +16,7 @@ import (
 // one itself, which files and reads it; each report once.
 func TestReports(t *testing.T) {
 	s := newSite(t)
+	s.encrypted(relay.TLSResult{Domain: "example.net", PolicyType: relay.PolicyNone, MX: "mx.example.net", Failure: relay.FailureNoTLS})
 	yesterday := time.Now().AddDate(0, 0, -1)
 	for domain, rua := range map[string]string{"example.net": "mailto:dmarc@example.net", "example.org": "mailto:dmarc-reports@example.org"} {
 		s.reports.store.AddDMARC(report.DMARCResult{
@@ -49,7 +51,7 @@ func TestReports(t *testing.T) {
 		t.Fatalf("%+v %v", status, err)
 	}
 	d, err := s.Report(t.Context(), 7)
-	if err != nil || len(d.Domains) != 1 || d.Domains[0].Domain != "example.org" || len(d.Domains[0].Failed) != 1 || d.Sent != 2 {
+	if err != nil || len(d.Domains) != 1 || d.Domains[0].Domain != "example.org" || len(d.Domains[0].Failed) != 1 || d.Sent != 2 || len(d.TLSOut) != 1 || d.TLSOut[0].Trouble[0].Type != relay.FailureNoTLS {
 		t.Errorf("%+v %v", d, err)
 	}
 	var out bytes.Buffer

@@ -26,7 +26,7 @@ func (s *Server) openRelay(first *settings) (err error) {
 		return fmt.Errorf("opening the policies of MTA-STS: %w", err)
 	}
 	s.relay = relay.New(relay.Options{
-		Resolver: s.resolver, STS: s.policies, Port: s.opts.RelayPort, Log: s.log,
+		Resolver: s.resolver, STS: s.policies, Port: s.opts.RelayPort, Log: s.log, TLSResult: s.encrypted,
 	}, relaySettings(first))
 	return nil
 }
