@@ -156,7 +156,7 @@ type domainSum struct {
 
 // readReported reads what others reported.
 func (g *gathered) readReported(ctx context.Context, tx *sql.Tx, from, to time.Time) error {
-	rows, err := tx.QueryContext(ctx, `SELECT i.kind, CASE WHEN i.proven THEN i.org ELSE i.org || ' (' || i.sender || ', not proven)' END, i.domain, i.policy, i.ended, r.row, r.count
+	rows, err := tx.QueryContext(ctx, `SELECT i.kind, CASE WHEN i.proven THEN i.org ELSE i.org || ' (not proven)' END, i.domain, i.policy, i.ended, r.row, r.count
 		FROM report_in i JOIN report_in_row r USING (number) WHERE i.received >= ? AND i.received < ?`, from.Unix(), to.Unix())
 	if err != nil {
 		return err
