@@ -201,7 +201,36 @@ func (d *Daily) sendOne(ctx context.Context, p *pending, log *slog.Logger) error
 		return err
 	}
 	log.Info("report.sent", "id", p.id, "recipients", len(l.to))
-	return nil
+	return d.opts.Store.posted(ctx, dayOf(l.date), l.to)
+}
+
+// posted counts the letters of a day by the domains that they went to.
+func (s *Store) posted(ctx context.Context, day int64, to []address.Address) error {
+	return s.db.Write(ctx, func(tx *sql.Tx) error {
+		for _, a := range to {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO report_letter (day, domain, count) VALUES (?, ?, 1)
+				ON CONFLICT (day, domain) DO UPDATE SET count = count + 1`, day, string(a.Domain)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// lettersOnly tells whether nothing but our own reports went to a domain on a day, and
+// went well: a report on that would be answered by one, each day, for ever.
+func (s *Store) lettersOnly(ctx context.Context, p *pending, r *TLSReport) (bool, error) {
+	var sessions, letters int64
+	for _, policy := range r.Policies {
+		if policy.Summary.Failed > 0 {
+			return false, nil
+		}
+		sessions += policy.Summary.Successful
+	}
+	err := s.db.Read(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `SELECT coalesce(sum(count), 0) FROM report_letter WHERE day = ? AND domain = ?`, p.day, p.domain).Scan(&letters)
+	})
+	return sessions <= letters, err
 }
 
 // compose makes the file of a report, and finds out who wants it. Nobody is no error.
@@ -212,6 +241,9 @@ func (d *Daily) compose(ctx context.Context, live *DailySettings, p *pending, l 
 	case TLS:
 		report, err := d.opts.Store.tlsReport(ctx, p, live.Identity)
 		if err != nil {
+			return nil, err
+		}
+		if quiet, err := d.opts.Store.lettersOnly(ctx, p, report); err != nil || quiet {
 			return nil, err
 		}
 		if uris, err = wantsTLS(ctx, live.Resolver, p.domain); err != nil {

@@ -172,3 +172,36 @@ func TestDestinations(t *testing.T) {
 		}
 	}
 }
+
+// TestLettersOnly: of days on which nothing but reports went to a domain no report is
+// made, unless they had trouble.
+func TestLettersOnly(t *testing.T) {
+	w := newWorld(t)
+	w.txt["_smtp._tls.example.net"] = []string{"v=TLSRPTv1; rua=mailto:tls@example.net"}
+	session := TLSResult{Domain: "example.net", PolicyType: "no-policy-found"}
+	failed := session
+	failed.Failure = "starttls-not-supported"
+	for day, c := range []struct {
+		sessions []TLSResult
+		sent     int
+	}{
+		{[]TLSResult{session, session}, 1}, // mail, and so a report on the next day
+		{[]TLSResult{session}, 0},          // that report
+		{nil, 0},
+		{[]TLSResult{session, failed}, 1},
+		{[]TLSResult{failed}, 1}, // the report had trouble
+		{[]TLSResult{session, session}, 1},
+	} {
+		now := midday.AddDate(0, 0, day)
+		w.set(now)
+		for _, r := range c.sessions {
+			w.store.AddTLS(r)
+		}
+		w.reopen()
+		w.set(now.Add(24 * time.Hour))
+		w.daily.Send(t.Context())
+		if got, _ := summary(w.take()); len(got) != c.sent {
+			t.Errorf("day %d: %q", day, got)
+		}
+	}
+}

@@ -101,6 +101,12 @@ CREATE TABLE report_row (
 	count  INTEGER NOT NULL,
 	PRIMARY KEY (kind, day, domain, row)
 ) WITHOUT ROWID;
+CREATE TABLE report_letter (
+	day    INTEGER NOT NULL,
+	domain TEXT NOT NULL,
+	count  INTEGER NOT NULL,
+	PRIMARY KEY (day, domain)
+) WITHOUT ROWID;
 CREATE TABLE report_in (
 	number   INTEGER PRIMARY KEY,
 	kind     TEXT NOT NULL,
@@ -147,6 +153,7 @@ func (s *Store) Forget(ctx context.Context) error {
 		}{
 			{`DELETE FROM report_row WHERE day < ?`, []any{dayOf(now) - keepDays}},
 			{`DELETE FROM report_day WHERE day < ?`, []any{dayOf(now) - keepDays}},
+			{`DELETE FROM report_letter WHERE day < ?`, []any{dayOf(now) - keepDays}},
 			{`DELETE FROM report_in WHERE received < ?`, []any{now.AddDate(0, 0, -keepReports).Unix()}},
 			{`DELETE FROM report_in WHERE number <= (SELECT max(number) FROM report_in) - ?`, []any{maxReports}},
 		} {
