@@ -23,7 +23,7 @@ import (
 // The bounds of what is unpacked.
 const (
 	maxPacked   = 10 << 20 // octets of an attachment
-	maxUnpacked = 64 << 20 // octets of the file in it: a report is read as it comes, and not held
+	maxUnpacked = 32 << 20 // octets of the file in it: a report is read as it comes, and not held
 	maxEntries  = 20       // of a zip file
 	maxParts    = 20       // of a message
 )
