@@ -121,6 +121,10 @@ func (s *Server) completeDigest(ctx context.Context, d *report.Digest) {
 	nameSources(ctx, d, s.resolver, string(live.Hostname))
 	counts := s.spool.Counts()
 	d.Queue = report.Queue{Waiting: counts.Recipients, Held: counts.Held, Oldest: counts.Oldest}
+	for _, c := range s.sending.AllClosed() {
+		d.Limits = append(d.Limits, fmt.Sprintf("%s may not send since %s, because %s. If its password is safe again, `facteur account reopen %s` lets it.",
+			c.Account, c.Since.In(live.Location).Format("2 January 15:04"), c.Reason, c.Account))
+	}
 }
 
 // nameSources gives the senders in a digest their names, and tells which is this server.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"facteur/server/address"
 	"facteur/server/envelope"
 	"facteur/server/relay"
 	"facteur/server/report"
@@ -50,8 +51,9 @@ func TestReports(t *testing.T) {
 	if err != nil || status.NumMessages != 1 {
 		t.Fatalf("%+v %v", status, err)
 	}
+	s.sending.CloseAccount(t.Context(), address.MustParse("small@example.org"), "it sent too much", time.Now())
 	d, err := s.Report(t.Context(), 7)
-	if err != nil || len(d.Domains) != 1 || d.Domains[0].Domain != "example.org" || len(d.Domains[0].Failed) != 1 || d.Sent != 2 || len(d.TLSOut) != 1 || d.TLSOut[0].Trouble[0].Type != relay.FailureNoTLS {
+	if err != nil || len(d.Domains) != 1 || d.Domains[0].Domain != "example.org" || len(d.Domains[0].Failed) != 1 || d.Sent != 2 || len(d.Limits) != 1 || len(d.TLSOut) != 1 || d.TLSOut[0].Trouble[0].Type != relay.FailureNoTLS {
 		t.Errorf("%+v %v", d, err)
 	}
 	var out bytes.Buffer
