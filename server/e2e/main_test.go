@@ -10,11 +10,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// folders are the groups of cases.
-var folders = [...]string{
-	"delivery", "submission", "authenticity", "abuse", "hooks", "reload", "reports", "dialogs", "spool", "maildir", "pop3", "config", "clients",
-}
-
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }
 
 func runAll(m *testing.M) int {
@@ -55,11 +50,18 @@ func build(path string) error {
 
 // TestCases runs the cases, all in parallel.
 func TestCases(t *testing.T) {
+	folders, err := os.ReadDir("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, folder := range folders {
-		t.Run(folder, func(t *testing.T) {
+		if !folder.IsDir() {
+			continue
+		}
+		t.Run(folder.Name(), func(t *testing.T) {
 			t.Parallel()
 			testscript.Run(t, testscript.Params{
-				Dir:                 filepath.Join("testdata", folder),
+				Dir:                 filepath.Join("testdata", folder.Name()),
 				Setup:               setup,
 				RequireExplicitExec: true,
 				RequireUniqueNames:  true,
