@@ -33,6 +33,9 @@ postmaster = "sender@%[1]s"
 [listen]
 smtp       = "127.0.0.1:0"
 submission = "127.0.0.1:0"
+[limits.sending]
+account = {}
+client  = {}
 [dns]
 servers = ["%[2]s"]
 [domains."%[1]s"]

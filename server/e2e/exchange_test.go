@@ -153,7 +153,7 @@ func (x *exchange) proxy(t *testing.T, n uint64) *testkit.FaultProxy {
 	}
 	ln.Close()
 	return testkit.NewFaultProxy(t, testkit.FaultProxyOptions{
-		Address: net.JoinHostPort(host, "25"), Seed: x.seed + n<<32, Rate: 0.07, ID: parcelNumber,
+		Address: net.JoinHostPort(host, "25"), Seed: x.seed + n<<32, Rate: 0.1, ID: parcelNumber,
 		TLS: &tls.Config{Certificates: []tls.Certificate{testkit.Certificate(t, "proxy.example")}},
 	})
 }
