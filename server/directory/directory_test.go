@@ -381,6 +381,9 @@ func TestRewritten(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.forwardPath, got, c.want)
 		}
 	}
+	if !d.Resolve(address.MustParse("SRS0=good@example.org")).Back || d.Resolve(address.MustParse("srs0=mine@example.org")).Back {
+		t.Error("it is not told what is a way back")
+	}
 	if d.MaySendAs(address.MustParse("alice@example.org"), address.MustParse("SRS0=home@example.org")) {
 		t.Error("a rewritten address is one to send as")
 	}

@@ -43,6 +43,9 @@ type Resolution struct {
 	// an address on another server. It is temporary when the sender behind a rewritten
 	// address can't be found out for now.
 	Fault *fault.Fault
+	// Back means that the forward-path is a rewritten reverse-path (SRS), which is
+	// there for reports only.
+	Back bool
 }
 
 // Resolve tells where mail to a forward-path goes: domain alias, then the exact
@@ -262,6 +265,7 @@ func (w *walk) rewritten(p place, r route) {
 	if w.again(p.at.Key()) {
 		return
 	}
+	w.res.Back = true
 	sender, err := w.dir.options.Unwrap(p.at)
 	if err != nil {
 		w.res.Fault = fault.As(err)

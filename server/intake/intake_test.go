@@ -59,6 +59,28 @@ func TestRecipients(t *testing.T) {
 	}
 }
 
+// TestWayBack: only reports go back to the sender of what was forwarded, from
+// strangers; our own users may write to anybody.
+func TestWayBack(t *testing.T) {
+	const back = "SRS0=HHHH=TT=example.net=far@example.org"
+	for _, c := range []struct {
+		from, as, listener, want string
+	}{
+		{from: "<>"},
+		{from: "<>", listener: "lmtp"},
+		{from: "spam@example.net", want: "550 5.7.1"},
+		{from: "far@example.net", want: "550 5.7.1"},
+		{from: "alice@example.org", want: "550 5.7.1"},
+		{from: "spam@example.net", listener: "lmtp", want: "550 5.7.1"},
+		{from: "alice@example.org", as: "alice@example.org", listener: "submission"},
+	} {
+		r := newWorld(t).send(mail{from: c.from, as: c.as, listener: c.listener, to: []string{back}})
+		if got := answer(r.first()); got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
+
 // TestSenders tries to send in the name of others.
 func TestSenders(t *testing.T) {
 	const alice = "From: alice@example.org\r\n"

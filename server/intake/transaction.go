@@ -80,13 +80,18 @@ func (tx *Transaction) Rcpt(ctx context.Context, r envelope.Recipient) error {
 }
 
 // mayReach refuses to relay for strangers: what is not ours takes only mail of
-// our own users, and of this server itself.
+// our own users, and of this server itself. The way back to the sender of what was
+// forwarded is for reports, which have the null reverse-path (RFC 5321 4.5.5), or
+// whoever has seen such an address could send to that sender by way of us.
 func (tx *Transaction) mayReach(res directory.Resolution) error {
+	stranger := tx.account.IsZero() && tx.injected == ""
 	switch {
-	case !res.Local && tx.account.IsZero() && tx.injected == "":
+	case !res.Local && stranger:
 		return fault.New(fault.NotLocal, "") // RFC 5321 7.9
 	case res.Local && res.Fault != nil:
 		return res.Fault
+	case res.Back && stranger && !tx.sender.ReversePath.IsZero():
+		return fault.New(fault.NotLocal, "This address takes reports only")
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ func to(list ...string) []directory.Target {
 func people() directory.Options {
 	return directory.Options{
 		Hostname: "mail.example.org", Postmaster: addr("alice@example.org"),
+		Unwrap:  func(address.Address) (address.Address, error) { return addr("far@example.net"), nil },
 		Domains: []directory.Domain{{Name: "example.org", Aliases: []address.Domain{"example.com"}, Separator: "+"}},
 		Accounts: []directory.Account{
 			{Address: addr("alice@example.org"), SendAs: []address.Address{addr("news@example.net")}},
