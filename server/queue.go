@@ -11,6 +11,7 @@ import (
 
 	"facteur/server/config"
 	"facteur/server/control"
+	"facteur/server/fault"
 	"facteur/server/safefile"
 	"facteur/server/spool"
 )
@@ -174,7 +175,10 @@ func (q queueWork) QueueWork(ctx context.Context, r control.QueueRequest, say fu
 			return ctx.Err()
 		}
 		text, err := work(id, filter.To, r)
-		if err != nil {
+		switch {
+		case err != nil && len(r.IDs) == 0 && fault.Is(err, fault.NotFound):
+			continue // it was done before its turn came
+		case err != nil:
 			wrong = append(wrong, plain(err))
 			continue
 		}
