@@ -64,6 +64,9 @@ func startSending(b *testing.B, to *sink) *sending {
 postmaster = "alice@example.org"
 [listen]
 submission = "` + address + `"
+[limits.sending]
+account = {}
+client = {}
 [dns]
 servers = ["` + zone.Addr() + `"]
 [domains."example.org"]
