@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"facteur/server/address"
 	"facteur/server/message"
@@ -42,7 +43,7 @@ type arcChain struct {
 
 // parseARC finds the chain of a message and checks its form (RFC 8617 5.2, steps 1 to
 // 3). Without any field there are no sets and no error.
-func parseARC(h *message.Header) arcChain {
+func parseARC(h *message.Header, now time.Time) arcChain {
 	var chain arcChain
 	var found [maxSets + 1]arcSet
 	for i := range h.Len() {
@@ -51,7 +52,7 @@ func parseARC(h *message.Header) arcChain {
 		if kind < 0 {
 			continue
 		}
-		if err := chain.add(&found, kind, raw); chain.err == nil {
+		if err := chain.add(&found, kind, raw, now); chain.err == nil {
 			chain.err = err // the others only count for the highest instance
 		}
 	}
@@ -72,7 +73,7 @@ func parseARC(h *message.Header) arcChain {
 }
 
 // add takes one field.
-func (c *arcChain) add(found *[maxSets + 1]arcSet, kind int, raw []byte) error {
+func (c *arcChain) add(found *[maxSets + 1]arcSet, kind int, raw []byte, now time.Time) error {
 	instance, rest, err := instanceOf(kind, raw)
 	if err != nil {
 		return err
@@ -90,11 +91,16 @@ func (c *arcChain) add(found *[maxSets + 1]arcSet, kind int, raw []byte) error {
 		if set.message, err = parseSignature(raw); err == nil {
 			err = set.message.parseCoverage()
 		}
+		if err == nil {
+			err = set.message.checkTimes(now)
+		}
 		if err == nil && slices.Contains(set.message.names, "arc-seal") { // RFC 8617 4.1.2
 			err = errors.New("a message signature covers a seal")
 		}
 	case arcSeal:
-		set.seal, err = parseSignature(raw)
+		if set.seal, err = parseSignature(raw); err == nil {
+			err = set.seal.checkTimes(now)
+		}
 		if _, has := set.seal.tags.get("h"); has && err == nil { // RFC 8617 4.1.3
 			err = errors.New("a seal has h=")
 		}
@@ -109,13 +115,12 @@ func instanceOf(kind int, raw []byte) (instance int, rest string, err error) {
 	_, value, _ := strings.Cut(string(raw), ":")
 	var text string
 	if kind == arcResults {
-		var first string
-		first, rest, _ = cutStatement(value)
-		pairs := parsePairs(first)
-		if len(pairs) != 1 || pairs[0].name != "i" {
+		first, behind, more := cutStatement(value)
+		name, number, _ := strings.Cut(first, "=")
+		if !more || strings.Trim(name, fws) != "i" {
 			return 0, "", errors.New("results without an instance")
 		}
-		text = pairs[0].value
+		text, rest = strings.Trim(number, fws), behind
 	} else {
 		tags, err := parseTags(value)
 		if err != nil {

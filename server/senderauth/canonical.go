@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
+	"strings"
 
 	"facteur/server/envelope"
 )
@@ -19,17 +20,18 @@ const (
 
 // parseCanon reads c= (RFC 6376 3.5): the header's algorithm and the body's.
 func parseCanon(s string) (header, body canon, ok bool) {
-	h, b, _ := bytes.Cut([]byte(s), []byte("/"))
-	header, okHeader := canonOf(string(h))
-	body, okBody := canonOf(string(b))
-	return header, body, okHeader && okBody
+	h, b, both := strings.Cut(s, "/")
+	if header, ok = canonOf(h); ok && both {
+		body, ok = canonOf(b)
+	}
+	return header, body, ok
 }
 
 func canonOf(s string) (canon, bool) {
 	switch s {
 	case "relaxed":
 		return relaxed, true
-	case "simple", "":
+	case "simple":
 		return simple, true
 	}
 	return simple, false

@@ -133,7 +133,7 @@ func foldValue(s string) string {
 //
 // Seals are made with RSA alone: few who read them know Ed25519 there.
 func (k *Keys) Seal(domain address.Domain, authserv string, r Results, h *message.Header, b envelope.Body) ([]byte, error) {
-	chain := parseARC(h)
+	chain := parseARC(h, k.now())
 	if chain.ended || chain.highest == maxSets || r.ARC.Result == TempError {
 		return nil, nil // RFC 8617 5.1: no set after cv=fail, nor a 51st
 	}

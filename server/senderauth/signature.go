@@ -113,16 +113,18 @@ func validSelector(s string) bool {
 // parseCoverage reads which fields and how much of the body are signed.
 func (s *signature) parseCoverage() error {
 	names, ok := s.tags.get("h")
-	s.names = splitList(names)
-	if !ok || len(s.names) > maxNames || slices.Contains(s.names, "") {
+	// A name that was left empty stands for nothing.
+	s.names = slices.DeleteFunc(splitList(names), func(name string) bool { return name == "" })
+	if !ok || len(s.names) > maxNames || slices.ContainsFunc(s.names, notFieldName) {
 		return failed(Neutral, "bad h=")
 	}
 	if !slices.Contains(s.names, "from") {
 		return failed(PermError, "From is not signed") // RFC 6376 6.1.1
 	}
-	c, _ := s.tags.get("c")
-	if s.header, s.body, ok = parseCanon(c); !ok {
-		return failed(Neutral, "unknown canonicalization")
+	if c, has := s.tags.get("c"); has {
+		if s.header, s.body, ok = parseCanon(c); !ok {
+			return failed(Neutral, "unknown canonicalization")
+		}
 	}
 	hash, _ := s.tags.get("bh")
 	var err error
@@ -135,6 +137,11 @@ func (s *signature) parseCoverage() error {
 		}
 	}
 	return nil
+}
+
+// notFieldName tells whether s can't name a field (RFC 5322 3.6.8).
+func notFieldName(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
 // parseNumber reads a number of digits alone, as l=, t= and x= have them.

@@ -87,7 +87,7 @@ func (v *Verifier) Verify(ctx context.Context, f Facts, h *message.Header, b env
 	from := authorsOf(h)
 	keys, sums := make(keyring), new(bodySums)
 	checks := dkimChecks(h, keys, sums, v.opts.Now())
-	chain := parseARC(h)
+	chain := parseARC(h, v.opts.Now())
 	chain.want(keys, sums)
 
 	var r Results
