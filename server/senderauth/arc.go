@@ -36,7 +36,8 @@ type arcSet struct {
 // arcChain is the sets of a message, oldest first.
 type arcChain struct {
 	sets    []arcSet
-	highest int   // instance that any field names
+	highest int // instance that any field names
+	now     time.Time
 	ended   bool  // the newest seal says that the chain is broken
 	err     error // why it is no chain
 }
@@ -44,7 +45,7 @@ type arcChain struct {
 // parseARC finds the chain of a message and checks its form (RFC 8617 5.2, steps 1 to
 // 3). Without any field there are no sets and no error.
 func parseARC(h *message.Header, now time.Time) arcChain {
-	var chain arcChain
+	chain := arcChain{now: now}
 	var found [maxSets + 1]arcSet
 	for i := range h.Len() {
 		name, raw := h.Field(i)
@@ -52,7 +53,7 @@ func parseARC(h *message.Header, now time.Time) arcChain {
 		if kind < 0 {
 			continue
 		}
-		if err := chain.add(&found, kind, raw, now); chain.err == nil {
+		if err := chain.add(&found, kind, raw); chain.err == nil {
 			chain.err = err // the others only count for the highest instance
 		}
 	}
@@ -73,7 +74,7 @@ func parseARC(h *message.Header, now time.Time) arcChain {
 }
 
 // add takes one field.
-func (c *arcChain) add(found *[maxSets + 1]arcSet, kind int, raw []byte, now time.Time) error {
+func (c *arcChain) add(found *[maxSets + 1]arcSet, kind int, raw []byte) error {
 	instance, rest, err := instanceOf(kind, raw)
 	if err != nil {
 		return err
@@ -92,14 +93,14 @@ func (c *arcChain) add(found *[maxSets + 1]arcSet, kind int, raw []byte, now tim
 			err = set.message.parseCoverage()
 		}
 		if err == nil {
-			err = set.message.checkTimes(now)
+			err = set.message.checkTimes()
 		}
 		if err == nil && slices.Contains(set.message.names, "arc-seal") { // RFC 8617 4.1.2
 			err = errors.New("a message signature covers a seal")
 		}
 	case arcSeal:
 		if set.seal, err = parseSignature(raw); err == nil {
-			err = set.seal.checkTimes(now)
+			err = set.seal.checkTimes()
 		}
 		if _, has := set.seal.tags.get("h"); has && err == nil { // RFC 8617 4.1.3
 			err = errors.New("a seal has h=")
@@ -174,7 +175,10 @@ func (c *arcChain) verify(h *message.Header, places fieldPlaces, keys keyring) A
 	}
 	newest := c.newest()
 	a := ARC{Result: Pass, Instance: len(c.sets), Sealer: newest.seal.domain, chain: c.list()}
-	err := newest.checkMessage(h, places, keys)
+	err := newest.message.checkExpiry(c.now) // older ones need hold no more
+	if err == nil {
+		err = newest.checkMessage(h, places, keys)
+	}
 	if err == nil {
 		err = c.checkSeals(keys)
 	}

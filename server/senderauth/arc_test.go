@@ -164,6 +164,8 @@ func arcCases(w *world) []arcCase {
 		{"time without a value", changed(2, sealOf("t=1", "t=")), "fail", ""},
 		{"time in words", changed(2, sealOf("t=1", "t=now")), "fail", ""},
 		{"no time", changed(2, sealOf("t=1; ", "")), "pass", ""},
+		{"expired", changed(2, messageOf("t=1", "t=1; x=2")), "fail", ""},
+		{"expired since", changed(1, messageOf("t=1", "t=1; x=2")), "pass", "holds older message signatures against a chain"},
 		{"time in words, message signature", changed(2, messageOf("t=1", "t=now")), "fail", ""},
 		{"no canonicalization", changed(2, messageOf("c=relaxed/relaxed", "c=")), "fail", ""},
 		{"a name that was left empty", changed(2, messageOf("h=from:subject", "h=from::subject")), "pass", ""},

@@ -68,7 +68,10 @@ func (s *signature) checkDKIM(now time.Time) error {
 			return failed(PermError, "i= is not within d=")
 		}
 	}
-	return s.checkTimes(now)
+	if err := s.checkTimes(); err != nil {
+		return err
+	}
+	return s.checkExpiry(now)
 }
 
 // within tells whether a domain is another one or below it.
