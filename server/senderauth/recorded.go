@@ -27,6 +27,9 @@ func Recorded(h *message.Header, authserv string) Results {
 		for _, method := range parseResults(rest) {
 			r.record(method)
 		}
+		if r.ARC.Result != "" { // it was about the chain that still stands in the message
+			r.ARC.Instance = parseARC(h).highest
+		}
 		return r
 	}
 	return r
