@@ -251,27 +251,6 @@ func (l *Leave) Commit(ctx context.Context, id string) error {
 	return err
 }
 
-// Noted returns the ids of the messages that were sent on in the last day, once for each
-// target.
-func (m *Memory) Noted(ctx context.Context) (ids []string, err error) {
-	err = m.db.Read(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.Query("SELECT entry FROM redirect_sent WHERE at > ?", m.now().Add(-24*time.Hour).Unix())
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var id string
-			if err := rows.Scan(&id); err != nil {
-				return err
-			}
-			ids = append(ids, id)
-		}
-		return rows.Err()
-	})
-	return ids, err
-}
-
 // Forwarder is who asked.
 func (l *Leave) Forwarder() address.Address { return l.request.Forwarder }
 

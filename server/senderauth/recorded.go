@@ -2,6 +2,7 @@ package senderauth
 
 import (
 	"strings"
+	"time"
 
 	"facteur/server/address"
 	"facteur/server/hook"
@@ -28,7 +29,7 @@ func Recorded(h *message.Header, authserv string) Results {
 			r.record(method)
 		}
 		if r.ARC.Result != "" { // it was about the chain that still stands in the message
-			r.ARC.Instance = parseARC(h).highest
+			r.ARC.Instance = parseARC(h, time.Time{}).highest
 		}
 		return r
 	}
