@@ -103,14 +103,28 @@ func DNS(ctx context.Context, w io.Writer, o DNSOptions) error {
 	if err := printRecords(w, domain, list, o); err != nil {
 		return err
 	}
-	bad := 0
+	if o.Zone { // it asks what to publish, not how things stand
+		return nil
+	}
+	return verdict(domain, list)
+}
+
+// verdict is an error when mail suffers from what the DNS has.
+func verdict(domain address.Domain, list []publish.Record) error {
+	bad, unknown := 0, 0
 	for i := range list {
-		if list[i].Bad() {
+		switch {
+		case list[i].State == publish.Unknown:
+			unknown++
+		case list[i].Bad():
 			bad++
 		}
 	}
-	if bad > 0 {
+	switch {
+	case bad > 0:
 		return fmt.Errorf("%s: %s of the DNS missing or wrong", domain, counted(bad, "record"))
+	case unknown > 0:
+		return fmt.Errorf("%s: the DNS did not answer for %s", domain, counted(unknown, "record"))
 	}
 	return nil
 }

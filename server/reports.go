@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -184,6 +186,10 @@ func PrintReport(w io.Writer, path string, days int, asJSON bool) error {
 
 // reportBeside makes the report without a server.
 func reportBeside(w io.Writer, cfg *config.Config, days int) (*report.Digest, error) {
+	from, to := lastDays(time.Now(), days, cfg.Location)
+	if _, err := os.Stat(cfg.Data); errors.Is(err, fs.ErrNotExist) { // it never ran
+		return &report.Digest{From: from, To: to}, nil
+	}
 	lock, err := lockData(cfg.Data)
 	if err != nil {
 		return nil, err
@@ -199,7 +205,6 @@ func reportBeside(w io.Writer, cfg *config.Config, days int) (*report.Digest, er
 	if err != nil {
 		return nil, err
 	}
-	from, to := lastDays(time.Now(), days, cfg.Location)
 	d, err := store.Digest(context.Background(), from, to)
 	if err != nil {
 		return nil, err

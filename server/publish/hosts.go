@@ -20,7 +20,7 @@ func (c *check) mailExchanger() []Record {
 	list, err := c.Resolver.MX(c.ctx, string(c.Domain))
 	if err != nil {
 		r.failed(err)
-		c.mx = r.State == Missing // once the record is there
+		c.mx = true // once the record is there
 		return []Record{r}
 	}
 	best := list[0].Preference

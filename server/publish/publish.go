@@ -13,7 +13,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 
 	"facteur/server/address"
 	"facteur/server/dns"
@@ -81,7 +83,7 @@ type Options struct {
 	SPF func(ctx context.Context, ip netip.Addr) (result, reason string)
 }
 
-// check is one check of a domain.
+// check is one check of a domain. Once mx and addresses are known, it does not change.
 type check struct {
 	Options
 	ctx       context.Context
@@ -92,13 +94,15 @@ type check struct {
 // Check compares all records with the DNS, in the order in which they matter.
 func Check(ctx context.Context, o Options) []Record {
 	c := &check{Options: o, ctx: ctx}
-	var all []Record
-	for _, part := range []func() []Record{
-		c.mailExchanger, c.hostAddresses, c.reverse, c.spf, c.hostSPF, c.dkim, c.dmarc, c.tlsReports, c.tlsa, c.mtaSTS, c.clients,
-	} {
-		all = append(all, part()...)
+	all := [][]Record{c.mailExchanger(), c.hostAddresses()} // the others go by what these find
+	parts := []func() []Record{c.reverse, c.spf, c.hostSPF, c.dkim, c.dmarc, c.tlsReports, c.tlsa, c.mtaSTS, c.clients}
+	rest := make([][]Record, len(parts))
+	var running sync.WaitGroup
+	for i, part := range parts {
+		running.Go(func() { rest[i] = part() }) // a DNS that does not answer takes its time each time
 	}
-	return all
+	running.Wait()
+	return slices.Concat(append(all, rest...)...)
 }
 
 // fqdn returns a name with the final dot.
