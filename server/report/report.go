@@ -2,14 +2,15 @@
 // servers tell each other what they saw: DMARC aggregate reports (RFC 7489 7.2,
 // appendix C) and TLS reports (RFC 8460).
 //
-//   - collect.go: what comes in and goes out is counted, a row for each kind of
-//     result, domain and day (UTC), written behind;
+//   - collect.go, results.go: what comes in and goes out is counted, a row for each
+//     kind of result, domain and day (UTC), written behind;
 //   - daily.go: once a day what was counted the days before is sent to those who ask
-//     for it in the DNS (rua.go), as a message (mail.go) with an XML (aggregate.go)
-//     or JSON (tlsrpt.go) file;
-//   - inbound.go: the reports of others about our domains are unpacked (archive.go)
-//     and kept as rows;
-//   - digest.go, words.go: what all that says, in plain words, for the operator.
+//     for it in the DNS (rua.go), as a message (compose.go, mail.go) with an XML
+//     (aggregate.go) or JSON (tlsrpt.go) file;
+//   - filing.go, inbound.go: the reports of others about our domains are taken out of
+//     the postmaster's way, unpacked (archive.go) and kept as rows;
+//   - digest.go, words.go, weekly.go: what all that says, in plain words, for the
+//     operator, each Monday and when asked.
 //
 // Everything is kept in the state database and bounded: rows for each domain and
 // day, domains for each day, days. A Store may be used by several at once; it holds
