@@ -43,3 +43,36 @@ func BenchmarkAdd(b *testing.B) {
 	})
 	s.Close(b.Context())
 }
+
+// BenchmarkOpen opens a queue of 10,000 entries.
+func BenchmarkOpen(b *testing.B) {
+	const entries = 10_000
+	dir := b.TempDir()
+	fsys := safefile.Unsynced{FS: safefile.OS}
+	o := Options{Dir: dir, FS: fsys, Idle: true}
+	s, err := Open(o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for range entries {
+		d, err := safefile.NewDraft(fsys, filepath.Join(dir, "tmp"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		io.WriteString(d, content)
+		p, err := s.Add(b.Context(), entry(envelope.NewID(), "bob@example.net"), d)
+		d.Discard()
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.Release()
+	}
+	s.Close(b.Context())
+	for b.Loop() {
+		if s, err = Open(o); err != nil || s.Len() != entries {
+			b.Fatal(s.Len(), err)
+		}
+		s.Close(b.Context())
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/entries, "µs/entry")
+}

@@ -116,7 +116,8 @@ type Options struct {
 	// is the same then.
 	Inject func(context.Context, envelope.Envelope, envelope.Body) error
 	// Told is told what came of each attempt at each recipient, once that is durable.
-	// It is called by several goroutines at once and must not block. May be nil.
+	// It is called by several goroutines at once, and must neither block nor call the
+	// Spool. May be nil.
 	Told func(Event)
 
 	// These may change later, see Apply.
