@@ -25,6 +25,8 @@ func filled(t testing.TB, path string) {
 
 // TestDamaged opens files that are wrong: they are kept beside the new one.
 func TestDamaged(t *testing.T) {
+	sound := filepath.Join(t.TempDir(), "state.db")
+	filled(t, sound)
 	for _, c := range []struct {
 		name   string
 		change func([]byte) []byte
@@ -43,8 +45,7 @@ func TestDamaged(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "state.db")
-			filled(t, path)
-			raw, err := os.ReadFile(path)
+			raw, err := os.ReadFile(sound)
 			if err != nil {
 				t.Fatal(err)
 			}

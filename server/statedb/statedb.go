@@ -50,6 +50,7 @@ type DB struct {
 	log     *slog.Logger
 	writer  *sql.DB // one connection, used by the goroutine that writes alone
 	readers *sql.DB
+	parts   parts
 
 	queue   chan write    // unbuffered: who has sent is in a batch
 	wake    chan struct{} // something is pending
@@ -99,8 +100,12 @@ func Open(path string, log *slog.Logger) (*DB, error) {
 		return nil, err
 	}
 	readers.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
+	parts, err := prepareParts(writer)
+	if err != nil {
+		return nil, errors.Join(err, readers.Close(), writer.Close())
+	}
 	db := &DB{
-		log: log, writer: writer, readers: readers, room: maxPending,
+		log: log, writer: writer, readers: readers, parts: parts, room: maxPending,
 		queue: make(chan write), wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	go db.serve()

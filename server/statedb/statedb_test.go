@@ -240,7 +240,7 @@ func TestFullDisk(t *testing.T) {
 		if !fault.Is(err, fault.Unavailable) || fault.As(err).Code != 452 || !strings.Contains(err.Error(), "the disk is full") {
 			t.Errorf("%v", err)
 		}
-		db.room = 3000
+		db.room = 1000
 		db.Later(big)
 		for i := range db.room + 9 {
 			db.Later(insert(2 + i))

@@ -44,11 +44,15 @@ func (db *DB) gather(w write) []write {
 
 // answer runs a batch in one transaction, and tells each how its part ended.
 func (db *DB) answer(batch []write) {
+	if len(batch) == 1 {
+		batch[0].answer <- told(db.transact(batch[0].run))
+		return
+	}
 	errs := make([]error, len(batch))
 	failed := db.transact(func(tx *sql.Tx) error {
 		for i, w := range batch {
 			var broken error
-			if errs[i], broken = one(tx, w.run); broken != nil {
+			if errs[i], broken = db.parts.one(tx, w.run); broken != nil {
 				return broken
 			}
 		}
@@ -79,7 +83,7 @@ func (db *DB) flush() error {
 		}
 		err := db.transact(func(tx *sql.Tx) error {
 			for _, run := range batch {
-				err, broken := one(tx, run)
+				err, broken := db.parts.one(tx, run)
 				if broken != nil {
 					return broken
 				}
@@ -115,11 +119,26 @@ func (db *DB) transact(run func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
+// parts are the statements around a part of a transaction, prepared once.
+type parts struct{ begin, undo, end *sql.Stmt }
+
+func prepareParts(db *sql.DB) (p parts, err error) {
+	for _, s := range []struct {
+		into  **sql.Stmt
+		query string
+	}{{&p.begin, "SAVEPOINT one"}, {&p.undo, "ROLLBACK TO one"}, {&p.end, "RELEASE one"}} {
+		if *s.into, err = db.Prepare(s.query); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
 // one runs a part of a transaction. err is of that part alone, and the part is
 // undone; broken is of the whole transaction, which can't go on: SQLite ends it
 // by itself when the disk fails.
-func one(tx *sql.Tx, run func(*sql.Tx) error) (err, broken error) {
-	if _, err := tx.Exec("SAVEPOINT one"); err != nil {
+func (p parts) one(tx *sql.Tx, run func(*sql.Tx) error) (err, broken error) {
+	if _, err := tx.Stmt(p.begin).Exec(); err != nil {
 		return nil, err
 	}
 	err = run(tx)
@@ -127,10 +146,10 @@ func one(tx *sql.Tx, run func(*sql.Tx) error) (err, broken error) {
 		return nil, err
 	}
 	if err != nil {
-		if _, err := tx.Exec("ROLLBACK TO one"); err != nil {
+		if _, err := tx.Stmt(p.undo).Exec(); err != nil {
 			return nil, err
 		}
 	}
-	_, broken = tx.Exec("RELEASE one")
+	_, broken = tx.Stmt(p.end).Exec()
 	return err, broken
 }
