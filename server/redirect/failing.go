@@ -10,6 +10,9 @@ import (
 	"facteur/server/fault"
 )
 
+// maxFailing bounds how many targets are remembered.
+const maxFailing = 10_000
+
 // failure is what is known of a target whose address is refused.
 type failure struct {
 	since, last time.Time // the first and the last refusal with no success between
@@ -89,7 +92,11 @@ func (m *Memory) failed(p pair, why *fault.Fault) (f failure, first bool) {
 	now := m.now()
 	m.mu.Lock()
 	f, ok := m.failing[p]
-	if !ok || now.Sub(f.last) > forget {
+	switch {
+	case !ok && len(m.failing) >= maxFailing: // scripts may choose any target
+		m.mu.Unlock()
+		return failure{}, false
+	case !ok || now.Sub(f.last) > forget:
 		f = failure{since: now}
 	}
 	f.last, f.reply = now, why.Enhanced()+" "+why.Text
