@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"facteur/server/address"
 	"facteur/server/deliver"
 	"facteur/server/directory"
-	"facteur/server/envelope"
 	"facteur/server/fault"
-	"facteur/server/message"
 	"facteur/server/redirect"
 	"facteur/server/spool"
 	"facteur/server/srs"
@@ -96,66 +93,4 @@ func (s *Server) told(e spool.Event) {
 	s.log.Warn("redirect.paused", "forwarder", p.Forwarder.String(), "to", p.Target.String(), "since", p.Since, "reply", p.Reply)
 	p.Since = p.Since.In(live.Location)
 	s.tellLater(deliver.Paused(p, to))
-}
-
-// tellLater has a notice sent soon.
-func (s *Server) tellLater(n deliver.Notice) {
-	select {
-	case s.tells <- n:
-	default:
-		s.log.Error("server.notice", "to", n.To.String(), "subject", n.Subject, "error", "too many at once")
-	}
-}
-
-// tellAll sends notices until the server stops.
-func (s *Server) tellAll() {
-	for {
-		select {
-		case n := <-s.tells:
-			s.tell(n)
-		case <-s.stopping:
-			for {
-				select {
-				case n := <-s.tells:
-					s.tell(n)
-				default:
-					return
-				}
-			}
-		}
-	}
-}
-
-// tell sends a notice.
-func (s *Server) tell(n deliver.Notice) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	live := s.live.Load()
-	now := time.Now()
-	body := formatNotice(n, live, now.In(live.Location))
-	env := envelope.Envelope{
-		ID: envelope.NewID(), Received: now, Sender: envelope.Sender{Size: body.Size(), Body: "8BITMIME", SMTPUTF8: n.To.NeedsUTF8()},
-		Recipients: []envelope.Recipient{{ForwardPath: n.To, Notify: envelope.NotifyNever}},
-	}
-	if err := s.intake.Inject(ctx, env, body); err != nil {
-		s.log.Error("server.notice", "to", n.To.String(), "subject", n.Subject, "error", err)
-		return
-	}
-	s.log.Info("server.notice", "to", n.To.String(), "subject", n.Subject)
-}
-
-// formatNotice writes a message of this server to one reader.
-func formatNotice(n deliver.Notice, live *settings, at time.Time) envelope.Bytes {
-	var b strings.Builder
-	fmt.Fprintf(&b, "From: Mail server <postmaster@%s>\r\nTo: <%s>\r\n", live.Hostname, n.To)
-	field, err := message.FormatField("Subject", n.Subject)
-	if err != nil {
-		field = []byte("Subject: A notice of the mail server\r\n")
-	}
-	b.Write(field)
-	// RFC 3834 5: no answer is wanted.
-	fmt.Fprintf(&b, "Date: %s\r\nMessage-ID: <%s@%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"+
-		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", at.Format(message.DateFormat), envelope.NewID(), live.Hostname)
-	b.WriteString(strings.ReplaceAll(n.Text, "\n", "\r\n"))
-	return envelope.Bytes(b.String())
 }

@@ -10,10 +10,28 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/auth"
+	"facteur/server/config"
 	"facteur/server/control"
 	"facteur/server/intake"
 	"facteur/server/limit"
 )
+
+// sendingTable returns [limits.sending] for package limit.
+func sendingTable(c *settings) limit.Table {
+	windows := func(list []config.Window) []limit.Window {
+		made := make([]limit.Window, len(list))
+		for i, w := range list {
+			made[i] = limit.Window(w)
+		}
+		return made
+	}
+	clock := func(d time.Duration) limit.Clock { return limit.Clock(d / time.Minute) }
+	s := c.Limits.Sending
+	return limit.Table{
+		Account: windows(s.Account), Client: windows(s.Client), Weekend: s.WeekendDivide, Zone: c.Location,
+		Night: limit.Night{From: clock(s.NightFrom), To: clock(s.NightTo), Divide: s.NightDivide},
+	}
+}
 
 // loginSeen notes from where an account is used (auth.Options.Seen). Of the good
 // logins those count that can send.
@@ -27,7 +45,7 @@ func (s *Server) loginSeen(account address.Address, try auth.Attempt, good bool)
 	defer cancel()
 	if s.sending.Visit(ctx, limit.Visit{Account: account, Client: try.Remote, Failed: !good}, now) {
 		c, _ := s.sending.IsClosed(account)
-		s.noticeLater(intake.Notice{Account: account, Reason: c.Reason, At: now})
+		s.tellOwner(intake.Notice{Account: account, Reason: c.Reason, At: now})
 	}
 }
 

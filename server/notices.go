@@ -3,106 +3,110 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"facteur/server/address"
-	"facteur/server/config"
+	"facteur/server/deliver"
 	"facteur/server/envelope"
 	"facteur/server/intake"
-	"facteur/server/limit"
 	"facteur/server/message"
 )
 
-// sendingTable returns [limits.sending] for package limit.
-func sendingTable(c *settings) limit.Table {
-	windows := func(list []config.Window) []limit.Window {
-		made := make([]limit.Window, len(list))
-		for i, w := range list {
-			made[i] = limit.Window(w)
-		}
-		return made
-	}
-	clock := func(d time.Duration) limit.Clock { return limit.Clock(d / time.Minute) }
-	s := c.Limits.Sending
-	return limit.Table{
-		Account: windows(s.Account), Client: windows(s.Client), Weekend: s.WeekendDivide, Zone: c.Location,
-		Night: limit.Night{From: clock(s.NightFrom), To: clock(s.NightTo), Divide: s.NightDivide},
-	}
+// notice is a message of this server to people who are here.
+type notice struct {
+	to            []address.Address // the second one in Cc
+	subject, text string            // lines of text end in LF
 }
 
-// maxNotices is how many notices wait to be written.
+// maxNotices is how many notices wait to be sent.
 const maxNotices = 100
 
-// noticeLater has a notice written soon (intake.Options.Notify).
-func (s *Server) noticeLater(n intake.Notice) {
+// noticeLater has a notice sent soon.
+func (s *Server) noticeLater(n notice) {
 	select {
 	case s.notices <- n:
 	default:
-		s.log.Error("server.notice", "account", n.Account.String(), "error", "too many at once")
+		s.log.Error("server.notice", "to", n.to[0].String(), "subject", n.subject, "error", "too many at once")
 	}
 }
 
-// writeNotices writes notices until the server stops.
+// tellLater tells what delivery has to say (deliver.Options.Tell).
+func (s *Server) tellLater(n deliver.Notice) {
+	s.noticeLater(notice{[]address.Address{n.To}, n.Subject, n.Text})
+}
+
+// tellOwner tells the owner of an account and the postmaster what became of its mail
+// (intake.Options.Notify).
+func (s *Server) tellOwner(n intake.Notice) {
+	live := s.live.Load()
+	to := []address.Address{n.Account}
+	if p := live.Directory.Postmaster; !p.IsZero() && p.Key() != n.Account.Key() {
+		to = append(to, p)
+	}
+	subject, text := heldText(n, n.At.In(live.Location))
+	if n.ID == "" {
+		subject, text = closedText(n, n.At.In(live.Location))
+	}
+	s.noticeLater(notice{to, subject, text})
+}
+
+// writeNotices sends notices until the server stops, and then those that wait.
 func (s *Server) writeNotices() {
 	for {
 		select {
 		case n := <-s.notices:
 			s.writeNotice(n)
 		case <-s.stopping:
-			for {
-				select {
-				case n := <-s.notices:
-					s.writeNotice(n)
-				default:
-					return
-				}
+			for len(s.notices) > 0 {
+				s.writeNotice(<-s.notices)
 			}
+			return
 		}
 	}
 }
 
-// writeNotice sends a notice to the owner of the account and to the postmaster,
-// each for itself: one may be out of reach.
-func (s *Server) writeNotice(n intake.Notice) {
-	live := s.live.Load()
+// writeNotice sends a notice to each of its readers by itself: one may be out of reach.
+func (s *Server) writeNotice(n notice) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	to := []address.Address{n.Account}
-	if p := live.Directory.Postmaster; !p.IsZero() && p.Key() != n.Account.Key() {
-		to = append(to, p)
-	}
-	body := noticeText(n, to, live)
-	for _, a := range to {
+	live := s.live.Load()
+	now := time.Now()
+	body := n.format(live, now.In(live.Location))
+	for _, to := range n.to {
 		env := envelope.Envelope{
-			ID: envelope.NewID(), Received: time.Now(), Sender: envelope.Sender{Size: body.Size(), Body: "8BITMIME", SMTPUTF8: n.Account.NeedsUTF8() || a.NeedsUTF8()},
-			Recipients: []envelope.Recipient{{ForwardPath: a, Notify: envelope.NotifyNever}},
+			ID: envelope.NewID(), Received: now, Sender: envelope.Sender{Size: body.Size(), Body: "8BITMIME", SMTPUTF8: n.needsUTF8()},
+			Recipients: []envelope.Recipient{{ForwardPath: to, Notify: envelope.NotifyNever}},
 		}
 		if err := s.intake.Inject(ctx, env, body); err != nil {
-			s.log.Error("server.notice", "account", n.Account.String(), "to", a.String(), "error", err)
+			s.log.Error("server.notice", "to", to.String(), "subject", n.subject, "error", err)
+			continue
 		}
+		s.log.Info("server.notice", "to", to.String(), "subject", n.subject)
 	}
-	s.log.Info("server.notice", "account", n.Account.String(), "held", n.ID, "reason", n.Reason)
 }
 
-// noticeText is the message.
-func noticeText(n intake.Notice, to []address.Address, live *settings) envelope.Bytes {
-	at := n.At.In(live.Location)
-	subject, text := heldText(n, at)
-	if n.ID == "" {
-		subject, text = closedText(n, at)
-	}
+func (n notice) needsUTF8() bool {
+	return slices.ContainsFunc(n.to, address.Address.NeedsUTF8)
+}
+
+// format writes the message.
+func (n notice) format(live *settings, at time.Time) envelope.Bytes {
 	var b strings.Builder
-	fmt.Fprintf(&b, "From: Mail server <postmaster@%s>\r\nTo: <%s>\r\n", live.Hostname, to[0])
-	if len(to) > 1 {
-		fmt.Fprintf(&b, "Cc: <%s>\r\n", to[1])
+	fmt.Fprintf(&b, "From: Mail server <postmaster@%s>\r\nTo: <%s>\r\n", live.Hostname, n.to[0])
+	for _, cc := range n.to[1:] {
+		fmt.Fprintf(&b, "Cc: <%s>\r\n", cc)
 	}
-	field, _ := message.FormatField("Subject", subject) // an address has no control characters
+	field, err := message.FormatField("Subject", n.subject)
+	if err != nil {
+		field = []byte("Subject: A notice of the mail server\r\n")
+	}
 	b.Write(field)
 	// RFC 3834 5: no answer is wanted.
 	fmt.Fprintf(&b, "Date: %s\r\nMessage-ID: <%s@%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"+
-		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", at.Format(time.RFC1123Z), envelope.NewID(), live.Hostname)
-	b.WriteString(strings.ReplaceAll(text, "\n", "\r\n"))
+		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", at.Format(message.DateFormat), envelope.NewID(), live.Hostname)
+	b.WriteString(strings.ReplaceAll(n.text, "\n", "\r\n"))
 	return envelope.Bytes(b.String())
 }
 

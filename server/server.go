@@ -72,10 +72,9 @@ type Server struct {
 	state     *statedb.DB
 	sending   *limit.Sending
 	inbound   *limit.Inbound
-	notices   chan intake.Notice // to be written
+	notices   chan notice // to be sent
 	redirects *redirect.Memory
 	srs       *srs.Rewriter
-	tells     chan deliver.Notice // to be sent
 	own       ownAddresses
 	reports   reporting
 	store     *mailbox.Store
@@ -132,7 +131,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 
 // start builds the parts, lowest first, and begins to serve.
 func start(o ServeOptions) (_ *Server, err error) {
-	s := &Server{opts: o, started: time.Now(), log: newLog(o), ready: make(chan struct{}), stopping: make(chan struct{}), notices: make(chan intake.Notice, maxNotices), tells: make(chan deliver.Notice, maxNotices)}
+	s := &Server{opts: o, started: time.Now(), log: newLog(o), ready: make(chan struct{}), stopping: make(chan struct{}), notices: make(chan notice, maxNotices)}
 	defer func() {
 		if err != nil {
 			s.release()
@@ -169,7 +168,6 @@ func start(o ServeOptions) (_ *Server, err error) {
 	s.maintained.Go(s.maintain)
 	s.maintained.Go(s.writeNotices)
 	s.startReports()
-	s.maintained.Go(s.tellAll)
 	s.watch(nil, first)
 	go func() {
 		if err := s.control.Serve(); err != nil {
@@ -265,7 +263,7 @@ func (s *Server) build(first *settings) error {
 	s.senders = senderauth.NewVerifier(senderauth.VerifierOptions{Log: s.log}, s.senderSettings(first))
 	s.intake = intake.New(intake.Options{
 		Deliver: s.deliver, Store: s.store, Log: s.log, Verifier: s.senders, Authenticated: s.authenticated,
-		Sending: s.sending, Notify: s.noticeLater,
+		Sending: s.sending, Notify: s.tellOwner,
 	}, s.intakeSettings(first))
 	s.auth = auth.New(auth.Options{
 		Directory: func() *directory.Directory { return s.live.Load().directory }, Trusted: s.trusts, Seen: s.loginSeen, Log: s.log,
