@@ -224,7 +224,7 @@ func (x *exchange) calm() {
 		}
 	}
 	begun := time.Now()
-	for round := 0; ; round++ {
+	for tick := time.Tick(200 * time.Millisecond); ; <-tick {
 		total := 0
 		for _, s := range x.sites {
 			n, err := s.host.waiting()
