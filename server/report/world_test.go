@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -135,13 +134,6 @@ func (w *world) take() []sent {
 	list := w.sent
 	w.sent = nil
 	return list
-}
-
-// logged tells whether the log has a text.
-func (w *world) logged(text string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return strings.Contains(w.log.String(), text)
 }
 
 func ours(d address.Domain) bool { return d == "example.org" || d == "example.com" }

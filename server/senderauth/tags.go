@@ -89,7 +89,7 @@ func (l tagList) find(name string) (tag, bool) {
 
 // compact returns a value without any white space.
 func compact(s string) string {
-	if strings.IndexAny(s, fws) < 0 {
+	if !strings.ContainsAny(s, fws) {
 		return s
 	}
 	return strings.Map(func(r rune) rune {
