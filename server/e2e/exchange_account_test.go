@@ -142,7 +142,7 @@ func (x *exchange) settle(l *ledger, from *site, p *parcel, t ticket) {
 		case h.Answered.IsZero():
 			l.unanswered += min(again, 1)
 			again--
-		case strings.HasPrefix(h.Reply, "2") && from.host.killed(h.At, h.Answered):
+		case strings.HasPrefix(h.Reply, "2") && from.host.killed(h.Since, h.Answered):
 			l.uncounted += min(again, 1)
 			again--
 		case strings.HasPrefix(h.Reply, "2"):

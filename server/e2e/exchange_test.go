@@ -79,8 +79,8 @@ type host interface {
 	hurry() error
 	// mail is what its mailboxes hold, by address.
 	mail() (map[string][]string, error)
-	// killed tells whether it was killed while it got an answer, or before it could
-	// note it.
+	// killed tells whether it was killed in a session, or before it could note the
+	// answer.
 	killed(from, to time.Time) bool
 }
 

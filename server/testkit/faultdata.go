@@ -101,7 +101,7 @@ func (s *faultSession) handOver(f string, text []byte) error {
 	if m := s.proxy.opts.ID.FindSubmatch(text); m != nil {
 		id = string(m[1])
 	}
-	list := s.proxy.handed(id, s.from, s.to)
+	list := s.proxy.handed(Handover{ID: id, From: s.from, Since: s.since}, s.to)
 	s.to = nil
 	reply, err := s.ask(text)
 	if err != nil {

@@ -28,7 +28,8 @@ type FaultProxyOptions struct {
 // receiver.
 type Handover struct {
 	ID, From, To string
-	At           time.Time // when the end of the content was sent
+	Since        time.Time // when its session began
+	At           time.Time // when the end of the content was passed on
 	Reply        string    // of the receiver, its first line; "" when it gave none
 	Answered     time.Time // when the whole reply had been written to the sender; zero: never
 }
@@ -223,13 +224,15 @@ func (p *FaultProxy) number(n int) int {
 }
 
 // handed notes that the receiver is about to have a whole message.
-func (p *FaultProxy) handed(id, from string, to []string) []*Handover {
+func (p *FaultProxy) handed(h Handover, to []string) []*Handover {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
+	h.At = time.Now()
 	var list []*Handover
 	for _, rcpt := range to {
-		list = append(list, &Handover{ID: id, From: from, To: rcpt, At: now})
+		one := h
+		one.To = rcpt
+		list = append(list, &one)
 	}
 	p.handovers = append(p.handovers, list...)
 	return slices.Clone(list)

@@ -48,6 +48,7 @@ var errOver = errors.New("the session is over")
 // faultSession is one connection.
 type faultSession struct {
 	proxy *FaultProxy
+	since time.Time
 
 	sender   net.Conn
 	in       *bufio.Reader // from the sender
@@ -61,6 +62,7 @@ type faultSession struct {
 
 // session serves a connection.
 func (p *FaultProxy) session(c net.Conn) {
+	since := time.Now()
 	p.hold(c)
 	defer p.drop(c)
 	p.mu.Lock()
@@ -73,7 +75,7 @@ func (p *FaultProxy) session(c net.Conn) {
 	}
 	p.hold(r)
 	defer p.drop(r)
-	s := &faultSession{proxy: p, sender: c, in: bufio.NewReader(c), receiver: r, out: bufio.NewReader(r)}
+	s := &faultSession{proxy: p, since: since, sender: c, in: bufio.NewReader(c), receiver: r, out: bufio.NewReader(r)}
 	defer func() { s.sender.Close() }()
 	for err = s.reply(Greeting, nil); err == nil; {
 		err = s.command()
