@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -20,6 +21,8 @@ type sink struct {
 	mu          sync.Mutex
 	recipients  int
 	want        int
+	messages    int
+	signed      int // of them, with a DKIM-Signature
 	sessions    int
 	first, last time.Time
 	done        chan struct{} // closed when want have come
@@ -53,15 +56,19 @@ func newSink(tb testing.TB) *sink {
 func (s *sink) expect(n int) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.recipients, s.want, s.sessions, s.done = 0, n, 0, make(chan struct{})
+	s.recipients, s.want, s.sessions, s.messages, s.signed, s.done = 0, n, 0, 0, 0, make(chan struct{})
 	return s.done
 }
 
 // took notes a message.
-func (s *sink) took(recipients int) {
+func (s *sink) took(recipients int, signed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
+	s.messages++
+	if signed {
+		s.signed++
+	}
 	if s.recipients == 0 {
 		s.first = now
 	}
@@ -97,10 +104,14 @@ func (s *sink) serve(c net.Conn) {
 			w.WriteString("250 2.1.5 Ok\r\n")
 		case "DATA":
 			w.WriteString("354 Go on\r\n")
-			if w.Flush() != nil || !skipText(r) {
+			if w.Flush() != nil {
 				return
 			}
-			s.took(recipients)
+			signed, ok := skipText(r)
+			if !ok {
+				return
+			}
+			s.took(recipients, signed)
 			w.WriteString("250 2.0.0 Ok\r\n")
 			recipients = 0
 		case "QUIT":
@@ -113,15 +124,16 @@ func (s *sink) serve(c net.Conn) {
 	}
 }
 
-// skipText reads to the end of a text.
-func skipText(r *bufio.Reader) bool {
+// skipText reads to the end of a text, and tells whether it is signed.
+func skipText(r *bufio.Reader) (signed, ok bool) {
 	for {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
-			return false
+			return signed, false
 		}
 		if string(line) == ".\r\n" {
-			return true
+			return signed, true
 		}
+		signed = signed || bytes.HasPrefix(line, []byte("DKIM-Signature:"))
 	}
 }
