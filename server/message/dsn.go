@@ -53,6 +53,7 @@ type ReportRecipient struct {
 	Attempted  time.Time // the last time
 	GaveUp     bool      // the time was up; Reply is a temporary failure
 	RetryUntil time.Time // of Delayed
+	Forwarded  bool      // Address leads to another one, of which its sender knows nothing
 }
 
 // DSN is a delivery status notification, ready to be sent with the null

@@ -211,6 +211,13 @@ func TestAdvice(t *testing.T) {
 			t.Errorf("%s: %s", status, got)
 		}
 	}
+	for status, want := range map[string]string{
+		"5.1.1": tellForwarder, "5.1.2": tellForwarder, "5.1.10": tellForwarder, "5.2.2": fullMailbox, "5.7.1": refused,
+	} {
+		if got := (&ReportRecipient{Status: status, Forwarded: true}).advice(); got != want {
+			t.Errorf("forwarded, %s: %s", status, got)
+		}
+	}
 	for _, odd := range []string{"", "5", "5.0.0", "x.y.z"} {
 		if advice(odd) == "" {
 			t.Errorf("no advice for %q", odd)

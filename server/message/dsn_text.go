@@ -31,7 +31,7 @@ func (w *dsnWriter) text() []byte {
 			wrap(&b, "    ", "This server tried again and again since "+w.day(w.Arrival)+", and has now given up.")
 		}
 		if r.Action == Failed {
-			wrap(&b, "    ", "What to do: "+advice(r.Status))
+			wrap(&b, "    ", "What to do: "+r.advice())
 		}
 	}
 	b.WriteString("\r\n")
@@ -92,6 +92,15 @@ func (r *ReportRecipient) said() string {
 	return reply
 }
 
+// advice tells the sender of a failed message what to do about a recipient.
+func (r *ReportRecipient) advice() string {
+	text := advice(r.Status)
+	if r.Forwarded && (text == checkAddress || text == checkDomain || text == noMail) {
+		return tellForwarder
+	}
+	return text
+}
+
 // advice tells the sender of a failed message what to do, by status code (RFC
 // 3463). The longest prefix of a status without its class counts.
 func advice(status string) string {
@@ -107,18 +116,20 @@ func advice(status string) string {
 }
 
 const (
-	checkAddress = "check the address for mistakes, above all the part before the @. If it is right, ask the recipient in another way for the current one."
-	checkDomain  = "check the part of the address after the @ for mistakes: mail can't be sent there."
-	tellPeople   = "this is a mistake in how mail is forwarded on the recipient's side or on ours. Show this report to whoever runs your mail server."
-	tryAgain     = "their server could not be reached or had no time. Try again later, or reach the recipient in another way."
-	tooLarge     = "the message is larger than their server takes. Send large files in another way, such as a link."
-	fullMailbox  = "the recipient's mailbox is full. Reach the recipient in another way, or try again later."
-	refused      = "their server refuses the message by its rules. Reach the recipient in another way and pass on the answer above, or show this report to whoever runs your mail server."
-	noEightBit   = "their server takes messages in plain ASCII only, and yours can't be changed without breaking its signature or encryption. Send it without those, or reach the recipient in another way."
-	notSecret    = "the recipient's domain asks for encrypted and proven connections, and its server fails to offer one. The people there have to repair that: reach the recipient in another way."
-	requiresTLS  = "you asked for encryption all the way to the recipient, and their server can't promise that. Send the message without that wish, or reach the recipient in another way."
-	ourMistake   = "this is a mistake in the settings of your mail server. Show this report to whoever runs it."
-	needASCII    = "their server does not take addresses or headers with such letters. Ask the recipient for an address in plain letters (a-z), and send from such an address."
+	checkAddress  = "check the address for mistakes, above all the part before the @. If it is right, ask the recipient in another way for the current one."
+	checkDomain   = "check the part of the address after the @ for mistakes: mail can't be sent there."
+	noMail        = "the part of the address after the @ takes no mail at all. Check it for mistakes."
+	tellForwarder = "the address is right, but mail to it goes on to another one that is not. Tell whoever looks after the address, or your postmaster."
+	tellPeople    = "this is a mistake in how mail is forwarded on the recipient's side or on ours. Show this report to whoever runs your mail server."
+	tryAgain      = "their server could not be reached or had no time. Try again later, or reach the recipient in another way."
+	tooLarge      = "the message is larger than their server takes. Send large files in another way, such as a link."
+	fullMailbox   = "the recipient's mailbox is full. Reach the recipient in another way, or try again later."
+	refused       = "their server refuses the message by its rules. Reach the recipient in another way and pass on the answer above, or show this report to whoever runs your mail server."
+	noEightBit    = "their server takes messages in plain ASCII only, and yours can't be changed without breaking its signature or encryption. Send it without those, or reach the recipient in another way."
+	notSecret     = "the recipient's domain asks for encrypted and proven connections, and its server fails to offer one. The people there have to repair that: reach the recipient in another way."
+	requiresTLS   = "you asked for encryption all the way to the recipient, and their server can't promise that. Send the message without that wish, or reach the recipient in another way."
+	ourMistake    = "this is a mistake in the settings of your mail server. Show this report to whoever runs it."
+	needASCII     = "their server does not take addresses or headers with such letters. Ask the recipient for an address in plain letters (a-z), and send from such an address."
 )
 
 // advices is by subject and detail, or by subject alone.
@@ -127,7 +138,7 @@ var advices = map[string]string{
 	"1.2":  checkDomain,
 	"1.8":  refused, // the sender's domain
 	"1.7":  refused,
-	"1.10": "the part of the address after the @ takes no mail at all. Check it for mistakes.",
+	"1.10": noMail,
 	"2":    "the recipient's mailbox takes no mail at the moment. Reach the recipient in another way, or try again later.",
 	"2.2":  fullMailbox,
 	"2.3":  tooLarge,

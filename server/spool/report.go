@@ -196,7 +196,7 @@ func (to *rcptRecord) report() message.ReportRecipient {
 	if !to.Forwarder.IsZero() {
 		// Where the mail of someone is forwarded to is not the sender's business (RFC
 		// 3464 4.2).
-		r.Address = address.Address(to.Forwarder)
+		r.Address, r.Forwarded = address.Address(to.Forwarder), true
 		hide = strings.NewReplacer(to.Address.String(), r.Address.String(), strings.ToLower(to.Address.String()), r.Address.String()).Replace
 	}
 	l := to.Last
