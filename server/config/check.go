@@ -42,12 +42,27 @@ func (c *checker) node(n *node, s *spec, in string) {
 	case n.kind == table:
 		c.table(n, s, strings.TrimPrefix(in+"."+quoted(n.name), "."))
 	case s.value == nil:
-		c.report.add(n.valueAt, fmt.Sprintf("%s must be a table, not %s", quoted(n.name), n.kind), "write its name in brackets in a line of its own, and what is in it below")
+		c.report.add(n.valueAt, fmt.Sprintf("%s must be a table, not %s", quoted(n.name), n.kind), tableHint(in, quoted(n.name)))
 	case s.status == later:
 		c.later(n.keyAt, quoted(n.name))
 	default:
 		c.value(n, s.value, quoted(n.name))
 	}
+}
+
+// tableHint tells how to write a table that is in another, whose path is in.
+func tableHint(in, name string) string {
+	switch in {
+	case "":
+		return fmt.Sprintf("write [%s] in a line of its own, and what is in it below", name)
+	case "domains", "accounts", "shared":
+		return fmt.Sprintf("write [%s.%s] in a line of its own, and what is in it below", in, name)
+	case "limits.sending":
+		if name == "account" || name == "client" {
+			return fmt.Sprintf("write %s = { \"1h\" = [200, 400] }, or {} for no limit", name)
+		}
+	}
+	return fmt.Sprintf("write %s = { ... }", name)
 }
 
 func (c *checker) later(at int, what string) {
@@ -154,6 +169,11 @@ func (c *checker) unknown(n *node, s *spec, in string) {
 func guess(name string, s *spec) string {
 	if near := directory.Nearest(name, slices.Values(s.names)); near != "" {
 		return fmt.Sprintf("did you mean %s?", near)
+	}
+	for _, known := range s.names {
+		if strings.HasPrefix(known, name+"_") {
+			return fmt.Sprintf("did you mean %s?", known)
+		}
 	}
 	for _, r := range rules() {
 		parent, last := cutLast(r.path)

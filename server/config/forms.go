@@ -69,7 +69,7 @@ var flagForm = &form{is: "true or false", kind: boolean, read: func(n *node, _ s
 }}
 
 func numberBetween(least, most int) *form {
-	return &form{is: fmt.Sprintf("a number between %d and %d, without quotes", least, most), kind: integer, read: func(n *node, _ string) (any, error) {
+	return &form{is: fmt.Sprintf("a whole number between %d and %d", least, most), kind: integer, read: func(n *node, _ string) (any, error) {
 		i, err := strconv.ParseInt(strings.ReplaceAll(n.text, "_", ""), 0, 64)
 		if err != nil || i < int64(least) || i > int64(most) {
 			return nil, fmt.Errorf("this must be a number between %d and %d", least, most)

@@ -72,7 +72,7 @@ var clockForm = texts(`a time of day in quotes such as "20:00"`, func(s, _ strin
 })
 
 // factorForm is a number that multiplies.
-var factorForm = &form{is: "a number such as 2 or 0.5, without quotes", kind: integer, also: float, read: func(n *node, _ string) (any, error) {
+var factorForm = &form{is: "a number such as 2 or 0.5", kind: integer, also: float, read: func(n *node, _ string) (any, error) {
 	digits := strings.ReplaceAll(n.text, "_", "")
 	f, err := strconv.ParseFloat(digits, 64)
 	if i, notInt := strconv.ParseInt(digits, 0, 64); notInt == nil { // 0x10
