@@ -209,7 +209,7 @@ func (c *Client) call(method, path string, into any) error {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("%w at %s: is `facteur serve` running with this mail.toml? (%w)", ErrNoServer, c.path, err)
+		return c.absent(err)
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {

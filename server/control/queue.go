@@ -162,7 +162,7 @@ func (c *Client) get(path string) (*http.Response, error) {
 	patient.Timeout = 0
 	resp, err := patient.Get("http://facteur" + path)
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %w", ErrNoServer, c.path, err)
+		return nil, c.absent(err)
 	}
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
+	"syscall"
 	"time"
 )
 
@@ -73,7 +76,7 @@ func (c *Client) work(ctx context.Context, path string, r any, say func(line str
 	patient.Timeout = 0 // a large account takes long
 	resp, err := patient.Do(req)
 	if err != nil {
-		return fmt.Errorf("%w at %s: %w", ErrNoServer, c.path, err)
+		return c.absent(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -97,3 +100,15 @@ func (c *Client) work(ctx context.Context, path string, r any, say func(line str
 
 // ErrNoServer tells that no server answers on the socket.
 var ErrNoServer = errors.New("no server answers")
+
+// absent is the error when the socket gave none.
+func (c *Client) absent(err error) error {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%w at %s: is `facteur serve` running with this mail.toml?", ErrNoServer, c.path)
+	}
+	var op *net.OpError // without the names of the protocol around it
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return fmt.Errorf("%w at %s: %w", ErrNoServer, c.path, err)
+}
