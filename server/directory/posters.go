@@ -25,11 +25,11 @@ const (
 func (p Posters) words() string {
 	switch p.Rule {
 	case PostersMembers:
-		return "; only they may write to it"
+		return "; only its members may write to it"
 	case PostersDomain:
 		return "; only addresses of its domain may write to it"
 	case PostersListed:
-		return "; only those in its posters may write to it"
+		return "; only those that its posters name may write to it"
 	}
 	return ""
 }
