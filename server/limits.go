@@ -92,7 +92,7 @@ func (s *Server) Unblock(_ context.Context, who control.Name, say func(string)) 
 		failures = s.auth.ForgetAccount(a)
 	}
 	if failures == 0 {
-		return fmt.Errorf("of %s no failed login is remembered", who.Name)
+		return fmt.Errorf("no failed login of %s is remembered", who.Name)
 	}
 	s.log.Info("server.unblocked", "who", who.Name, "failures", failures)
 	say(fmt.Sprintf("%s of %s are forgotten.", counted(failures, "failed login"), who.Name))
@@ -133,7 +133,7 @@ func (s *Server) limited() control.LimitStatus {
 
 func printLimited(w io.Writer, st control.LimitStatus) {
 	for _, c := range st.Closed {
-		fmt.Fprintf(w, "%s is closed for sending since %s, because %s; facteur account reopen %s\n",
+		fmt.Fprintf(w, "%s is closed for sending since %s, because %s; to let it send again: facteur account reopen %s\n",
 			c.Account, c.Since.Local().Format(time.DateTime), c.Reason, c.Account)
 	}
 	for _, x := range st.Slowed {
@@ -146,7 +146,7 @@ func printLimited(w io.Writer, st control.LimitStatus) {
 		}
 		fmt.Fprintf(w, "%s: %s until %s, after %s", slowedName(x), what, x.Until.Local().Format(time.DateTime), counted(x.Failures, "failed login"))
 		if lift != "" {
-			fmt.Fprintf(w, "; facteur unblock %s", lift)
+			fmt.Fprintf(w, "; to lift it: facteur unblock %s", lift)
 		}
 		fmt.Fprintln(w)
 	}

@@ -125,7 +125,7 @@ func TestSlowedStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"2001:db8::/64 at alice@example.org: each login waits until ", "after 4 failed logins; facteur unblock 2001:db8::/64\n",
+		"2001:db8::/64 at alice@example.org: each login waits until ", "after 4 failed logins; to lift it: facteur unblock 2001:db8::/64\n",
 		"203.0.113.9 at a name that is no account: each login waits until ",
 	} {
 		if !strings.Contains(out.String(), want) {

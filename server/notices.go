@@ -9,6 +9,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/deliver"
+	"facteur/server/directory"
 	"facteur/server/envelope"
 	"facteur/server/intake"
 	"facteur/server/message"
@@ -42,7 +43,7 @@ func (s *Server) tellLater(n deliver.Notice) {
 func (s *Server) tellOwner(n intake.Notice) {
 	live := s.live.Load()
 	to := []address.Address{n.Account}
-	if p := live.Directory.Postmaster; !p.IsZero() && p.Key() != n.Account.Key() {
+	if p := live.Directory.Postmaster; !p.IsZero() && !onlyTo(live.directory.Resolve(p), n.Account) {
 		to = append(to, p)
 	}
 	subject, text := heldText(n, n.At.In(live.Location))
@@ -50,6 +51,11 @@ func (s *Server) tellOwner(n intake.Notice) {
 		subject, text = closedText(n, n.At.In(live.Location))
 	}
 	s.noticeLater(notice{to, subject, text})
+}
+
+// onlyTo tells whether mail arrives in one mailbox alone.
+func onlyTo(r directory.Resolution, box address.Address) bool {
+	return len(r.Destinations) == 1 && r.Destinations[0].Kind == directory.Box && r.Destinations[0].Address.Key() == box.Key()
 }
 
 // writeNotices sends notices until the server stops, and then those that wait.
@@ -110,6 +116,11 @@ func (n notice) format(live *settings, at time.Time) envelope.Bytes {
 	return envelope.Bytes(b.String())
 }
 
+// moreText is the end of both notices, for the postmaster.
+const moreText = `If %[1]s needs to send so much, write sending = 2 into
+its table of mail.toml: that doubles the limits.
+`
+
 func heldText(n intake.Notice, at time.Time) (subject, text string) {
 	return "Mail of " + n.Account.String() + " is held", fmt.Sprintf(`A message that was sent as %[1]s at %[2]s is held:
 
@@ -126,7 +137,8 @@ To the postmaster, on the server (the message is %[4]s):
   facteur queue list --from %[1]s        what is held
   facteur queue release --from %[1]s     let it go
   facteur queue drop --from %[1]s        throw it away
-`, n.Account, at.Format("2006-01-02 15:04 MST"), n.Reason, n.ID)
+
+`+moreText, n.Account, at.Format("2006-01-02 15:04 MST"), n.Reason, n.ID)
 }
 
 func closedText(n intake.Notice, at time.Time) (subject, text string) {
@@ -141,5 +153,6 @@ password. Change it, and tell your postmaster.
 To the postmaster, on the server, once the password is a new one:
 
   facteur account reopen %[1]s
-`, n.Account, at.Format("2006-01-02 15:04 MST"), n.Reason)
+
+`+moreText, n.Account, at.Format("2006-01-02 15:04 MST"), n.Reason)
 }

@@ -96,6 +96,9 @@ func QueueWork(ctx context.Context, w io.Writer, path string, r control.QueueReq
 
 func printQueued(w io.Writer, e control.Queued, now time.Time) {
 	fmt.Fprintf(w, "%s  %s  %d octets  from <%s>\n", e.ID, e.Since.Local().Format(time.DateTime), e.Size, e.Sender)
+	if e.Hold != "" {
+		fmt.Fprintf(w, "    held until it is released: %s\n", e.Hold)
+	}
 	for _, r := range e.Recipients {
 		fmt.Fprintf(w, "    %s\n", recipientLine(e, r, now))
 	}
@@ -116,8 +119,7 @@ func printDetail(w io.Writer, d control.QueuedDetail, now time.Time) {
 		line("message", d.MessageID)
 	}
 	line("account", d.Account)
-	line("from", d.Client)
-	line("held", d.Hold)
+	line("client", d.Client)
 	if d.NotBefore != nil {
 		line("not before", moment(*d.NotBefore, now))
 	}
@@ -157,7 +159,7 @@ func recipientLine(e control.Queued, r control.QueuedRecipient, now time.Time) s
 	}
 	switch r.State {
 	case "held":
-		return who + " is held until it is released" + because
+		return who + " is held" // why: above, for all of them
 	case "scheduled":
 		return who + " waits until " + moment(*r.Next, now) + ", as its sender wants"
 	case "waiting":

@@ -35,7 +35,7 @@ func (r request) decide(now time.Time) (v Verdict, over int) {
 				return r.refusal(p, w, now), i
 			case total > warn && v.Action == Accept:
 				over = i
-				v = Verdict{Action: Hold, Reason: fmt.Sprintf("%s has sent to %s in %s; mail beyond %d%s waits until it is released",
+				v = Verdict{Action: Hold, Reason: fmt.Sprintf("%s has sent to %s in %s; more than %d%s are held",
 					p.name, recipients(total), span(w.Period), warn, r.table.words(s))}
 			}
 		}

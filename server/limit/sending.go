@@ -117,7 +117,11 @@ func (s *Sending) Take(sub Submission, now time.Time) Verdict {
 		s.keepClosed(context.Background(), sub.Account)
 	}
 	if v.Action != Accept {
-		s.log.Warn("limit.sending", "account", sub.Account.String(), "client", sub.Client.String(), "recipients", sub.Recipients,
+		client := ""
+		if sub.Client.IsValid() {
+			client = clientName(sub.Client)
+		}
+		s.log.Warn("limit.sending", "account", sub.Account.String(), "client", client, "recipients", sub.Recipients,
 			"held", v.Action == Hold, "why", v.Reason)
 	}
 	return v
