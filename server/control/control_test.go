@@ -108,7 +108,8 @@ func TestControl(t *testing.T) {
 	if err := c.Upkeep(t.Context(), UpkeepRequest{Verb: "paint"}, say); err == nil || err.Error() != "no such work" || errors.Is(err, ErrNoServer) {
 		t.Error(err)
 	}
-	if err := NewClient(path+".none").Upkeep(t.Context(), UpkeepRequest{}, say); !errors.Is(err, ErrNoServer) {
+	err = NewClient(path+".none").Upkeep(t.Context(), UpkeepRequest{}, say)
+	if want := "no server answers at " + path + ".none: is `facteur serve` running with this mail.toml?"; !errors.Is(err, ErrNoServer) || err.Error() != want {
 		t.Error(err)
 	}
 	lines = nil

@@ -106,6 +106,9 @@ func (c *Client) absent(err error) error {
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("%w at %s: is `facteur serve` running with this mail.toml?", ErrNoServer, c.path)
 	}
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%s may not be used by you: run this as the user of the server, or as root", c.path)
+	}
 	var op *net.OpError // without the names of the protocol around it
 	if errors.As(err, &op) {
 		err = op.Err
