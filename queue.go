@@ -25,7 +25,7 @@ type (
 		From string `help:"Only from this domain or address; \"<>\" is that of reports." placeholder:"DOMAIN|ADDRESS"`
 	}
 	queueChoice struct {
-		IDs []string `arg:"" optional:"" name:"id" help:"Messages, as the list names them."`
+		IDs []string `arg:"" optional:"" name:"id" help:"Messages, as the list names them; without -1, -2 ... at the end: all parts of one."`
 		All bool     `help:"All messages, or all that --to and --from choose."`
 		queueFilter
 	}

@@ -158,7 +158,14 @@ func (q queueWork) QueueWork(ctx context.Context, r control.QueueRequest, say fu
 	if !ok {
 		return fmt.Errorf("%q is no work on the queue", r.Verb)
 	}
-	ids := r.IDs
+	var ids []string
+	for _, id := range r.IDs {
+		parts := q.spool.Parts(id)
+		if len(parts) == 0 {
+			parts = []string{id} // which is told below
+		}
+		ids = append(ids, parts...)
+	}
 	if len(ids) == 0 {
 		for e := range q.spool.Entries(filter) {
 			if r.Verb != "release" || e.Hold != "" || e.NotBefore.After(time.Now()) {

@@ -136,7 +136,7 @@ func printDetail(w io.Writer, d control.QueuedDetail, now time.Time) {
 	}
 	for _, r := range d.Recipients {
 		if r.Tried != nil {
-			line(r.Address, fmt.Sprintf("%s, the last one %s", counted(r.Attempts, "try"), moment(*r.Tried, now)))
+			line(r.Address, fmt.Sprintf("%s, the last one %s", counted(r.Attempts, "attempt"), moment(*r.Tried, now)))
 		}
 		if r.Detail != "" && r.Detail != r.Reply {
 			line("  detail", r.Detail)

@@ -288,6 +288,30 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// TestParts: a message that leaves in several forms is one for who works on the queue.
+func TestParts(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Idle = true
+	w.start()
+	defer w.stop()
+	for _, e := range []Entry{
+		entry("m1", "bob@example.net"), entry("m1", "carol@example.net"), entry("m1", "dan@example.net"),
+		entry("m11", "bob@example.net"), entry("m2", "bob@example.net"), entry("m2", "carol@example.net"),
+	} {
+		w.add(e).Release()
+	}
+	if _, err := w.Drop("m2", Match{}); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]string{
+		"m1": "m1 m1-1 m1-2", "m1-1": "m1-1", "m11": "m11", "m2": "m2-1", "m": "", "": "",
+	} {
+		if got := strings.Join(w.Parts(id), " "); got != want {
+			t.Errorf("%s: %s", id, got)
+		}
+	}
+}
+
 // TestIdle: nothing is tried, and what is done is there for the next one.
 func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

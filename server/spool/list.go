@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"facteur/server/address"
@@ -106,6 +107,19 @@ func (s *Spool) Entries(f Filter) iter.Seq[Summary] {
 			}
 		}
 	}
+}
+
+// Parts returns the ids of the entries of a message, oldest first: most have one, named
+// as the message; one that leaves in several forms has more, with "-1" and so on at the
+// end. The id of such a part stands for itself.
+func (s *Spool) Parts(id string) []string {
+	var parts []string
+	for _, it := range s.sorted() {
+		if it.id == id || strings.HasPrefix(it.id, id+"-") {
+			parts = append(parts, it.id)
+		}
+	}
+	return parts
 }
 
 // sorted returns all items, oldest first.
