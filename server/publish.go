@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +86,7 @@ func DNS(ctx context.Context, w io.Writer, o DNSOptions) error {
 		return err
 	}
 	if _, ours := directory.New(cfg.Directory).Primary(domain); !ours {
-		return fmt.Errorf("%s is no domain of %s", domain, cfg.File)
+		return fmt.Errorf("%s is no domain of %s, which has %s", domain, cfg.File, domainNames(cfg.Directory))
 	}
 	resolver, err := dns.New(dns.Options{Servers: dnsServers(&settings{Config: cfg})})
 	if err != nil {
@@ -107,6 +108,24 @@ func DNS(ctx context.Context, w io.Writer, o DNSOptions) error {
 		return nil
 	}
 	return verdict(domain, list)
+}
+
+// maxDomainNames is how many domains an error names.
+const maxDomainNames = 10
+
+// domainNames lists the domains that there are, for people.
+func domainNames(o directory.Options) string {
+	var names []string
+	for _, d := range o.Domains {
+		names = append(names, string(d.Name))
+		for _, a := range d.Aliases {
+			names = append(names, string(a))
+		}
+	}
+	if n := len(names) - maxDomainNames; n > 0 {
+		names = append(names[:maxDomainNames], fmt.Sprintf("%d more", n))
+	}
+	return strings.Join(names, ", ")
 }
 
 // verdict is an error when mail suffers from what the DNS has.
@@ -261,6 +280,10 @@ func printRecords(w io.Writer, domain address.Domain, list []publish.Record, o D
 		case r.Value != "" && r.State != publish.Note:
 			fmt.Fprintln(w, r.Zone())
 		}
+	}
+	advice := func(r publish.Record) bool { return !r.Bad() && (r.State == publish.Missing || r.State == publish.Wrong) }
+	if !o.Zone && slices.ContainsFunc(list, advice) {
+		fmt.Fprintln(w, "What is MISSING or WRONG in capitals hurts your mail; in small letters it is good to have.")
 	}
 	return nil
 }
