@@ -41,6 +41,7 @@ func (tx *Transaction) take(live *Settings, h *message.Header) (limit.Verdict, *
 	account, _ := live.Directory.Account(tx.account)
 	sub := limit.Submission{
 		Account: tx.account, Client: tx.sess.Remote.Addr(), Recipients: len(tx.rcpts), Factor: account.Sending, Digest: tx.digest(h),
+		At: tx.sender.HoldUntil,
 	}
 	if live.Unlimited != nil && live.Unlimited(sub.Client) {
 		sub.Client = netip.Addr{}

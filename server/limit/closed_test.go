@@ -114,7 +114,7 @@ func steal(t *testing.T, name string, table Table, start string, who thief) {
 		now := begin.Add(time.Duration(i) * time.Second)
 		sub := Submission{Account: alice, Recipients: 1, Factor: 1, Digest: uint64(i + 1)}
 		sub.Client = netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		r := request{table: &s.table, n: 1, factor: 1, parties: []party{{"", s.account(alice, now).Sent, s.table.Account}}}
+		r := request{table: &s.table, n: 1, factor: 1, parties: []party{{"", s.account(alice, now).Sent, nil, s.table.Account}}}
 		if !who.tries(r.action(now)) {
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 type party struct {
 	name    string
 	sent    history
+	planned history
 	windows []Window
 }
 
@@ -21,6 +22,7 @@ type request struct {
 	parties []party
 	n       int
 	factor  float64
+	later   bool // it is to leave at the time that is asked about (RFC 4865)
 }
 
 // decide returns the verdict; over is the index of the party whose limit it is.
@@ -28,7 +30,7 @@ func (r request) decide(now time.Time) (v Verdict, over int) {
 	s := r.table.season(now)
 	for i, p := range r.parties {
 		for _, w := range p.windows {
-			total := p.sent.count(now.Unix(), w.Period) + r.n
+			total := p.peak(now.Unix(), w.Period) + r.n
 			refuse, warn := r.table.allowed(w.Refuse, r.factor, s), r.table.allowed(w.Warn, r.factor, s)
 			switch {
 			case total > refuse:
@@ -46,6 +48,10 @@ func (r request) decide(now time.Time) (v Verdict, over int) {
 // refusal tells which limit it is, and from when the message would be accepted.
 func (r request) refusal(p party, w Window, now time.Time) Verdict {
 	s := r.table.season(now)
+	if r.later {
+		return Verdict{Action: Refuse, Reason: fmt.Sprintf("%s may not send to more than %s in %s%s, and too much is to leave around that time: choose another one",
+			p.name, recipients(r.table.allowed(w.Refuse, r.factor, s)), span(w.Period), r.table.words(s))}
+	}
 	v := Verdict{Action: Refuse, Until: r.until(now)}
 	if v.Until.IsZero() {
 		v.Reason = fmt.Sprintf("%s may never send to more than %s in %s: send it to fewer at a time", p.name,
@@ -94,7 +100,7 @@ func (r request) freed(at int64, s season) int64 {
 	most := at
 	for _, p := range r.parties {
 		for _, w := range p.windows {
-			most = max(most, p.sent.freed(at, w.Period, r.table.allowed(w.Refuse, r.factor, s)-r.n))
+			most = max(most, p.freed(at, w.Period, r.table.allowed(w.Refuse, r.factor, s)-r.n))
 		}
 	}
 	return most

@@ -9,6 +9,9 @@
 // it), always to the side of counting too long, so the memory for one subject is
 // bounded whatever the windows are, and they may change while it runs.
 //
+// A message that is to leave later (RFC 4865) counts at the time when it leaves: else the
+// allowance of many days could be saved up for one moment.
+//
 // A subject's counts live in memory and are written to state.db within a second;
 // a crash loses at most that. Which accounts are closed is durable at once.
 //

@@ -38,7 +38,8 @@ type Sending struct {
 
 // subject is an account or a client. Its exported fields are kept in state.db.
 type subject struct {
-	Sent history `json:"sent,omitempty"`
+	Sent    history `json:"sent,omitempty"`
+	Planned history `json:"planned,omitempty"` // what is to leave later, and is in Sent then
 
 	// Of an account: the day of the last notice of held mail, the times when it
 	// went over the top limit, when the last of them is over, and digests of the
@@ -84,6 +85,7 @@ type Submission struct {
 	Recipients int        // as the client named them: what an alias leads to is not counted
 	Factor     float64    // multiplies all limits; 0: 1
 	Digest     uint64     // tells a message from another: a refused one that is tried again is not a new offence
+	At         time.Time  // when it is to leave (RFC 4865), if that is later: it is counted there
 }
 
 // Action is what to do with a message.
@@ -138,12 +140,19 @@ func (s *Sending) take(sub Submission, now time.Time) Verdict {
 	}
 	s.sweep(now)
 	account, client := s.account(sub.Account, now), s.client(sub.Client, now)
-	r := request{table: &s.table, n: sub.Recipients, factor: sub.Factor}
-	r.parties = []party{{sub.Account.String(), account.Sent, s.table.Account}}
+	r := request{table: &s.table, n: sub.Recipients, factor: sub.Factor, later: sub.At.After(now)}
+	r.parties = []party{{sub.Account.String(), account.Sent, account.Planned, s.table.Account}}
 	if client != nil {
-		r.parties = append(r.parties, party{clientName(sub.Client), client.Sent, s.table.Client})
+		r.parties = append(r.parties, party{clientName(sub.Client), client.Sent, client.Planned, s.table.Client})
 	}
-	v, over := r.decide(now)
+	at := now
+	if r.later {
+		at = sub.At
+	}
+	v, over := r.decide(at)
+	if r.later && len(account.Planned) >= maxPlanned || r.later && client != nil && len(client.Planned) >= maxPlanned {
+		v = Verdict{Action: Refuse, Reason: "Too many messages wait for their time already"}
+	}
 	switch {
 	case v.Action == Refuse && over == 0 && !v.Until.IsZero():
 		if s.offend(account, sub, v.Until, now) {
@@ -158,14 +167,22 @@ func (s *Sending) take(sub Submission, now time.Time) Verdict {
 	if v.Action == Refuse {
 		return v
 	}
-	longest := s.table.longest()
-	account.Sent = account.Sent.add(now.Unix(), sub.Recipients, longest)
+	account.note(at, now, sub.Recipients, s.table.longest())
 	s.touch(accountKey(sub.Account))
 	if client != nil {
-		client.Sent = client.Sent.add(now.Unix(), sub.Recipients, longest)
+		client.note(at, now, sub.Recipients, s.table.longest())
 		s.touch(clientKey(sub.Client))
 	}
 	return v
+}
+
+// note counts n recipients at a time, which may be to come.
+func (sub *subject) note(at, now time.Time, n int, keep time.Duration) {
+	if at.After(now) {
+		sub.plan(at.Unix(), n)
+		return
+	}
+	sub.Sent = sub.Sent.add(at.Unix(), n, keep)
 }
 
 func accountKey(a address.Address) string { return "account " + string(a.Key()) }
@@ -189,6 +206,7 @@ func (s *Sending) account(a address.Address, now time.Time) *subject {
 		sub = &subject{}
 		s.accounts[accountKey(a)] = sub
 	}
+	sub.settle(now.Unix(), s.table.longest())
 	sub.Sent.clamp(now.Unix())
 	return sub
 }
@@ -204,6 +222,7 @@ func (s *Sending) client(ip netip.Addr, now time.Time) *subject {
 		sub = &subject{}
 		s.clients[clientKey(ip)] = sub
 	}
+	sub.settle(now.Unix(), s.table.longest())
 	sub.Sent.clamp(now.Unix())
 	return sub
 }
@@ -211,8 +230,9 @@ func (s *Sending) client(ip netip.Addr, now time.Time) *subject {
 // idle tells whether nothing is known of a subject that matters any more.
 func (sub *subject) idle(now time.Time, longest time.Duration) bool {
 	aday := now.Add(-24 * time.Hour)
+	sub.settle(now.Unix(), longest)
 	sub.Sent = sub.Sent.forget(now.Unix(), longest)
-	return len(sub.Sent) == 0 && (len(sub.Over) == 0 || sub.Over[len(sub.Over)-1] < aday.Unix()) &&
+	return len(sub.Sent)+len(sub.Planned) == 0 && (len(sub.Over) == 0 || sub.Over[len(sub.Over)-1] < aday.Unix()) &&
 		sub.Told < aday.Add(-24*time.Hour).UTC().Format(time.DateOnly)
 }
 

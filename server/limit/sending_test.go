@@ -220,7 +220,7 @@ func TestUntil(t *testing.T) {
 		if c.before > 0 { // by day's rules, so that all is taken
 			s.account(alice, now).Sent = history{}.add(now.Add(-time.Duration(c.ago)*time.Minute).Unix(), c.before, 10*time.Hour)
 		}
-		r := request{table: &s.table, n: c.n, factor: c.factor, parties: []party{{alice.String(), s.account(alice, now).Sent, s.table.Account}}}
+		r := request{table: &s.table, n: c.n, factor: c.factor, parties: []party{{alice.String(), s.account(alice, now).Sent, nil, s.table.Account}}}
 		got := ""
 		if until := r.until(now); !until.IsZero() {
 			got = until.Format("Mon 2006-01-02 15:04")

@@ -130,7 +130,7 @@ func each(tx *sql.Tx, query string, do func(*sql.Rows) error) error {
 // parseSubject reads what collect wrote.
 func parseSubject(state []byte) (*subject, bool) {
 	sub := &subject{}
-	if json.Unmarshal(state, sub) != nil || !sub.Sent.valid() || len(sub.Over) > offences || len(sub.Refused) > remembered {
+	if json.Unmarshal(state, sub) != nil || !sub.Sent.valid() || !sub.Planned.valid() || len(sub.Planned) > maxPlanned || len(sub.Over) > offences || len(sub.Refused) > remembered {
 		return nil, false
 	}
 	return sub, true
