@@ -48,10 +48,9 @@ func (t *transaction) byForwarder() [][]int {
 
 func (t *transaction) limitForwarder(forwarder address.Address, places []int) error {
 	_, account := t.live.Directory.Account(forwarder)
+	// Whoever saw a rewritten reverse-path may write to it, and reports may say anything:
+	// what goes back is limited too.
 	bounce := forwarder.IsSRS()
-	if bounce && t.msg.Envelope.Sender.ReversePath.IsZero() {
-		return nil // a DSN on its way back
-	}
 	var to []address.Address
 	for _, i := range places {
 		to = append(to, t.targets[i].Address)
