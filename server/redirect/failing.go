@@ -10,9 +10,6 @@ import (
 	"facteur/server/fault"
 )
 
-// maxFailing bounds how many targets are remembered.
-const maxFailing = 10_000
-
 // failure is what is known of a target whose address is refused.
 type failure struct {
 	since, last time.Time // the first and the last refusal with no success between
@@ -87,17 +84,20 @@ func (m *Memory) succeeded(p pair) {
 	})
 }
 
+// maxFailing bounds the targets that fail: behind a catch-all there is one for each
+// address that a stranger makes up, and scripts may choose any.
+const maxFailing = 10_000
+
 // failed notes a refusal. first tells that it pauses the target.
 func (m *Memory) failed(p pair, why *fault.Fault) (f failure, first bool) {
 	now := m.now()
 	m.mu.Lock()
 	f, ok := m.failing[p]
-	switch {
-	case !ok && len(m.failing) >= maxFailing: // scripts may choose any target
-		m.mu.Unlock()
-		return failure{}, false
-	case !ok || now.Sub(f.last) > forget:
+	if !ok || now.Sub(f.last) > forget {
 		f = failure{since: now}
+	}
+	if !ok && len(m.failing) >= maxFailing {
+		m.makeRoom(now)
 	}
 	f.last, f.reply = now, why.Enhanced()+" "+why.Text
 	if first = !f.paused() && now.Sub(f.since) >= pauseOver; first {
@@ -107,6 +107,34 @@ func (m *Memory) failed(p pair, why *fault.Fault) (f failure, first bool) {
 	m.mu.Unlock()
 	m.save(p, f)
 	return f, first
+}
+
+// makeRoom drops what is forgotten, then others until a tenth is free: first those that
+// are not paused. m.mu is held.
+func (m *Memory) makeRoom(now time.Time) {
+	var gone []pair
+	drop := func(those func(failure) bool, most int) {
+		for p, f := range m.failing {
+			if len(m.failing) <= most {
+				return
+			}
+			if those(f) {
+				delete(m.failing, p)
+				gone = append(gone, p)
+			}
+		}
+	}
+	drop(func(f failure) bool { return now.Sub(f.last) > forget }, 0)
+	drop(func(f failure) bool { return !f.paused() }, maxFailing*9/10)
+	drop(func(failure) bool { return true }, maxFailing*9/10)
+	m.db.Later(func(tx *sql.Tx) error {
+		for _, p := range gone {
+			if _, err := tx.Exec("DELETE FROM redirect_failing WHERE forwarder = ? AND target = ?", p.forwarder, p.target); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // tries notes that a message goes to a target that was paused: the next one waits for
