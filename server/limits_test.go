@@ -17,6 +17,7 @@ import (
 	"facteur/server/envelope"
 	"facteur/server/fault"
 	"facteur/server/limit"
+	"facteur/server/testkit"
 )
 
 // TestTables compares the limits of the files that ship with those of the design.
@@ -107,6 +108,33 @@ func TestClosed(t *testing.T) {
 	}
 	if st := s.Status(); len(st.Closed) > 0 {
 		t.Errorf("%+v", st.Closed)
+	}
+}
+
+// TestClosedQueue: what an account sent before it was closed, and waits in the queue, is
+// held; that of others is not.
+func TestClosedQueue(t *testing.T) {
+	s := newSite(t)
+	s.reload(s.settings(fmt.Sprintf(bob, s.hash)))
+	s.setAnswer(func(testkit.Stage, string) string { return "451 4.3.0 Later" })
+	for _, from := range []string{"bob@example.org", "alice@example.org"} {
+		if err := s.submit(from, "x@example.net"); err != nil {
+			t.Fatal(err)
+		}
+		s.events.wait(t, "msg=spool.deferred")
+	}
+	who := address.MustParse("bob@example.org")
+	for i := range 24 {
+		s.loginSeen(who, auth.Attempt{Protocol: "submission", Remote: netip.AddrFrom4([4]byte{203, 0, byte(i), 1})}, i%2 == 0)
+	}
+	s.events.wait(t, "msg=server.notice", "bob@example.org")
+	for _, e := range s.spool.List() {
+		if held := e.Hold != ""; held != (e.Sender == who) {
+			t.Errorf("%s of %s: %q", e.ID, e.Sender, e.Hold)
+		}
+	}
+	if c := s.spool.Counts(); c.Held != 1 || c.Entries != 2 {
+		t.Errorf("%+v", c)
 	}
 }
 

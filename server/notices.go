@@ -11,14 +11,17 @@ import (
 	"facteur/server/deliver"
 	"facteur/server/directory"
 	"facteur/server/envelope"
+	"facteur/server/fault"
 	"facteur/server/intake"
 	"facteur/server/message"
+	"facteur/server/spool"
 )
 
 // notice is a message of this server to people who are here.
 type notice struct {
 	to            []address.Address // the second one in Cc
 	subject, text string            // lines of text end in LF
+	closed        address.Address   // an account whose queue is held before it is told; zero: none
 }
 
 // maxNotices is how many notices wait to be sent.
@@ -35,7 +38,7 @@ func (s *Server) noticeLater(n notice) {
 
 // tellLater tells what delivery has to say (deliver.Options.Tell).
 func (s *Server) tellLater(n deliver.Notice) {
-	s.noticeLater(notice{[]address.Address{n.To}, n.Subject, n.Text})
+	s.noticeLater(notice{to: []address.Address{n.To}, subject: n.Subject, text: n.Text})
 }
 
 // tellOwner tells the owner of an account and the postmaster what became of its mail
@@ -46,11 +49,15 @@ func (s *Server) tellOwner(n intake.Notice) {
 	if p := live.Directory.Postmaster; !p.IsZero() && !onlyTo(live.directory.Resolve(p), n.Account) {
 		to = append(to, p)
 	}
-	subject, text := heldText(n, n.At.In(live.Location))
+	at := n.At.In(live.Location)
+	told := notice{to: to}
 	if n.ID == "" {
-		subject, text = closedText(n, n.At.In(live.Location))
+		told.closed = n.Account
+		told.subject, told.text = closedText(n, at)
+	} else {
+		told.subject, told.text = heldText(n, at)
 	}
-	s.noticeLater(notice{to, subject, text})
+	s.noticeLater(told)
 }
 
 // onlyTo tells whether mail arrives in one mailbox alone.
@@ -75,6 +82,9 @@ func (s *Server) writeNotices() {
 
 // writeNotice sends a notice to each of its readers by itself: one may be out of reach.
 func (s *Server) writeNotice(n notice) {
+	if !n.closed.IsZero() {
+		s.holdQueueOf(n.closed)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	live := s.live.Load()
@@ -90,6 +100,21 @@ func (s *Server) writeNotice(n notice) {
 			continue
 		}
 		s.log.Info("server.notice", "to", to.String(), "subject", n.subject)
+	}
+}
+
+// holdQueueOf holds what waits in the queue of an account that was closed for sending:
+// who has its password may have sent it, to leave much later (RFC 4865).
+func (s *Server) holdQueueOf(account address.Address) {
+	for e := range s.spool.Entries(spool.Filter{Account: account}) {
+		waits := slices.ContainsFunc(e.Recipients, func(r spool.Status) bool { return !r.Done })
+		if e.Hold != "" || !waits {
+			continue
+		}
+		err := s.spool.Hold(e.ID, account.String()+" was closed for sending while this waited")
+		if err != nil && !fault.Is(err, fault.NotFound) { // it left meanwhile
+			s.log.Error("server.hold", "id", e.ID, "account", account.String(), "error", err)
+		}
 	}
 }
 
@@ -145,7 +170,7 @@ func closedText(n intake.Notice, at time.Time) (subject, text string) {
 	return n.Account.String() + " is closed for sending", fmt.Sprintf(`Since %[2]s %[1]s can't send any mail, because
 %[3]s.
 
-Reading mail works as before.
+Reading mail works as before. What was sent and still waits in the queue is held.
 
 To %[1]s: if it was not you, somebody else knows your
 password. Change it, and tell your postmaster.
@@ -153,6 +178,9 @@ password. Change it, and tell your postmaster.
 To the postmaster, on the server, once the password is a new one:
 
   facteur account reopen %[1]s
+  facteur queue list --from %[1]s        what is held
+  facteur queue release --from %[1]s     let it go
+  facteur queue drop --from %[1]s        throw it away
 
 `+moreText, n.Account, at.Format("2006-01-02 15:04 MST"), n.Reason)
 }

@@ -52,10 +52,15 @@ func (m Match) address(t text) bool { return m.match(address.Address(t)) }
 type Filter struct {
 	From Match // the reverse-path
 	To   Match // a recipient that is not done
+	// Account is whose login brought the message; zero: anybody's, or nobody's.
+	Account address.Address
 }
 
 // match tells whether an entry is chosen.
 func (f Filter) match(r *record) bool {
+	if !f.Account.IsZero() && address.Address(r.Session.Account).Key() != f.Account.Key() {
+		return false
+	}
 	return f.From.address(r.Sender.ReversePath) && (f.To == Match{} || slices.ContainsFunc(r.Recipients, func(to rcptRecord) bool {
 		return !to.Done && f.To.address(to.Address)
 	}))
