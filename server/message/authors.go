@@ -1,7 +1,7 @@
 package message
 
-// maxAuthors bounds what Authors returns.
-const maxAuthors = 100
+// MaxAuthors bounds what Authors returns: when it returns so many, there may be more.
+const MaxAuthors = 100
 
 // Authors returns the mailboxes in all From fields as mail programs show them: an
 // address that only stands in a display name or in a comment is not among them. It is
@@ -13,7 +13,7 @@ func (h *Header) Authors() []Mailbox {
 			continue
 		}
 		p := mailboxParser{text: unfolded(h.raw[f.value:f.end])}
-		for p.next() && len(all) < maxAuthors {
+		for p.next() && len(all) < MaxAuthors {
 			if p.found == oneMailbox {
 				all = append(all, Mailbox{string(p.name), string(p.local), string(p.host)})
 			}

@@ -27,7 +27,7 @@ func TestAuthors(t *testing.T) {
 		}
 	}
 	h, err := ParseHeader([]byte("From: " + strings.Repeat("a@example.org, ", 1000) + "\r\n\r\n"))
-	if err != nil || len(h.Authors()) != maxAuthors {
+	if err != nil || len(h.Authors()) != MaxAuthors {
 		t.Error(err, len(h.Authors()))
 	}
 }

@@ -17,6 +17,8 @@ type authors struct {
 	domains []address.Domain
 	// unreadable: there is one that is no domain, though a reader may be shown it.
 	unreadable bool
+	// more: not all are in domains.
+	more bool
 }
 
 // authorsOf reads From. When the field can be read in more than one way, all that any
@@ -28,7 +30,9 @@ func authorsOf(h *message.Header) authors {
 			a.domains = append(a.domains, d)
 		}
 	}
-	for _, m := range h.Authors() {
+	shown := h.Authors()
+	a.more = len(shown) >= message.MaxAuthors
+	for _, m := range shown {
 		d, err := address.ParseDomain(strings.TrimSuffix(m.Host, "."))
 		a.unreadable = a.unreadable || err != nil && m.Host != ""
 		add(d)
@@ -65,6 +69,13 @@ func findPolicies(ctx context.Context, r Resolver, domains []address.Domain) []p
 // counts that asks for the most (6.6.1).
 // A domain that can't be read may hide anything, so the message is set aside.
 func checkDMARC(a authors, policies []policyOf, spf SPF, dkim []DKIM) DMARC {
+	if a.more || len(policies) > maxAuthorDomains {
+		d := DMARC{Result: PermError, Disposition: Reject, Reason: "From names too many authors"}
+		if len(policies) > 0 {
+			d.Domain, d.Org = policies[0].domain, orgDomain(policies[0].domain)
+		}
+		return d
+	}
 	d := checkPolicies(policies, spf, dkim)
 	if a.unreadable && d.severity() <= 1 {
 		return DMARC{Result: PermError, Disposition: Quarantine, Domain: d.Domain, Org: d.Org, Reason: "From has a domain that is none"}
@@ -75,9 +86,6 @@ func checkDMARC(a authors, policies []policyOf, spf SPF, dkim []DKIM) DMARC {
 func checkPolicies(policies []policyOf, spf SPF, dkim []DKIM) DMARC {
 	if len(policies) == 0 {
 		return DMARC{Result: PermError, Disposition: Deliver, Reason: "From has no domain"}
-	}
-	if len(policies) > maxAuthorDomains {
-		return DMARC{Result: PermError, Disposition: Reject, Domain: policies[0].domain, Org: orgDomain(policies[0].domain), Reason: "From names too many domains"}
 	}
 	worst := policies[0].check(spf, dkim)
 	for _, p := range policies[1:] {

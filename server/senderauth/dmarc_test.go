@@ -10,6 +10,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/fault"
+	"facteur/server/message"
 )
 
 func newTrust(domains ...address.Domain) func(address.Domain) bool {
@@ -263,4 +264,35 @@ func FuzzDMARC(f *testing.F) {
 			t.Errorf("%+v", d)
 		}
 	})
+}
+
+// TestManyAuthors: an author's domain can't hide behind more authors than are looked at.
+func TestManyAuthors(t *testing.T) {
+	crowd := strings.Repeat("a@example.net, ", message.MaxAuthors)
+	for _, c := range []struct {
+		header string
+		want   string
+	}{
+		{"From: a@example.net, b@example.net\r\n\r\n", "pass none"},
+		{"From: " + crowd + "boss@example.org\r\n\r\n", "permerror reject"},
+		{"From: " + crowd + "b@example.net\r\nFrom: boss@example.org\r\n\r\n", "permerror reject"},
+		{"From: a@a.example, b@b.example, c@c.example, d@d.example, e@e.example, f@f.example\r\n\r\n", "permerror reject"},
+	} {
+		h, err := message.ParseHeader([]byte(c.header))
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := authorsOf(h)
+		var policies []policyOf
+		for _, d := range from.domains {
+			policies = append(policies, policyOf{d, Record{Domain: d, Policy: Reject, Percent: 100}, true})
+		}
+		r := Results{DMARC: checkDMARC(from, policies, SPF{Result: Pass, Domain: "example.net"}, nil)}
+		if got := fmt.Sprint(r.DMARC.Result, " ", r.DMARC.Disposition); got != c.want {
+			t.Errorf("%.60q: %s, want %s", c.header, got, c.want)
+		}
+		if refused := r.Refusal(Facts{}) != nil; refused != (c.want != "pass none") {
+			t.Errorf("%.60q: refused %v", c.header, refused)
+		}
+	}
 }

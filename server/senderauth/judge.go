@@ -91,7 +91,7 @@ func (r Results) Refusal(f Facts) error {
 	case f.Exempt || r.ARC.Trusted:
 		return nil
 	case d.Result == PermError && d.Disposition == Reject:
-		return fault.New(fault.Policy, "From names more than "+itoa(maxAuthorDomains)+" domains")
+		return fault.New(fault.Policy, "From names too many authors")
 	case d.Disposition == Reject:
 		// RFC 7372 3.2 and 3.3 have codes for each method; 5.7.26 is for both.
 		return fault.Reply(fault.Policy, 550, "5.7.26", "Neither SPF nor DKIM passes for "+string(d.Domain)+
