@@ -57,6 +57,18 @@ type about struct {
 // ErrNotOurs tells that a report is about none of our domains.
 var ErrNotOurs = errors.New("the report is about none of our domains")
 
+// The bounds of what is kept of others in a day, counted by domains of ours: who reports
+// is not invited, and may be anybody.
+const (
+	maxUnproven = 100 // of all whom nobody vouches for
+	maxEach     = 100 // of one sender
+	maxInDay    = 1000
+	maxAbout    = 50 // domains in one report
+)
+
+// ErrTooMany tells that a report was not kept because there were too many on that day.
+var ErrTooMany = errors.New("there were too many reports in a day")
+
 // Keep keeps what a report says about our domains. A report that is here already is
 // not kept again.
 func (s *Store) Keep(ctx context.Context, p Parsed, from Sender, ours func(address.Domain) bool) error {
@@ -71,6 +83,9 @@ func (s *Store) Keep(ctx context.Context, p Parsed, from Sender, ours func(addre
 		return ErrNotOurs
 	}
 	return s.db.Write(ctx, func(tx *sql.Tx) error {
+		if err := s.checkRoom(tx, from, len(list)); err != nil {
+			return err
+		}
 		for _, a := range list {
 			if err := s.keep(tx, a, from); err != nil {
 				return err
@@ -78,6 +93,20 @@ func (s *Store) Keep(ctx context.Context, p Parsed, from Sender, ours func(addre
 		}
 		return nil
 	})
+}
+
+// checkRoom tells whether n more from a sender may be kept today.
+func (s *Store) checkRoom(tx *sql.Tx, from Sender, n int) error {
+	var all, unproven, each int
+	err := tx.QueryRow(`SELECT count(*), coalesce(sum(NOT proven), 0), coalesce(sum(proven AND sender = ?), 0) FROM report_in WHERE received > ?`,
+		clip(from.Domain), s.now().Unix()-daySeconds).Scan(&all, &unproven, &each)
+	switch {
+	case err != nil:
+		return err
+	case all+n > maxInDay, !from.Proven && unproven+n > maxUnproven, from.Proven && each+n > maxEach:
+		return ErrTooMany
+	}
+	return nil
 }
 
 func (s *Store) keep(tx *sql.Tx, a *about, from Sender) error {
@@ -175,6 +204,9 @@ func aboutTLS(t *TLSReport, ours func(address.Domain) bool) []*about {
 			continue
 		}
 		a := byDomain[domain]
+		if a == nil && len(list) == maxAbout {
+			continue
+		}
 		if a == nil {
 			a = &about{
 				kind: TLS, org: trimmed(t.Org), id: trimmed(t.ID), domain: domain,

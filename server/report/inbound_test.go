@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -217,6 +218,52 @@ func TestKeep(t *testing.T) {
 	}
 	if d, err := w.store.Digest(t.Context(), midday.AddDate(0, 0, 1), midday.AddDate(0, 0, 8)); err != nil || !d.Quiet() {
 		t.Errorf("%+v %v", d, err)
+	}
+}
+
+// TestFlood: strangers do not fill the disk with reports, and do not keep those of others
+// out.
+func TestFlood(t *testing.T) {
+	w := newWorld(t)
+	w.set(midday)
+	kept := func(n int, id string, from Sender) (kept int) {
+		for i := range n {
+			p := &TLSReport{Org: from.Domain, ID: fmt.Sprint(id, i)}
+			for j := range maxAbout + 10 {
+				var policy TLSPolicy
+				policy.Policy.Domain = fmt.Sprintf("d%d.example.org", j)
+				policy.Summary.Successful = 1
+				if p.Policies = append(p.Policies, policy); id == "one" {
+					break
+				}
+			}
+			switch err := w.store.Keep(t.Context(), Parsed{TLS: p}, from, ours); {
+			case err == nil:
+				kept++
+			case !errors.Is(err, ErrTooMany):
+				t.Fatal(err)
+			}
+		}
+		return kept
+	}
+	for _, c := range []struct {
+		n    int
+		id   string
+		from Sender
+		want int
+	}{
+		{5, "many", Sender{"a.example", false}, 2},
+		{5, "one", Sender{"b.example", false}, 0},
+		{110, "one", Sender{"c.example", true}, 100},
+		{5, "one", Sender{"d.example", true}, 5},
+	} {
+		if got := kept(c.n, c.id, c.from); got != c.want {
+			t.Errorf("%+v: %d kept", c, got)
+		}
+	}
+	w.set(midday.AddDate(0, 0, 1).Add(time.Second))
+	if got := kept(3, "one", Sender{"e.example", false}); got != 3 {
+		t.Errorf("%d kept the day after", got)
 	}
 }
 
