@@ -208,6 +208,7 @@ type Result struct {
 
 // The limits of one attempt.
 const (
+	maxHosts    = 20 // names of servers that are looked up
 	maxHops     = 10 // addresses that are tried
 	maxSessions = 2  // that got as far as MAIL
 )

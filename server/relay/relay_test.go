@@ -82,6 +82,35 @@ func mail(domain string, locals ...string) Message {
 	return m
 }
 
+// many is a Resolver of a domain with a thousand servers, of which there are none.
+type many struct {
+	fixed
+	asked int
+}
+
+func (m *many) SecureMX(context.Context, string) (dns.Answer[dns.MX], error) {
+	var a dns.Answer[dns.MX]
+	for i := range 1000 {
+		a.Records = append(a.Records, dns.MX{Host: fmt.Sprintf("mx%d.example", i), Preference: uint16(i)})
+	}
+	return a, nil
+}
+
+func (m *many) SecureAddrs(context.Context, string) (dns.Answer[netip.Addr], error) {
+	m.asked++
+	return dns.Answer[netip.Addr]{}, errors.New("no answer")
+}
+
+// TestManyServers: a hostile domain does not keep an attempt busy with names.
+func TestManyServers(t *testing.T) {
+	m := new(many)
+	r := New(Options{Resolver: m}, Settings{Hostname: "mail.test"})
+	defer r.Close()
+	if got := brief(r.Attempt(t.Context(), mail("many.example", "bob"))); got != "451 4.4.3" || m.asked != maxHosts {
+		t.Errorf("%s after %d look-ups", got, m.asked)
+	}
+}
+
 // brief is a result in short: "ok", or code, enhanced code and who said so.
 func brief(results []Result) string {
 	var s []string
