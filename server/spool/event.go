@@ -3,6 +3,7 @@ package spool
 import (
 	"facteur/server/address"
 	"facteur/server/envelope"
+	"facteur/server/fault"
 )
 
 // Kind is what an Event tells.
@@ -15,9 +16,13 @@ const (
 	Delayed  Kind = "delayed"  // the same, and its sender is told that it takes long
 	Bounced  Kind = "bounced"  // refused for good
 	Expired  Kind = "expired"  // given up after the last attempt that was due
+	Removed  Kind = "removed"  // dropped by the operator: nothing more is tried
 )
 
-// Event is what came of an attempt at one recipient.
+// errRemoved is the fault of what is dropped.
+var errRemoved = fault.Reply(fault.Policy, 550, "5.7.0", "Dropped by the operator")
+
+// Event is what came of an attempt at one recipient, or of the end of all attempts.
 type Event struct {
 	ID        string // of the entry
 	Kind      Kind

@@ -181,6 +181,12 @@ func TestDropByOperator(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.failWith(busy, "mx.example.net")
+		var removed []string
+		w.opts.Told = func(e Event) {
+			if e.Kind == Removed && e.Result.Fault != nil {
+				removed = append(removed, e.ID+" "+e.Recipient.ForwardPath.String())
+			}
+		}
 		w.start()
 		w.add(entry("m1", "bob@example.net", "carol@example.com", "dave@example.com")).Release()
 		w.add(entry("m2", "bob@example.net")).Release()
@@ -205,6 +211,7 @@ func TestDropByOperator(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		same(t, "told", removed, "m1 carol@example.com", "m1 dave@example.com", "m1 bob@example.net", "m2 bob@example.net")
 		same(t, "on disk", w.queued())
 		time.Sleep(10 * 24 * time.Hour)
 		synctest.Wait()

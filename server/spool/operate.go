@@ -138,10 +138,14 @@ func (s *Spool) Drop(id string, to Match) (Summary, error) {
 	}
 	sum := s.summary(id, r)
 	sum.Recipients = slices.DeleteFunc(sum.Recipients, func(st Status) bool { return st.Done || !to.match(st.Address) })
+	var events []Event
 	for i := range r.Recipients {
 		rcpt := &r.Recipients[i]
 		if matches := to.address(rcpt.Address); matches && !rcpt.Done {
 			rcpt.Done, rcpt.Dropped, rcpt.Report, rcpt.ReportID = true, true, "", ""
+			e := r.event(id, rcpt, Result{Fault: errRemoved})
+			e.Kind = Removed
+			events = append(events, e)
 		}
 	}
 	if to == (Match{}) || r.finished() {
@@ -151,6 +155,7 @@ func (s *Spool) Drop(id string, to Match) (Summary, error) {
 	}
 	if err == nil {
 		s.log.Warn("spool.dropped", "id", id, "recipients", len(sum.Recipients), "by", "operator")
+		s.tell(events)
 	}
 	return sum, err
 }
