@@ -240,3 +240,28 @@ func TestClosedForSending(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestSavedUp: a thief who sends each day as much as the limits allow, all to leave at one
+// time weeks later, gets no more out then than the limits allow.
+func TestSavedUp(t *testing.T) {
+	s := newSenders(t, tables()["default"], "Mon 2026-11-02 12:00")
+	const days = 4
+	goes := 0
+	moment := s.now.Add(days * 24 * time.Hour)
+	for s.now.Before(moment) {
+		r := s.send(mail{as: "alice@example.org", listener: "submission", hold: moment.Sub(s.now), to: slices.Repeat([]string{"bob@example.org"}, 10),
+			header: "From: alice@example.org\r\n"})
+		if r.first() == nil {
+			goes += 10
+		} else if got := answer(r.first()); got != "550 5.7.1" {
+			t.Fatal(got)
+		}
+		s.now = s.now.Add(time.Hour)
+	}
+	if goes != 100 { // in a minute, half of it held
+		t.Errorf("%d recipients", goes)
+	}
+	if got := s.write(10); got != "452 4.7.1" {
+		t.Errorf("in the minute when they leave: %s", got)
+	}
+}

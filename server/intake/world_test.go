@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"facteur/server/address"
 	"facteur/server/auth"
@@ -125,6 +126,7 @@ type mail struct {
 	listener string // "" is smtp
 	from     string // "<>": the null reverse-path; "" is z@example.net
 	size     int64
+	hold     time.Duration // from when it is sent (RFC 4865)
 	to       []string
 	header   string // "" is a From that fits
 	text     string
@@ -158,6 +160,9 @@ func (w *world) send(m mail) (r result) {
 	}
 	tx := w.Begin(sess, cred)
 	sender := envelope.Sender{Size: m.size}
+	if m.hold > 0 {
+		sender.HoldUntil = w.Intake.opts.Now().Add(m.hold)
+	}
 	if m.from != "<>" {
 		sender.ReversePath = addr(cmp.Or(m.from, m.as, "z@example.net"))
 	}
