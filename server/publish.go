@@ -281,7 +281,9 @@ func printRecords(w io.Writer, domain address.Domain, list []publish.Record, o D
 			fmt.Fprintln(w, r.Zone())
 		}
 	}
-	advice := func(r publish.Record) bool { return !r.Bad() && (r.State == publish.Missing || r.State == publish.Wrong) }
+	advice := func(r publish.Record) bool {
+		return !r.Bad() && (r.State == publish.Missing || r.State == publish.Wrong)
+	}
 	if !o.Zone && slices.ContainsFunc(list, advice) {
 		fmt.Fprintln(w, "What is MISSING or WRONG in capitals hurts your mail; in small letters it is good to have.")
 	}
