@@ -14,29 +14,24 @@ import (
 	"facteur/server/message"
 )
 
-// The versions of the format of ID.env. A program that knows only the first one
-// must not send what is held back, so a record is of the second where it says so.
 const (
-	recordVersion   = 1
-	heldBackVersion = 2
-	maxHoldReason   = 300
-	maxDetail       = 300 // bounds what is kept of a cause
+	recordVersion = 1 // of the format of a record
+	maxHoldReason = 300
+	maxDetail     = 300 // bounds what is kept of a cause
 )
 
-// record is what ID.env holds.
+// record is what ID.env holds, and the end of ID.one until there is one.
 type record struct {
-	Version  int           `json:"version"`
-	ID       string        `json:"id"` // of the message; the entry's may have a number behind it
-	Received time.Time     `json:"received"`
-	Size     int64         `json:"size"`
-	Sender   senderRecord  `json:"sender"`
-	Session  sessionRecord `json:"session"`
-	// Single tells that the message is in ID.one, Saved that there is an ID.env.
-	Single     bool         `json:"single,omitempty"`
-	Saved      bool         `json:"-"`
-	Hold       string       `json:"hold,omitempty"`
-	NotBefore  time.Time    `json:"not_before,omitzero"` // counts as Received for all that takes long
-	Recipients []rcptRecord `json:"recipients"`          // their places never change
+	Version    int           `json:"version"`
+	ID         string        `json:"id"` // of the message; the entry's may have a number behind it
+	Received   time.Time     `json:"received"`
+	Size       int64         `json:"size"`
+	Sender     senderRecord  `json:"sender"`
+	Session    sessionRecord `json:"session"`
+	Saved      bool          `json:"-"` // there is an ID.env
+	Hold       string        `json:"hold,omitempty"`
+	NotBefore  time.Time     `json:"not_before,omitzero"` // counts as Received for all that takes long
+	Recipients []rcptRecord  `json:"recipients"`          // their places never change
 }
 
 type senderRecord struct {
@@ -125,7 +120,7 @@ func (t text) String() string { return address.Address(t).String() }
 // newRecord makes the record of a new entry.
 func newRecord(e Entry, size int64, now time.Time) *record {
 	env := e.Envelope
-	r := &record{Single: true, ID: env.ID, Received: env.Received, Size: size}
+	r := &record{ID: env.ID, Received: env.Received, Size: size}
 	if r.Received.IsZero() {
 		r.Received = now
 	}
@@ -171,9 +166,6 @@ func (r *record) repeats(other *record) bool {
 // encode writes a record.
 func (r *record) encode() ([]byte, error) {
 	r.Version = recordVersion
-	if r.Hold != "" || !r.NotBefore.IsZero() || r.Sender.RequireTLS {
-		r.Version = heldBackVersion
-	}
 	b, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("write the record of %s: %w", r.ID, err)
@@ -188,7 +180,7 @@ func decodeRecord(b []byte) (*record, error) {
 		return nil, err
 	}
 	switch {
-	case r.Version != recordVersion && r.Version != heldBackVersion:
+	case r.Version != recordVersion:
 		return nil, fmt.Errorf("version %d is not known", r.Version)
 	case !validID(r.ID):
 		return nil, errors.New("it has no id")

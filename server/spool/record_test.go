@@ -39,8 +39,8 @@ func TestRecordKeepsAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Version != heldBackVersion || r.Hold != e.Hold || !r.NotBefore.Equal(e.NotBefore) {
-		t.Errorf("version %d, %q, %v", r.Version, r.Hold, r.NotBefore)
+	if r.Hold != e.Hold || !r.NotBefore.Equal(e.NotBefore) {
+		t.Errorf("%q, %v", r.Hold, r.NotBefore)
 	}
 	if got := r.envelope(); !reflect.DeepEqual(got, e.Envelope) {
 		t.Errorf("%+v, want %+v", got, e.Envelope)
@@ -128,8 +128,8 @@ func FuzzRecord(f *testing.F) {
 	f.Add(b)
 	for _, s := range []string{
 		`{"version":1,"id":"m1","recipients":[{"address":"a@b.example","last":{"code":450}}]}`,
-		`{"version":2,"id":"m1","single":true,"hold":"x","not_before":"9999-12-31T23:59:59Z","recipients":[{"address":"a@b.example","next":"9999-12-31T23:59:59Z"}]}`,
-		`{"version":2,"id":"m1","sender":{"requiretls":true,"hold_until":"2026-12-24T18:00:00Z"},"recipients":[{"address":"a@b.example","done":true,"dropped":true,"delayed":true}]}`,
+		`{"version":1,"id":"m1","hold":"x","not_before":"9999-12-31T23:59:59Z","recipients":[{"address":"a@b.example","next":"9999-12-31T23:59:59Z"}]}`,
+		`{"version":1,"id":"m1","sender":{"requiretls":true,"hold_until":"2026-12-24T18:00:00Z"},"recipients":[{"address":"a@b.example","done":true,"dropped":true,"delayed":true}]}`,
 		`{"version":1,"id":"m1","received":"0001-01-01T00:00:00Z","recipients":[{"address":"a@b.example","report":"delayed","report_id":"r"}]}`,
 	} {
 		f.Add([]byte(s))

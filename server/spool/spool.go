@@ -6,9 +6,8 @@
 // record of the envelope and the state of each recipient. It is never changed; what
 // changes in the record after an attempt goes into a second file, ID.env, which is
 // replaced as a whole and then counts alone. The entry exists if and only if ID.one
-// does. (Those of older versions are ID.msg and ID.env, and exist while ID.env does.)
-// So a crash loses nothing, and repeats at most the attempts that were under way: an
-// entry is durable when Add returns, and it goes only once no recipient waits and
+// does. So a crash loses nothing, and repeats at most the attempts that were under way:
+// an entry is durable when Add returns, and it goes only once no recipient waits and
 // every delivery status notification (DSN, RFC 3461) that it owes is durable
 // elsewhere. A record that can't be read is set aside as ID.bad and never removed.
 //

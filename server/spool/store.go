@@ -28,7 +28,6 @@ type store struct {
 const (
 	oneFile = ".one" // the message with its first record behind it: it is an entry alone
 	envFile = ".env" // the record that counts in place of that one
-	msgFile = ".msg" // the message of an entry of an older version: .env makes it one
 	newFile = ".new" // a record that is about to become .env
 	badFile = ".bad" // a record that can't be read
 )
@@ -82,7 +81,7 @@ func (st *store) link(id string, d *safefile.Draft) (string, error) {
 func numbered(id string, n int) string { return id + "-" + strconv.Itoa(n) }
 
 func (st *store) taken(id string) bool {
-	for _, kind := range []string{envFile, msgFile, badFile} {
+	for _, kind := range []string{envFile, badFile} {
 		if _, err := os.Lstat(st.path(id, kind)); err == nil {
 			return true
 		}
@@ -143,8 +142,8 @@ var (
 // entry, and errBad when it is damaged.
 func (st *store) read(id string) (*record, error) {
 	b, err := st.readEnv(id)
-	single := errors.Is(err, fs.ErrNotExist)
-	if single {
+	saved := !errors.Is(err, fs.ErrNotExist)
+	if !saved {
 		b, err = st.readOne(id)
 	}
 	if err != nil {
@@ -154,7 +153,7 @@ func (st *store) read(id string) (*record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errBad, err)
 	}
-	r.Single, r.Saved = r.Single || single, !single
+	r.Saved = saved
 	return r, nil
 }
 
@@ -209,7 +208,7 @@ func (b body) ReadAt(p []byte, off int64) (int, error) {
 
 // open opens the message of an entry. It is errBad when it is missing or cut.
 func (st *store) open(id string, r *record) (body, error) {
-	f, err := os.Open(st.path(id, r.messageFile()))
+	f, err := os.Open(st.path(id, oneFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return body{}, errNoMessage
 	}
@@ -227,33 +226,18 @@ func (st *store) open(id string, r *record) (body, error) {
 	return body{f, r.Size}, nil
 }
 
-// messageFile is the kind of the file with the message.
-func (r *record) messageFile() string {
-	if r.Single {
-		return oneFile
-	}
-	return msgFile
-}
-
-// remove ends an entry; that it is gone is durable when it returns. What makes it an
-// entry goes first; what is left of it after a crash is swept at the next start.
+// remove ends an entry; that it is gone is durable when it returns. The message goes
+// first, for the record behind it must not count again; a record that a crash leaves is
+// swept at the next start.
 func (st *store) remove(id string, r *record) error {
-	first, last := envFile, msgFile
-	if r.Single {
-		// The record behind the message must not count again.
-		first, last = oneFile, envFile
-	}
-	if err := st.fs.Remove(st.path(id, first)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := st.fs.Remove(st.path(id, oneFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := st.syncer.Sync(st.dir); err != nil {
+	if err := st.syncer.Sync(st.dir); err != nil || !r.Saved {
 		return err
 	}
-	if r.Single && !r.Saved {
-		return nil
-	}
-	if err := st.fs.Remove(st.path(id, last)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		st.log.Warn("spool.leftover", "file", st.path(id, last), "err", err)
+	if err := st.fs.Remove(st.path(id, envFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		st.log.Warn("spool.leftover", "file", st.path(id, envFile), "err", err)
 	}
 	return nil
 }
@@ -288,7 +272,7 @@ func (st *store) scan(found func(id string, r *record)) error {
 	if err != nil {
 		return err
 	}
-	slices.Sort(names) // the files of an entry follow each other: bad, env, msg, new, one
+	slices.Sort(names) // the files of an entry follow each other: bad, env, new, one
 	entries := make(chan []string, 10*scanners)
 	var scanning sync.WaitGroup
 	for range scanners {
@@ -323,40 +307,15 @@ func (st *store) found(id string, names []string, found func(string, *record)) {
 	}
 	switch {
 	case has(badFile): // for the operator
-	case has(envFile):
-		st.foundRecord(id, has, found)
 	case has(oneFile):
 		st.load(id, found)
-		if has(msgFile) {
-			st.sweep(id + msgFile)
-		}
-	case has(msgFile): // never added, or done
-		st.sweep(id + msgFile)
-	}
-}
-
-// foundRecord looks at an entry that has a record of its own.
-func (st *store) foundRecord(id string, has func(kind string) bool, found func(string, *record)) {
-	r, err := st.read(id)
-	switch {
-	case err == nil && r.Single && !has(oneFile): // done
+	case has(envFile): // done
 		st.sweep(id + envFile)
-		return
-	case err == nil && !r.Single && !has(msgFile):
-		st.setAside(id, errNoMessage)
-		return
-	case err == nil && !r.Single && has(oneFile): // never added
-		st.sweep(id + oneFile)
 	}
-	st.loaded(id, r, err, found)
 }
 
 func (st *store) load(id string, found func(string, *record)) {
 	r, err := st.read(id)
-	st.loaded(id, r, err, found)
-}
-
-func (st *store) loaded(id string, r *record, err error, found func(string, *record)) {
 	switch {
 	case err == nil:
 		found(id, r)
