@@ -46,6 +46,15 @@ func newClient(r Resolver, dial Dial, roots *x509.CertPool) *http.Client {
 	}
 }
 
+var errNotPublic = errors.New("the server of the policy has no public address")
+
+// within tells whether an address is of this machine or of a private network. Whoever
+// writes the DNS of a domain must not have us connect there.
+func within(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return !ip.IsGlobalUnicast() || ip.IsPrivate() // loopback, link-local and unspecified are not global
+}
+
 // dialHost tries the addresses of a host in turn, the families alternating.
 func dialHost(ctx context.Context, r Resolver, dial Dial, addr string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)
@@ -56,7 +65,11 @@ func dialHost(ctx context.Context, r Resolver, dial Dial, addr string) (net.Conn
 	if err != nil {
 		return nil, err
 	}
+	err = errNotPublic
 	for _, ip := range ips[:min(len(ips), 4)] {
+		if within(ip) {
+			continue
+		}
 		var c net.Conn
 		if c, err = dialOne(ctx, dial, ip, port); err == nil {
 			return c, nil

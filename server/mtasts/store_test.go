@@ -1,9 +1,12 @@
 package mtasts
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -261,5 +264,34 @@ func TestBound(t *testing.T) {
 	w.check("one more", "enforce", nil, 1)
 	if _, there := w.store.kept["d0.example"]; there || len(w.store.kept) != maxDomains {
 		t.Error(len(w.store.kept))
+	}
+}
+
+// TestWithin: nobody has us connect to our own machine or network by the DNS.
+func TestWithin(t *testing.T) {
+	w := newWorld(t)
+	dialled := 0
+	w.opts.Dial = func(context.Context, string, string) (net.Conn, error) {
+		dialled++
+		return nil, errors.New("refused")
+	}
+	w.dns.Set(t, `
+_mta-sts.one.example. TXT "v=STSv1; id=2;"
+mta-sts.one.example.  A 127.0.0.1
+mta-sts.one.example.  A 10.0.0.1
+mta-sts.one.example.  AAAA fe80::1
+mta-sts.one.example.  AAAA ::1
+`)
+	w.open()
+	if _, err := w.store.Policy(t.Context(), "one.example"); !errors.Is(err, ErrFetch) || !errors.Is(err, errNotPublic) || dialled != 0 {
+		t.Errorf("%v after %d connections", err, dialled)
+	}
+	for ip, want := range map[string]bool{
+		"192.168.1.1": true, "172.16.0.1": true, "::ffff:127.0.0.1": true, "fd00::1": true, "0.0.0.0": true, "169.254.169.254": true,
+		"192.0.2.80": false, "2001:db8::1": false,
+	} {
+		if within(netip.MustParseAddr(ip)) != want {
+			t.Error(ip)
+		}
 	}
 }
