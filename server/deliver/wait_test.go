@@ -65,7 +65,10 @@ func TestWait(t *testing.T) {
 				time.Sleep(24*time.Hour - time.Second)
 				synctest.Wait()
 				same(t, "waiting", w.waiting(), everybody...)
-				if n := w.count("bob", "later") + len(w.sent); n != 0 {
+				w.mu.Lock()
+				sent := len(w.sent)
+				w.mu.Unlock()
+				if n := w.count("bob", "later") + sent; n != 0 {
 					t.Errorf("%d have it already", n)
 				}
 				if c.release {
