@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// maxPlanned bounds the messages of a subject that wait for their time.
-const maxPlanned = 500
+// maxPlanned bounds the messages of a subject that wait for their time, and with that how
+// long it takes to find when there is room again.
+const maxPlanned = 200
 
 // plan notes n recipients of a message that is to leave at a time (RFC 4865).
 func (sub *subject) plan(at int64, n int) {
@@ -40,11 +41,27 @@ func (p party) count(end int64, period time.Duration) int {
 // peak returns the most recipients of any period that holds a time, at its end or
 // before what is planned behind it.
 func (p party) peak(at int64, period time.Duration) int {
-	most := p.count(at, period)
+	most, sent := p.count(at, period), p.sent.count(at, period)
+	oldest := len(p.sent) // of those in the period that ends at w
+	for oldest > 0 && p.sent[oldest-1].Last >= at-seconds(period) {
+		oldest--
+	}
+	n, first := 0, 0 // what is planned in that period, and the first of it
 	for _, w := range p.planned {
-		if w.Last > at && w.Last-seconds(period) <= at {
-			most = max(most, p.count(w.Last, period))
+		from := w.Last - seconds(period)
+		if from > at {
+			break
 		}
+		for n += w.N; p.planned[first].Last < from; first++ {
+			n -= p.planned[first].N
+		}
+		if w.Last <= at {
+			continue
+		}
+		for ; oldest < len(p.sent) && p.sent[oldest].Last < from; oldest++ {
+			sent -= p.sent[oldest].N
+		}
+		most = max(most, n+sent)
 	}
 	return most
 }
