@@ -92,6 +92,9 @@ func TestReceived(t *testing.T) {
 	if !strings.HasPrefix(got, "Received: from unknown (local)\r\n\tby mx with LMTP id i;") {
 		t.Errorf("%s", got)
 	}
+	if got := string(Received(ReceivedInfo{By: "mx", ID: "i", For: alice, Date: date})); !strings.HasPrefix(got, "Received: by mx id i\r\n\tfor <alice@example.org>;\r\n\tThu, ") {
+		t.Errorf("%s", got)
+	}
 	got = string(Received(ReceivedInfo{From: local, By: "mx", ID: "i", For: jörg, UTF8: true, Date: date}))
 	if !strings.Contains(got, "with UTF8LMTP id i\r\n\tfor <jörg@example.org>;") {
 		t.Errorf("%s", got)

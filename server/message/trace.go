@@ -25,14 +25,19 @@ type ReceivedInfo struct {
 }
 
 // Received returns the trace field of a message that came over a connection (RFC
-// 5321 4.4, RFC 3848), with its line end. What the client chose (its name in HELO,
+// 5321 4.4, RFC 3848), or that this server wrote, with its line end. What the client chose (its name in HELO,
 // its name in the DNS) can't break out of its place.
 func Received(r ReceivedInfo) []byte {
 	var b strings.Builder
-	b.WriteString("Received: from ")
-	b.WriteString(traceName(r.From.Helo))
-	b.WriteString(" (" + tcpInfo(r.From) + ")\r\n\tby " + traceName(r.By))
-	b.WriteString(" with " + r.From.Protocol(r.UTF8))
+	b.WriteString("Received: ")
+	ours := r.From.Listener == "" && !r.From.Remote.IsValid() // a notice of this server
+	if !ours {
+		b.WriteString("from " + traceName(r.From.Helo) + " (" + tcpInfo(r.From) + ")\r\n\t")
+	}
+	b.WriteString("by " + traceName(r.By))
+	if !ours {
+		b.WriteString(" with " + r.From.Protocol(r.UTF8))
+	}
 	b.WriteString(" id " + traceName(r.ID))
 	if r.From.TLS() {
 		b.WriteString("\r\n\t(" + traceName(r.From.TLSVersion) + " " + traceName(r.From.TLSCipher) + ")")
