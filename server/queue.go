@@ -172,7 +172,11 @@ func (q queueWork) QueueWork(ctx context.Context, r control.QueueRequest, say fu
 				ids = append(ids, e.ID)
 			}
 		}
-		if len(ids) == 0 {
+		switch {
+		case len(ids) > 0:
+		case r.Verb == "release":
+			say("No such message is held.")
+		default:
 			say("There is no such message in the queue.")
 		}
 	}
