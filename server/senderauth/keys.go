@@ -53,9 +53,9 @@ type KeyRecord struct {
 	Retired   time.Time // zero unless retired
 }
 
-// KeepRetired is how long the record of a retired key stays: a message waits five days
-// at most in a spool like ours, and readers check signatures when they first look.
-const KeepRetired = 14 * 24 * time.Hour
+// KeepRetired is how long the record of a retired key stays: a message that was signed
+// with it may leave a month later (FUTURERELEASE), and wait five days in a spool like ours.
+const KeepRetired = 40 * 24 * time.Hour
 
 // OpenKeys reads the keys of a folder, which is made when it is not there. nil for now is
 // time.Now.

@@ -10,8 +10,9 @@ import (
 	"facteur/server/fault"
 )
 
-// maxHold is how far ahead a message may be released (RFC 4865).
-const maxHold = 90 * 24 * time.Hour
+// maxHold is how far ahead a message may be released (RFC 4865). Its signature is made
+// now, with a key whose record stays longer than that (senderauth.KeepRetired).
+const maxHold = 30 * 24 * time.Hour
 
 // offered is what a session offers beyond what all do, for the parameters of MAIL.
 type offered struct {

@@ -13,8 +13,8 @@ func TestHoldUntil(t *testing.T) {
 	}{
 		{"HOLDFOR=0", now},
 		{"HOLDFOR=3600", now.Add(time.Hour)},
-		{"HOLDFOR=007776000", now.Add(90 * 24 * time.Hour)},
-		{"HOLDFOR=7776001", time.Time{}},
+		{"HOLDFOR=002592000", now.Add(30 * 24 * time.Hour)},
+		{"HOLDFOR=2592001", time.Time{}},
 		{"HOLDFOR=0000000001", time.Time{}},
 		{"HOLDFOR=-1", time.Time{}},
 		{"HOLDFOR=1.5", time.Time{}},
