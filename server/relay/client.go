@@ -128,8 +128,8 @@ func (a *attempt) greet(c *client, h *hop, wantTLS bool) error {
 	}
 	if _, ok := c.ext["REQUIRETLS"]; h.need.require && !ok { // RFC 8689 4.2.1
 		return &hostError{Result{
-			Fault:  fault.Reply(fault.EncryptionNeeded, 550, "5.7.30", c.host+" does not support REQUIRETLS, which the sender of this message asks for"),
-			Remote: c.host, TLS: c.tls,
+			Fault: fault.Reply(fault.EncryptionNeeded, 550, "5.7.30", c.host+" does not support REQUIRETLS, which the sender of this message asks for"),
+			TLS:   c.tls, Reached: true,
 		}}
 	}
 	return nil

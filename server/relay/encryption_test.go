@@ -219,7 +219,7 @@ func tlsCases(t *testing.T, ca *testkit.Authority) []tlsCase {
 		{name: "required, signed MX", zone: "signed", edit: requireTLS, ext: requires, cert: trusted, want: "ok", told: "no-policy-found"},
 		{name: "required, MTA-STS", zone: "plain", edit: requireTLS, ext: requires, policy: "enforce", cert: trusted, want: "ok", told: "sts"},
 		{name: "required, testing", zone: "plain", edit: requireTLS, ext: requires, policy: "testing", cert: trusted, want: "ok", told: "sts"},
-		{name: "required, not offered", zone: "signed", edit: requireTLS, cert: self, tlsa: tlsa(3, 1, 1, 0), want: "550 5.7.30 mx.@", told: "tlsa"},
+		{name: "required, not offered", zone: "signed", edit: requireTLS, cert: self, tlsa: tlsa(3, 1, 1, 0), want: "550 5.7.30 reached", told: "tlsa"},
 		{name: "required, nothing proves the server", zone: "plain", edit: requireTLS, ext: requires, cert: trusted, want: "550 5.7.10"},
 		{name: "required, policy given up", zone: "plain", edit: requireTLS, ext: requires, policy: "none", cert: trusted, want: "550 5.7.10"},
 		{name: "required, not trusted", zone: "signed", edit: requireTLS, ext: requires, cert: untrusted, want: "550 5.7.10", told: "no-policy-found certificate-not-trusted"},

@@ -204,6 +204,8 @@ type Result struct {
 	Reply  string // what it answered when it took the message: "250 2.0.0 Ok"
 	DSN    bool   // it does DSN, so the sender is told of success by it
 	TLS    string // "TLS1.3", "" without
+	// Reached: there was a server, though what Fault says of it are our own words.
+	Reached bool
 }
 
 // The limits of one attempt.

@@ -118,6 +118,8 @@ func brief(results []Result) string {
 		switch {
 		case r.Fault == nil:
 			s = append(s, "ok")
+		case r.Reached:
+			s = append(s, fmt.Sprintf("%d %s reached", r.Fault.Code, r.Fault.Enhanced()))
 		case r.Remote == "":
 			s = append(s, fmt.Sprintf("%d %s", r.Fault.Code, r.Fault.Enhanced()))
 		default:

@@ -102,7 +102,7 @@ func (a *attempt) logIn(c *client, s *Smarthost) error {
 	c.broken = c.broken || f.Kind == fault.AuthFailed
 	a.login.note(f, a.opts.Now())
 	a.opts.Log.Error("relay.login_failed", "host", s.Host, "login", s.Login, "reason", f.Text, "result", "mail waits in the queue")
-	return &hostError{Result{Fault: f, Remote: s.Host, TLS: c.tls}}
+	return &hostError{Result{Fault: f, TLS: c.tls, Reached: true}}
 }
 
 // authenticate returns why the login failed, for the moment whatever the server says:

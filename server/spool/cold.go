@@ -29,7 +29,7 @@ func (s *Spool) reached(it Item, dest destination, results []Result) {
 	}
 	var unreachable *fault.Fault
 	for _, res := range results {
-		if res.Fault == nil || res.Remote != "" || !fault.Temporary(res.Fault) {
+		if res.Fault == nil || res.Remote != "" || res.Reached || !fault.Temporary(res.Fault) {
 			unreachable = nil
 			break
 		}

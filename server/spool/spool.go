@@ -94,6 +94,8 @@ type Result struct {
 	Reply  string       // what it answered when it took the message
 	DSN    bool         // it tells the sender of success (RFC 3461), so we don't
 	TLS    string       // "TLS1.3", "" without
+	// Reached: there was a server, though what Fault says of it are our own words.
+	Reached bool
 }
 
 // Attempter carries out attempts. It is called by several goroutines at once, and
