@@ -202,7 +202,11 @@ func (q queueWork) retry(id string, to spool.Match, _ control.QueueRequest) (str
 	return "is tried as soon as its turn comes", q.spool.Retry(id, to)
 }
 
+// hold keeps the reason of what is held already, unless another one is given.
 func (q queueWork) hold(id string, _ spool.Match, r control.QueueRequest) (string, error) {
+	if e, err := q.spool.Show(id); err == nil && e.Hold != "" && r.Reason == "" {
+		return "is held already: " + e.Hold, nil
+	}
 	reason := cmp.Or(r.Reason, "by the operator")
 	return "is held until it is released: " + reason, q.spool.Hold(id, reason)
 }
