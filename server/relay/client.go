@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"facteur/server/envelope"
@@ -94,7 +95,7 @@ func (a *attempt) dial(ctx context.Context, h hop) (*client, error) {
 	defer cancel()
 	conn, err := a.opts.Dial(dialCtx, "tcp", h.at.String())
 	if err != nil {
-		f := fault.Reply(fault.Undeliverable, 451, "4.4.1", "Could not connect to "+h.host+" ["+h.at.Addr().String()+"]")
+		f := fault.Reply(fault.Undeliverable, 451, "4.4.1", "Could not connect to "+h.host+" ["+h.at.Addr().String()+"]"+unreachable(err))
 		f.Cause = err
 		return nil, &hostError{Result{Fault: f}}
 	}
@@ -199,6 +200,19 @@ func (c *client) lost(err error) *fault.Fault {
 	f := fault.Wrap(fault.Undeliverable, c.host+why, err).AsTemporary()
 	f.Status = "4.2" // RFC 3463: bad connection
 	return f
+}
+
+// unreachable says in plain words why a connection could not be made, where that is known.
+func unreachable(err error) string {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return ": nothing listens there"
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return ": there is no way to it"
+	case timedOut(err):
+		return ": it did not answer in time"
+	}
+	return ""
 }
 
 func timedOut(err error) bool {
