@@ -126,7 +126,7 @@ type Target struct {
 	// takes it as done.
 	Unique string
 	// Answered: the peer gets an answer for this target alone (LMTP, RFC 2033 4.2),
-	// so a failure for good needs no notification.
+	// so a failure needs neither another try from here nor a notification.
 	Answered bool
 
 	notBefore time.Time // it waits in the spool until then

@@ -127,11 +127,12 @@ func (t *transaction) spoolRest() error {
 		box := t.boxOf[i]
 		switch {
 		case box != nil && box.targets[0] != i: // once for each mailbox
+		case err != nil && t.targets[i].Answered: // the peer tries again, or tells the sender
 		case err != nil && box != nil && fault.Temporary(err):
 			t.opts.Log.Warn("deliver.deferred", "id", t.msg.Envelope.ID, "box", box.address.String(), "error", err)
 			rest = append(rest, t.local(i))
 			taken = append(taken, box.targets...)
-		case err != nil && !t.targets[i].Answered:
+		case err != nil:
 			t.opts.Log.Warn("deliver.bounced", "id", t.msg.Envelope.ID, "to", t.targets[i].Address.String(), "error", err)
 			r := t.local(i)
 			r.Done = &spool.Result{Fault: fault.As(err)}

@@ -285,6 +285,7 @@ func TestPartly(t *testing.T) {
 		{"no hope for the other", mail{header: loops, to: []string{"out@example.org", "small@example.org"}, text: long}, "554 5.4.6", nil, 0},
 		{"full alone", mail{to: []string{"small@example.org"}, text: long}, "452 4.2.2", nil, 0},
 		{"full beside another", mail{to: []string{"small@example.org", "bob@example.org"}, text: long}, "", []string{"", ""}, 1},
+		{"full by LMTP", mail{listener: "lmtp", to: []string{"small@example.org", "bob@example.org"}, text: long}, "", []string{"452 4.2.2", ""}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
