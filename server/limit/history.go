@@ -99,7 +99,7 @@ func (h history) valid() bool {
 
 const (
 	maxParts = 4096    // of a history that is read
-	maxTaken = 1 << 40 // recipients of a part
+	maxTaken = 1 << 30 // recipients of a part
 )
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
