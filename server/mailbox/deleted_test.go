@@ -84,6 +84,7 @@ func TestUndeleteFolder(t *testing.T) {
 	f.add(old, "one\r\n", `\Seen`)
 	f.add(old, "two\r\n")
 	f.ok(f.home.Delete("Old"))
+	f.want("deleted at once", f.deleted(), "Old:5 Old:5")
 	f.ok(f.store.Close()) // waits for what runs in the background
 	f.open()
 	f.keep(time.Hour, 0)

@@ -89,33 +89,57 @@ func (h *Home) Delete(name string) error {
 	if name == maildir.Inbox {
 		return fault.New(fault.NotPossible, "INBOX can't be deleted")
 	}
+	h.deletedMu.RLock() // who reads deleted/ waits until the messages are there
+	discard, err := h.takeOut(name)
+	if err != nil {
+		h.deletedMu.RUnlock()
+		return diskFault(err)
+	}
+	h.store.work.Go(func() {
+		defer h.deletedMu.RUnlock()
+		discard()
+	})
+	return nil
+}
+
+// takeOut removes a mailbox, durably, and returns what is left to do with its files.
+func (h *Home) takeOut(name string) (discard func(), err error) {
 	if err := h.lockAdmin(); err != nil {
-		return err
+		return nil, err
 	}
 	defer h.admin.Unlock()
 	m := h.lookup(name)
 	if m == nil {
 		if len(h.below(name)) > 0 {
-			return fault.New(fault.NotPossible, "There are folders below it; delete those first")
+			return nil, fault.New(fault.NotPossible, "There are folders below it; delete those first")
 		}
-		return fault.New(fault.NotFound, "There is no such folder")
+		return nil, fault.New(fault.NotFound, "There is no such folder")
 	}
 	m.scanMu.Lock()
 	defer m.scanMu.Unlock()
 	m.fileMu.Lock()
 	defer m.fileMu.Unlock()
-	return diskFault(h.remove(m))
+	away, err := h.remove(m)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		os.RemoveAll(m.indexDir()) // caches: swept when the home is opened next
+		if err := h.discard(away, m.at.Load().base); err != nil {
+			h.store.opt.Log.Warn("mailbox.delete", "dir", away, "err", err) // likewise
+		}
+	}, nil
 }
 
-// remove renames the directory of a mailbox away, durably, and has its files
-// removed. With admin, scanMu and fileMu held.
-func (h *Home) remove(m *Mailbox) error {
-	away := filepath.Join(h.dir, discardName(m.at.Load().base, time.Now()))
+// remove renames the directory of a mailbox away, durably, and returns its new name.
+// With admin, scanMu and fileMu held.
+func (h *Home) remove(m *Mailbox) (away string, err error) {
+	away = filepath.Join(h.dir, discardName(m.at.Load().base, time.Now()))
 	m.mu.Lock()
-	err := h.store.opt.FS.RenameNoReplace(m.at.Load().dir, away)
+	err = h.store.opt.FS.RenameNoReplace(m.at.Load().dir, away)
 	m.mu.Unlock()
 	if err != nil {
-		return err
+		return "", err
 	}
 	m.endLocked(errGone)
 	h.uncount(m)
@@ -123,16 +147,7 @@ func (h *Home) remove(m *Mailbox) error {
 	delete(h.folders, m.Name())
 	h.mu.Unlock()
 	h.publish()
-	if err := h.store.opt.FS.SyncDir(h.dir); err != nil {
-		return err
-	}
-	h.store.work.Go(func() {
-		os.RemoveAll(m.indexDir()) // caches: swept when the home is opened next
-		if err := h.discard(away, m.at.Load().base); err != nil {
-			h.store.opt.Log.Warn("mailbox.delete", "dir", away, "err", err) // likewise
-		}
-	})
-	return nil
+	return away, h.store.opt.FS.SyncDir(h.dir)
 }
 
 // discardName returns the name of the directory of a folder that is removed. It

@@ -40,7 +40,7 @@ type Home struct {
 	metadata  annotations
 	annotated annotationLog
 
-	deletedMu sync.Mutex // held by who reads or cuts deleted/
+	deletedMu sync.RWMutex // held by who reads or cuts deleted/; for reading, by who fills it
 
 	usageMu    sync.Mutex
 	usage      Usage

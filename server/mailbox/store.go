@@ -37,8 +37,8 @@
 // Changes of the file system go through safefile, and what must be durable is
 // so when a method returns, except Add, whose durability is Sync.
 //
-// Locks, in this order: Home.deletedMu (who reads or cuts deleted/), Home.admin
-// (operations on folders), Mailbox.furtherMu (who appends to facteur-keywords),
+// Locks, in this order: Home.deletedMu (who reads or cuts deleted/; for reading, who
+// moves the messages of a removed folder there), Home.admin (operations on folders), Mailbox.furtherMu (who appends to facteur-keywords),
 // Mailbox.scanMu (one scan at a time; it keeps the index), Mailbox.fileMu (the small
 // files of a folder), Mailbox.mu (what changes the index; of two mailboxes the one
 // with the lower id first), then Home.mu, Home.usageMu, Store.mu, textState.mu and
