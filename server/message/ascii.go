@@ -77,7 +77,8 @@ func asciiMailbox(name, local, host string) (string, error) {
 
 // Phrase writes a display name (RFC 5322 3.2.5): as a quoted-string, or where it is not
 // ASCII as encoded words, each on a line. Base64 has no character that may not stand in a
-// phrase (RFC 2047 5). Control characters become spaces.
+// phrase (RFC 2047 5). Control characters become spaces, and what looks like an encoded
+// word is none any more: many readers decode it in a quoted-string, too.
 func Phrase(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -85,6 +86,7 @@ func Phrase(name string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(name, "\uFFFD"))
+	name = strings.ReplaceAll(name, "=?", "= ?")
 	if !ascii([]byte(name)) {
 		return strings.ReplaceAll(mime.BEncoding.Encode("utf-8", name), "?= =?", "?=\r\n =?")
 	}
