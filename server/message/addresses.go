@@ -72,7 +72,7 @@ func lex(s string) (tokens []token, comments []string, ok bool) {
 		case isWSP(c):
 			space = true
 		case c == '(':
-			if n = commentLen(s[i:]); n < 0 {
+			if n = CommentLen(s[i:]); n < 0 {
 				return nil, nil, false
 			}
 			if text := s[i+1 : i+n-1]; strings.IndexByte(text, '@') >= 0 {
@@ -104,8 +104,9 @@ func closing(c byte) byte {
 	return c
 }
 
-// commentLen returns the length of the comment that s begins with, or -1.
-func commentLen[T string | []byte](s T) int {
+// CommentLen returns the length of the comment that s begins with, parentheses included,
+// or -1 when it has no end (RFC 5322 3.2.2).
+func CommentLen[T string | []byte](s T) int {
 	depth := 0
 	for i := 0; i < len(s); i++ {
 		switch s[i] {

@@ -144,7 +144,7 @@ func (p *mailboxParser) commentLen(i int) int {
 	if p.open {
 		return -1
 	}
-	n := commentLen(p.text[i:])
+	n := CommentLen(p.text[i:])
 	p.open = n < 0
 	return n
 }

@@ -55,7 +55,7 @@ func skipComments(v []byte, space string) []byte {
 		case strings.IndexByte(space, v[0]) >= 0:
 			v = v[1:]
 		case v[0] == '(':
-			n := commentLen(v)
+			n := CommentLen(v)
 			if n < 0 { // never closed
 				return nil
 			}

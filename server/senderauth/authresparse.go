@@ -39,7 +39,7 @@ func cutStatement(s string) (statement, rest string, more bool) {
 		case ';':
 			return out.String(), s[i+1:], true
 		case '(':
-			n := commentLen(s[i:])
+			n := message.CommentLen(s[i:])
 			if n < 0 {
 				return out.String(), "", false
 			}
@@ -61,25 +61,7 @@ func cutStatement(s string) (statement, rest string, more bool) {
 	return out.String(), "", false
 }
 
-// commentLen returns the length of the comment that s begins with, -1 when it has no end.
-func commentLen(s string) int {
-	depth := 0
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			i++
-		case '(':
-			depth++
-		case ')':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-	}
-	return -1
-}
-
-// quotedLen is commentLen for a quoted-string.
+// quotedLen is message.CommentLen for a quoted-string.
 func quotedLen(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {
@@ -149,7 +131,7 @@ func cutAuthServ(value string) (id, rest string, ok bool) {
 		if !strings.HasPrefix(value, "(") {
 			break
 		}
-		n := commentLen(value)
+		n := message.CommentLen(value)
 		if n < 0 {
 			return "", "", false
 		}
