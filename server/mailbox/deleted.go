@@ -31,9 +31,10 @@ type Deleted struct {
 	At     time.Time // when it was expunged
 	Size   int64     // octets on disk
 
-	path string
-	day  string
-	uid  uint32 // that it had
+	path     string
+	day      string
+	validity uint32 // UIDVALIDITY of the folder
+	uid      uint32 // that it had
 }
 
 // awayDir returns the directory for messages of a mailbox that are expunged now,
@@ -224,7 +225,8 @@ func (h *Home) deletedOf(all []Deleted, day, base string) ([]Deleted, error) {
 		if end := date.AddDate(0, 0, 1); at.Before(date) || !at.Before(end) {
 			at = date
 		}
-		all = append(all, Deleted{Folder: folder, At: at, Size: st.Size, path: path, day: day, uid: maildir.ParseName(e.Name()).UID})
+		name := maildir.ParseName(e.Name())
+		all = append(all, Deleted{Folder: folder, At: at, Size: st.Size, path: path, day: day, validity: name.Validity, uid: name.UID})
 	}
 	return all, nil
 }
@@ -289,6 +291,10 @@ func (h *Home) undelete(folder string, messages []Deleted) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	// In the order that they had in the folder, whenever each of them went.
+	slices.SortStableFunc(messages, func(a, b Deleted) int {
+		return cmp.Or(cmp.Compare(a.validity, b.validity), cmp.Compare(a.uid, b.uid))
+	})
 	count := 0
 	dirs := make(map[string]bool)
 	for _, d := range messages {
