@@ -135,7 +135,7 @@ func testCall(o HookTestOptions) (hook.Call, error) {
 		Recipient: &hook.Recipient{Address: to, Original: to, Path: []string{to.String()}},
 		Box:       testBox(to),
 		Now:       now,
-		Verbose:   true,
+		Trace:     hook.TraceLines,
 	}, nil
 }
 
@@ -178,6 +178,9 @@ func (b testBox) Quota() (used, limit int64)   { return 0, 0 }
 func (b testBox) Folders() []string {
 	return []string{"INBOX", "Archive", "Drafts", "Junk", "Sent", "Trash"}
 }
+func (b testBox) Count(folder, query string) (int, error) { return 0, nil }
+func (b testBox) Contact(address.Address) hook.Contact    { return hook.Contact{} }
+func (b testBox) ThreadKnown([]string) bool               { return false }
 func (b testBox) Exists(folder string) bool {
 	for _, f := range b.Folders() {
 		if f == folder {

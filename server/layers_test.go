@@ -15,16 +15,20 @@ var rank = map[string]int{
 	"server/address": 0, "server/fault": 0, "server/envelope": 0, "server/wire": 0, "server/safefile": 0, "server/feed": 0,
 	"server/message": 1, "server/dns": 1, "server/listen": 1, "server/hook": 1, "server/password": 1,
 	"server/directory": 1, "server/imapwire": 1, "server/buffer": 1, "server/testkit": 1, "server/statedb": 1,
+	"scripts":     1,
 	"server/auth": 2, "server/maildir": 2, "server/config": 2, "server/certs": 2, "plugins/lua": 2,
 	"server/senderauth": 2, "server/srs": 2, "server/mtasts": 2, "server/limit": 2, "server/publish": 2,
-	"server/relay": 3, "server/connection": 3, "server/msgindex": 3, "server/fts": 3, "server/report": 3,
+	"server/kv": 2, "server/trace": 2, "server/people": 2,
+	"plugins/clamav": 3, "plugins/rspamd": 3, "plugins/dnsbl": 3, "plugins/http": 3, "plugins/lists": 3,
+	"server/relay": 3, "server/connection": 3, "server/msgindex": 3, "server/fts": 3, "server/report": 3, "server/trial": 3,
 	"server/mailbox": 4, "server/spool": 4, "server/redirect": 4,
-	"server/deliver": 5, "server/imapsearch": 5,
-	"server/intake": 6,
-	"server/smtpd":  7, "server/imapd": 7, "server/pop3d": 7, "server/control": 7,
-	"server":     8,
-	"server/e2e": 9,
-	"":           9, // main
+	"server/imapsearch": 5, "server/autoreply": 5, "server/schedule": 5,
+	"server/deliver": 6,
+	"server/intake":  7, "server/follow": 7,
+	"server/smtpd": 8, "server/imapd": 8, "server/pop3d": 8, "server/control": 8,
+	"server":     9,
+	"server/e2e": 10,
+	"":           10, // main
 }
 
 // vocabulary may be imported by its own rank: addresses stand in envelopes, and

@@ -135,7 +135,7 @@ func TestActionsByStage(t *testing.T) {
 		for name := range smtpActions {
 			out := runScript(t, h, stage, wrap(name+`(1, "a", "b")`))
 			refused := out.Err != nil && (strings.Contains(out.Err.Error(), "is not an action of the stage "+string(stage)) || strings.Contains(out.Err.Error(), "write box:"))
-			allowed := stage.SMTP() && contains(hook.Allowed[stage], hook.Kind(name))
+			allowed := stage.Live() && contains(hook.Allowed[stage], hook.Kind(name))
 			if refused == allowed {
 				t.Errorf("%s at %s: %v", name, stage, out.Err)
 			}
@@ -266,7 +266,7 @@ func TestStages(t *testing.T) {
 // A verbose run shows each line that ran, once in a row, among what was logged.
 func TestVerbose(t *testing.T) {
 	call := testCall(hook.Deliver)
-	call.Verbose = true
+	call.Trace = hook.TraceLines
 	s := mustCompile(t, newQuietHost(), `local function isList(m)
   return m:header("List-Id") ~= ""
 end
@@ -303,7 +303,7 @@ func TestTraceIsBounded(t *testing.T) {
 	if len(out.Trace) != maxTrace || out.Trace[0].Text != "4902" || out.Trace[maxTrace-1].Text != "last" || out.Trace[0].Line != 2 {
 		t.Error(len(out.Trace), out.Trace[0], out.Trace[len(out.Trace)-1])
 	}
-	call.Verbose = true
+	call.Trace = hook.TraceLines
 	out = s.Run(t.Context(), call)
 	if len(out.Trace) != maxVerboseTrace || out.Trace[maxVerboseTrace-1].Text != "last" {
 		t.Error(len(out.Trace))

@@ -50,7 +50,7 @@ func (l Limits) withDefaults() Limits {
 
 // cpu returns the CPU time of one run at a stage.
 func (l Limits) cpu(stage hook.Stage) time.Duration {
-	if stage.SMTP() {
+	if stage.Live() {
 		return l.SMTPTime
 	}
 	return l.DeliverTime

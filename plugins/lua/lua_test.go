@@ -13,6 +13,7 @@ import (
 
 // content is a message for tests: a header by lower-case name, and a text.
 type content struct {
+	hook.Content
 	header map[string][]string
 	text   string
 }
@@ -47,6 +48,7 @@ func (c content) Text(most int) string { return c.text[:min(most, len(c.text))] 
 
 // box is a mailbox for tests.
 type box struct {
+	hook.Box
 	address string
 	folders []string
 }
@@ -97,7 +99,7 @@ func testCall(stage hook.Stage) hook.Call {
 			text: "Hello Alice,\nsee you on Monday.\n",
 		}
 	}
-	if stage.SMTP() {
+	if stage.Live() {
 		call.Client = &hook.Client{IP: netip.MustParseAddr("192.0.2.7"), RDNS: "mx.elsewhere.net", Helo: "mx", TLSVersion: "TLS 1.3", TLSCipher: "AES", Listener: "smtp", ID: "c1"}
 	}
 	switch stage {

@@ -74,7 +74,7 @@ var messageKind = kind{
 
 // messageAuth is m.auth: a table, with "" for all when the message was not verified.
 func messageAuth(s *state) lua.LValue {
-	var a hook.Auth
+	var a hook.Authenticity
 	if s.call.Message.Auth != nil {
 		a = *s.call.Message.Auth
 	}

@@ -86,7 +86,7 @@ func TestReadme(t *testing.T) {
 		stages, _, _ := strings.Cut(strings.TrimSpace(rows[name]), " |")
 		var allowed []string
 		for _, st := range hook.Stages {
-			if st.SMTP() && contains(hook.Allowed[st], hook.Kind(name)) {
+			if st.Live() && contains(hook.Allowed[st], hook.Kind(name)) {
 				allowed = append(allowed, string(st))
 			}
 		}

@@ -85,7 +85,9 @@ func TestConcurrentRuns(t *testing.T) {
 		group.Go(func() {
 			for i := range 60 {
 				call := testCall(hook.Deliver)
-				call.Verbose = i%3 == 0
+				if i%3 == 0 {
+					call.Trace = hook.TraceLines
+				}
 				name := fmt.Sprintf("user%d-%d@example.org", g, i)
 				call.Box = box{address: name}
 				out := scripts[(g+i)%len(scripts)].Run(t.Context(), call)

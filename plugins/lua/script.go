@@ -3,6 +3,8 @@ package lua
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +23,7 @@ import (
 type Script struct {
 	host   *Host
 	name   string
+	hash   string
 	lines  []string // for the trace of a verbose run
 	proto  *lua.FunctionProto
 	stages []hook.Stage
@@ -36,6 +39,8 @@ func (h *Host) Compile(name string, source []byte) (*Script, error) {
 	if len(source) > h.limits.Source {
 		return nil, &Error{Script: name, Text: fmt.Sprintf("the script is larger than %d octets", h.limits.Source)}
 	}
+	digest := sha256.Sum256(source)
+	hash := hex.EncodeToString(digest[:6])
 	source = bytes.TrimPrefix(source, []byte("\ufeff"))
 	if err := scan(name, source); err != nil {
 		return nil, err
@@ -58,6 +63,7 @@ func (h *Host) Compile(name string, source []byte) (*Script, error) {
 	return &Script{
 		host:   h,
 		name:   strings.Clone(name),
+		hash:   hash,
 		lines:  strings.Split(string(source), "\n"),
 		proto:  proto,
 		stages: stages,
@@ -128,6 +134,9 @@ func definedStages(chunk []ast.Stmt) []hook.Stage {
 
 // Name returns the script's path as in mail.toml.
 func (s *Script) Name() string { return s.name }
+
+// Hash is the first 12 digits of the SHA-256 of its source.
+func (s *Script) Hash() string { return s.hash }
 
 // Handles tells whether the script defines a function for the stage.
 func (s *Script) Handles(stage hook.Stage) bool { return slices.Contains(s.stages, stage) }

@@ -86,7 +86,7 @@ func (s *state) begin(ctx context.Context, script *Script, call *hook.Call) {
 	s.run = run{lines: ring{max: maxTrace}}
 	var trace func()
 	cpu := s.limits.cpu(call.Stage)
-	if call.Verbose {
+	if call.Trace >= hook.TraceLines {
 		s.run.lines.max = maxVerboseTrace
 		trace = s.traceLine
 		cpu *= 10 // most of it goes into the trace

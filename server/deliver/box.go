@@ -4,6 +4,7 @@ import (
 	"facteur/server/address"
 	"facteur/server/directory"
 	"facteur/server/fault"
+	"facteur/server/hook"
 	"facteur/server/mailbox"
 )
 
@@ -44,7 +45,10 @@ func (b *box) Folders() []string {
 	return names
 }
 
-func (b *box) Exists(folder string) bool { return b.home.Exists(folder) }
+func (b *box) Count(folder, query string) (int, error) { return 0, nil }
+func (b *box) Contact(address.Address) hook.Contact    { return hook.Contact{} }
+func (b *box) ThreadKnown([]string) bool               { return false }
+func (b *box) Exists(folder string) bool               { return b.home.Exists(folder) }
 
 // checkQuota refuses a message for which there is no room.
 func (t *transaction) checkQuota(p *boxPlan) error {

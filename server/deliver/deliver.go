@@ -73,6 +73,7 @@ type Settings struct {
 	Directory *directory.Directory
 	// Hooks returns the scripts of a mailbox at the stage deliver, in order.
 	Hooks    func(box address.Address) []hook.Hook
+	Services hook.Services // of scripts
 	Location *time.Location
 }
 

@@ -96,6 +96,7 @@ func (t *transaction) runHooks(p *boxPlan) error {
 			Box:      &box{home: p.home, directory: t.live.Directory, address: p.address},
 			Now:      t.opts.Now(),
 			Location: t.live.Location,
+			Services: t.live.Services,
 		})
 		res.Log(t.opts.Log.With("id", t.msg.Envelope.ID, "box", p.address.String()))
 	}

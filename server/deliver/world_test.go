@@ -383,6 +383,7 @@ type script struct {
 }
 
 func (script) Name() string              { return "test.lua" }
+func (script) Hash() string              { return "" }
 func (script) Handles(s hook.Stage) bool { return s == hook.Deliver }
 
 func (s script) Run(context.Context, hook.Call) hook.Outcome { return s.out }

@@ -17,6 +17,7 @@ type fixed struct {
 }
 
 func (f *fixed) Name() string       { return f.name }
+func (f *fixed) Hash() string       { return "" }
 func (f *fixed) Handles(Stage) bool { return true }
 func (f *fixed) Run(context.Context, Call) Outcome {
 	f.runs++
@@ -54,7 +55,7 @@ func TestRun(t *testing.T) {
 	} {
 		second := &fixed{"second.lua", actions(Score), 0}
 		res := Run(context.Background(), []Hook{{&fixed{"first.lua", c.first, 0}, c.required}, {second, false}}, Call{Stage: c.stage})
-		if second.runs != c.secondRuns || (res.Refusal != nil) != c.refused || res.Discard != c.discards || res.Score != c.score {
+		if second.runs != c.secondRuns || (res.Refusal != nil) != c.refused || res.Discard != c.discards || res.Spam.Score != c.score {
 			t.Errorf("%s: %d runs, %+v", c.name, second.runs, res)
 		}
 		if (c.first.Err != nil) != (len(res.Failures) == 1) {

@@ -159,7 +159,7 @@ func (tx *Transaction) trace(live *Settings, env envelope.Envelope, res hook.Res
 		}
 	}
 	if len(rules) > 0 {
-		value := strconv.FormatFloat(res.Score, 'f', -1, 64) + " (" + strings.Join(rules, " ") + ")"
+		value := strconv.FormatFloat(res.Spam.Score, 'f', -1, 64) + " (" + strings.Join(rules, " ") + ")"
 		if field, err := message.FormatField("X-Spam-Score", value); err == nil {
 			out = append(out, field...)
 		}

@@ -55,6 +55,7 @@ type Settings struct {
 	// an address's domain and of the address itself, in that order.
 	ServerHooks []hook.Hook
 	BoxHooks    func(address.Address) []hook.Hook
+	Services    hook.Services  // of scripts
 	Location    *time.Location // of the times in trace fields; nil: UTC
 	// Trusted are the networks whose mail is taken whatever the policy of its author.
 	Trusted []netip.Prefix

@@ -182,7 +182,7 @@ func (tx *Transaction) run(ctx context.Context, live *Settings, hooks []hook.Hoo
 		IP: s.Remote.Addr(), RDNS: s.RDNS, Helo: s.Helo, TLSVersion: s.TLSVersion, TLSCipher: s.TLSCipher,
 		User: tx.account.String(), Listener: s.Listener, ID: s.ID,
 	}
-	call.Now, call.Location = tx.in.opts.Now(), live.Location
+	call.Now, call.Location, call.Services = tx.in.opts.Now(), live.Location, live.Services
 	res := hook.Run(ctx, hooks, call)
 	res.Log(tx.in.opts.Log.With("session", s.ID, "id", call.Message.ID))
 	return res

@@ -247,6 +247,7 @@ type script struct {
 }
 
 func (s script) Name() string               { return s.name }
+func (script) Hash() string                 { return "" }
 func (s script) Handles(st hook.Stage) bool { return st == s.stage }
 
 func (s script) Run(_ context.Context, c hook.Call) hook.Outcome {

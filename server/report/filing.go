@@ -23,6 +23,9 @@ type Filing struct {
 // Name is that of hook.Program.
 func (f Filing) Name() string { return "reports" }
 
+// Hash is that of hook.Program: there is one version in a binary.
+func (f Filing) Hash() string { return "" }
+
 // Handles is that of hook.Program.
 func (f Filing) Handles(s hook.Stage) bool { return s == hook.Deliver }
 

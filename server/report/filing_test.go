@@ -24,7 +24,7 @@ func TestFiling(t *testing.T) {
 		name, to string
 		body     []byte
 		want     string
-		auth     *hook.Auth
+		auth     *hook.Authenticity
 	}{
 		{"a report", "dmarc-reports@example.org", good, seen, nil},
 		{"at the other address", "TLS-Reports@example.com", good, seen, nil},
@@ -38,8 +38,8 @@ func TestFiling(t *testing.T) {
 		{"mail for the address", "tls-reports@example.org", plain, unseen, nil},
 		{"the address elsewhere", "tls-reports@example.net", plain, none, nil},
 		{"a TLS report in mixed", "tls-reports@example.org", mixed("multipart/mixed", "application/tlsrpt+gzip", "a", gzipped(t, sample(t, "google.json"))), seen, nil},
-		{"forged", "dmarc-reports@example.org", good, none, &hook.Auth{DMARC: "fail"}},
-		{"proven", "dmarc-reports@example.org", good, seen, &hook.Auth{DMARC: "pass"}},
+		{"forged", "dmarc-reports@example.org", good, none, &hook.Authenticity{DMARC: "fail"}},
+		{"proven", "dmarc-reports@example.org", good, seen, &hook.Authenticity{DMARC: "pass"}},
 	} {
 		content, err := message.ReadContent(envelope.Bytes(c.body))
 		if err != nil {

@@ -70,11 +70,11 @@ func (r *Results) record(method []pair) {
 }
 
 // Hook returns the results as scripts see them; nil when nothing was verified.
-func (r Results) Hook() *hook.Auth {
+func (r Results) Hook() *hook.Authenticity {
 	if r.SPF.Result == "" {
 		return nil
 	}
-	a := &hook.Auth{SPF: string(r.SPF.Result), DKIM: string(None), DMARC: string(r.DMARC.Result), ARC: string(r.ARC.Result)}
+	a := &hook.Authenticity{SPF: string(r.SPF.Result), DKIM: string(None), DMARC: string(r.DMARC.Result), ARC: string(r.ARC.Result)}
 	for _, d := range r.DKIM {
 		if a.DKIM != string(Pass) {
 			a.DKIM = string(d.Result)
