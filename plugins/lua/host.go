@@ -48,17 +48,19 @@ type Options struct {
 	// Parallel is how many scripts run at once, so that what scripts hold in
 	// all has a bound. 0: one for each processor, at least 2, at most 4.
 	Parallel int
+	Modules  []Module
 	Log      *slog.Logger     // nil: slog.Default()
 	Now      func() time.Time // nil: time.Now. Only the hour of Limits.Hourly is counted by it.
 }
 
 // Host compiles scripts and runs them.
 type Host struct {
-	limits Limits
-	log    *slog.Logger
-	now    func() time.Time
-	slots  chan struct{}
-	states sync.Pool
+	limits  Limits
+	modules []Module
+	log     *slog.Logger
+	now     func() time.Time
+	slots   chan struct{}
+	states  sync.Pool
 }
 
 // arrayLimit is the first key that lives in the hash part of a table. The
@@ -81,11 +83,13 @@ func New(o Options) *Host {
 		o.Now = time.Now
 	}
 	h := &Host{
-		limits: o.Limits.withDefaults(),
-		log:    o.Log,
-		now:    o.Now,
-		slots:  make(chan struct{}, o.Parallel),
+		limits:  o.Limits.withDefaults(),
+		modules: o.Modules,
+		log:     o.Log,
+		now:     o.Now,
+		slots:   make(chan struct{}, o.Parallel),
 	}
-	h.states.New = func() any { return newState(h.limits) }
+	h.checkModules()
+	h.states.New = func() any { return newState(h) }
 	return h
 }

@@ -100,7 +100,18 @@ func (s *state) newGlobals() *lua.LTable {
 	for name, f := range smtpActions {
 		globals.RawSetString(name, s.function(smtpAction(name, f)))
 	}
-	for name, lib := range libraries {
+	for name, f := range toolFunctions {
+		globals.RawSetString(name, s.function(f))
+	}
+	s.addLibraries(globals, libraries)
+	s.addLibraries(globals, toolLibraries)
+	s.addModules(globals)
+	return globals
+}
+
+// addLibraries adds tables of functions to what scripts find.
+func (s *state) addLibraries(globals *lua.LTable, libs map[string]library) {
+	for name, lib := range libs {
 		t := s.L.CreateTable(0, 32)
 		for fn, f := range lib.functions {
 			t.RawSetString(fn, s.function(f))
@@ -116,7 +127,6 @@ func (s *state) newGlobals() *lua.LTable {
 			s.L.SetMetatable(lua.LString(""), meta)
 		}
 	}
-	return globals
 }
 
 func (s *state) function(f function) *lua.LFunction {

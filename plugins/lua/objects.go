@@ -179,6 +179,16 @@ func (o objects) arguments(stage hook.Stage) []lua.LValue {
 	return nil
 }
 
+// isObject tells whether argument n is the object of that name.
+func (s *state) isObject(n int, name string) bool {
+	u, ok := s.L.Get(n).(*lua.LUserData)
+	if !ok {
+		return false
+	}
+	o, ok := u.Value.(*object)
+	return ok && o.name == name
+}
+
 // data returns text that comes from outside, cut to what a string may hold.
 func (s *state) data(str string) lua.LValue {
 	if len(str) > maxString {

@@ -59,7 +59,7 @@ func TestRunsAreIsolated(t *testing.T) {
 func TestFailedStatesAreDropped(t *testing.T) {
 	h := newQuietHost()
 	var made int
-	h.states.New = func() any { made++; return newState(h.limits) }
+	h.states.New = func() any { made++; return newState(h) }
 	bad := mustCompile(t, h, wrap(`error("no")`))
 	for range 5 {
 		if out := bad.Run(t.Context(), testCall(hook.Deliver)); out.Err == nil {

@@ -190,6 +190,9 @@ func (s *Script) limitError(l Limit, stage hook.Stage) error {
 func (s *state) execute(ctx context.Context, script *Script, call *hook.Call) (out hook.Outcome) {
 	s.begin(ctx, script, call)
 	err := s.stage()
+	if s.run.release != nil {
+		s.run.release()
+	}
 	out.Elapsed = s.meter.stop()
 	out.Trace = s.run.lines.list()
 	if err != nil {

@@ -28,6 +28,7 @@ type state struct {
 	mem    memory
 	limits Limits
 
+	modules []Module
 	globals *lua.LTable // what scripts find, read only
 	envMeta *lua.LTable // of the environment of each run
 	guard   *lua.LFunction
@@ -51,12 +52,15 @@ type run struct {
 	lastLine  int
 	errLine   int // where the last error was raised
 	random    *random
-	text      *string // Content.Text
-	textMax   int     // and how much of it was asked for
+	text      *string         // Content.Text
+	textMax   int             // and how much of it was asked for
+	virus     *string         // m.virus, once it was asked for
+	context   context.Context // of what the run waits for, once it does
+	release   context.CancelFunc
 }
 
-func newState(limits Limits) *state {
-	s := &state{limits: limits}
+func newState(h *Host) *state {
+	s := &state{limits: h.limits, modules: h.modules}
 	s.L = lua.NewState(lua.Options{
 		CallStackSize:    callDepth,
 		RegistrySize:     registrySize,
