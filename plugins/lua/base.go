@@ -202,3 +202,15 @@ func luaLog(s *state) int {
 	s.logLine(b.String())
 	return 0
 }
+
+// luaAPI is api(n): an error when the script needs a later API than this one.
+func luaAPI(s *state) int {
+	if n := s.integer(1); n > APIVersion {
+		s.L.RaiseError("%s", tooNew(n))
+	}
+	return 0
+}
+
+func tooNew(n int) string {
+	return sprintf("the script needs version %d of the API, this server has %d", n, APIVersion)
+}

@@ -12,12 +12,14 @@ type function func(*state) int
 
 // library is a set of functions and constants by name. It does not change.
 type library struct {
+	plain     bool // of Lua itself: not in the trace of calls
 	functions map[string]function
 	constants map[string]lua.LValue
 }
 
 // globalFunctions are what a script finds without a prefix, at every stage.
 var globalFunctions = map[string]function{
+	"api":      luaAPI,
 	"assert":   luaAssert,
 	"error":    luaError,
 	"ipairs":   luaIpairs,
@@ -42,9 +44,14 @@ var rewritten = map[string]function{
 	fnOpen:   luaOpen,
 }
 
+// APIVersion is the number of the API that scripts see as facteur.api. It grows
+// with each name that is added.
+const APIVersion = 1
+
 // libraries are the tables of functions.
 var libraries = map[string]library{
-	"string": {functions: map[string]function{
+	"facteur": {constants: map[string]lua.LValue{"api": lua.LNumber(APIVersion)}},
+	"string": {plain: true, functions: map[string]function{
 		"byte":    stringByte,
 		"char":    stringChar,
 		"find":    stringFind,
@@ -59,13 +66,14 @@ var libraries = map[string]library{
 		"sub":     stringSub,
 		"upper":   stringUpper,
 	}},
-	"table": {functions: map[string]function{
+	"table": {plain: true, functions: map[string]function{
 		"concat": tableConcat,
 		"insert": tableInsert,
 		"remove": tableRemove,
 		"sort":   tableSort,
 	}},
 	"math": {
+		plain: true,
 		functions: map[string]function{
 			"abs":    mathOne(math.Abs),
 			"ceil":   mathOne(math.Ceil),
@@ -83,7 +91,7 @@ var libraries = map[string]library{
 		},
 		constants: map[string]lua.LValue{"huge": lua.LNumber(math.Inf(1)), "pi": lua.LNumber(math.Pi)},
 	},
-	"os": {functions: map[string]function{
+	"os": {plain: true, functions: map[string]function{
 		"date": osDate,
 		"time": osTime,
 	}},
@@ -97,11 +105,11 @@ func (s *state) newGlobals() *lua.LTable {
 			globals.RawSetString(name, s.function(f))
 		}
 	}
-	for name, f := range smtpActions {
-		globals.RawSetString(name, s.function(smtpAction(name, f)))
+	for name, f := range globalActions {
+		globals.RawSetString(name, s.function(traced(name, globalAction(name, f))))
 	}
 	for name, f := range toolFunctions {
-		globals.RawSetString(name, s.function(f))
+		globals.RawSetString(name, s.function(traced(name, f)))
 	}
 	s.addLibraries(globals, libraries)
 	s.addLibraries(globals, toolLibraries)
@@ -114,6 +122,9 @@ func (s *state) addLibraries(globals *lua.LTable, libs map[string]library) {
 	for name, lib := range libs {
 		t := s.L.CreateTable(0, 32)
 		for fn, f := range lib.functions {
+			if !lib.plain {
+				f = traced(name+"."+fn, f)
+			}
 			t.RawSetString(fn, s.function(f))
 		}
 		for c, v := range lib.constants {

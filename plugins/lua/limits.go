@@ -16,6 +16,9 @@ type Limits struct {
 	Memory       int64         // octets held at once: 32 MB, at least 8 MB
 	Actions      int           // 32
 	Redirects    int           // 4
+	Vacations    int           // 1
+	Replies      int           // 1
+	Notices      int           // 10
 	Source       int           // octets of a script: 256 kB
 	Hourly       time.Duration // CPU of a script in an hour, before it is suspended: 30 s
 }
@@ -36,6 +39,9 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Instructions, 5_000_000)
 	def(&l.Actions, 32)
 	def(&l.Redirects, 4)
+	def(&l.Vacations, 1)
+	def(&l.Replies, 1)
+	def(&l.Notices, 10)
 	def(&l.Source, 256_000)
 	defTime(&l.SMTPTime, 250*time.Millisecond)
 	defTime(&l.DeliverTime, 2*time.Second)
@@ -56,6 +62,22 @@ func (l Limits) cpu(stage hook.Stage) time.Duration {
 	return l.DeliverTime
 }
 
+// of returns how many actions of a kind one run may ask for, and the limit that
+// says so; "" for those that only Actions bounds.
+func (l Limits) of(k hook.Kind) (int, Limit) {
+	switch k {
+	case hook.Redirect:
+		return l.Redirects, ErrRedirects
+	case hook.Vacation:
+		return l.Vacations, ErrVacations
+	case hook.Reply:
+		return l.Replies, ErrReplies
+	case hook.Notify:
+		return l.Notices, ErrNotices
+	}
+	return 0, ""
+}
+
 // Limit is a limit that ended a run. A script can't catch it. The error of the
 // run wraps it, so that errors.Is finds it.
 type Limit string
@@ -67,6 +89,9 @@ const (
 	ErrMemory       Limit = "memory"
 	ErrActions      Limit = "actions"
 	ErrRedirects    Limit = "redirects"
+	ErrVacations    Limit = "vacations"
+	ErrReplies      Limit = "replies"
+	ErrNotices      Limit = "notifications"
 	ErrSuspended    Limit = "suspended" // over Limits.Hourly
 	ErrCancelled    Limit = "cancelled" // the caller's context ended
 )
@@ -86,6 +111,12 @@ func (l Limits) explain(limit Limit, stage hook.Stage) string {
 		return fmt.Sprintf("it asked for more than %d actions", l.Actions)
 	case ErrRedirects:
 		return fmt.Sprintf("it asked for more than %d redirects", l.Redirects)
+	case ErrVacations:
+		return fmt.Sprintf("it asked for more than %d vacations", l.Vacations)
+	case ErrReplies:
+		return fmt.Sprintf("it asked for more than %d replies", l.Replies)
+	case ErrNotices:
+		return fmt.Sprintf("it asked for more than %d notifications", l.Notices)
 	case ErrSuspended:
 		return fmt.Sprintf("it is suspended: it used more than %v of CPU within an hour", l.Hourly)
 	case ErrCancelled:

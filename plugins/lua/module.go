@@ -190,13 +190,13 @@ func (s *state) addModules(globals *lua.LTable) {
 	for _, m := range s.modules {
 		t := s.L.CreateTable(0, len(m.Functions))
 		for name, f := range m.Functions {
-			t.RawSetString(name, s.function(moduleFunction(f)))
+			t.RawSetString(name, s.function(traced(m.Name+"."+name, moduleFunction(f))))
 		}
 		if len(m.Functions) > 0 {
 			globals.RawSetString(m.Name, s.readOnly(t, m.Name))
 		}
 		for name, f := range m.Globals {
-			globals.RawSetString(name, s.function(moduleFunction(f)))
+			globals.RawSetString(name, s.function(traced(name, moduleFunction(f))))
 		}
 	}
 }
@@ -232,7 +232,7 @@ func (s *state) virus() string {
 // Actions that are methods, and fields of objects, are not among them.
 func (h *Host) Names() []string {
 	names := slices.Collect(maps.Keys(globalFunctions))
-	names = slices.AppendSeq(names, maps.Keys(smtpActions))
+	names = slices.AppendSeq(names, maps.Keys(globalActions))
 	names = slices.AppendSeq(names, maps.Keys(toolFunctions))
 	for _, libs := range []map[string]library{libraries, toolLibraries} {
 		for lib, l := range libs {

@@ -9,8 +9,8 @@ import (
 	"facteur/server/hook"
 )
 
-// object is what a script gets as c, m, r or box: fields and methods, read
-// only. It holds no data: those are in state.call.
+// object is what a script gets as c, a, m, r, box, event or result: fields and
+// methods, read only. It holds no data: those are in state.call.
 type object struct {
 	name  string
 	value *lua.LUserData
@@ -18,112 +18,90 @@ type object struct {
 
 // kind describes an object.
 type kind struct {
-	name    string
-	fields  map[string]func(*state) lua.LValue
+	name    string // as scripts write it; "m.auth" is the field auth of m
+	fields  map[string]field
 	methods map[string]function
 }
 
-// clientKind is c.
-var clientKind = kind{
-	name: "c",
-	fields: map[string]func(*state) lua.LValue{
-		"ip": func(s *state) lua.LValue {
-			if !s.call.Client.IP.IsValid() {
-				return lua.LString("")
-			}
-			return s.text(s.call.Client.IP.String())
-		},
-		"rdns":     func(s *state) lua.LValue { return s.data(s.call.Client.RDNS) },
-		"helo":     func(s *state) lua.LValue { return s.data(s.call.Client.Helo) },
-		"tls":      clientTLS,
-		"user":     func(s *state) lua.LValue { return s.data(s.call.Client.User) },
-		"listener": func(s *state) lua.LValue { return s.data(s.call.Client.Listener) },
-		"id":       func(s *state) lua.LValue { return s.data(s.call.Client.ID) },
-	},
+// field gets the value of a field.
+type field func(*state) lua.LValue
+
+// kinds returns what there is. Those whose name has a dot are fields of
+// another; event is a different one at each of its stages.
+func kinds() []kind {
+	return []kind{clientKind, tlsKind, loginKind, messageKind, authKind, spamKind, natureKind, recipientKind, boxKind, quotaKind,
+		changeKind, invitationKind, fateKind}
 }
 
-// clientTLS is c.tls: a table, or nil without TLS.
-func clientTLS(s *state) lua.LValue {
-	c := s.call.Client
-	if c.TLSVersion == "" {
-		return lua.LNil
+// parameters are the objects that the function of each stage gets, by the names
+// of their kinds. That of Resolve gets a string.
+var parameters = map[hook.Stage][]string{
+	hook.Connect:  {"c"},
+	hook.Auth:     {"c", "a"},
+	hook.Mail:     {"c", "m"},
+	hook.Rcpt:     {"c", "m", "r"},
+	hook.Resolve:  {"address"},
+	hook.Data:     {"c", "m"},
+	hook.Submit:   {"c", "m"},
+	hook.Deliver:  {"m", "box"},
+	hook.Stored:   {"m", "box", "event"},
+	hook.Sent:     {"m", "result"},
+	hook.Deferred: {"m", "result"},
+	hook.Bounced:  {"m", "result"},
+	hook.Calendar: {"event", "box"},
+	hook.Tick:     {"box"},
+}
+
+// kindAt returns the kind of a parameter at a stage.
+func kindAt(stage hook.Stage, name string) (kind, bool) {
+	if name == invitationKind.name && stage == hook.Calendar {
+		return invitationKind, true
 	}
-	return s.record(member{"version", lua.LString(c.TLSVersion)}, member{"cipher", lua.LString(c.TLSCipher)})
-}
-
-// messageKind is m.
-var messageKind = kind{
-	name: "m",
-	fields: map[string]func(*state) lua.LValue{
-		"id":      func(s *state) lua.LValue { return s.data(s.call.Message.ID) },
-		"from":    func(s *state) lua.LValue { return s.data(s.call.Message.ReversePath.String()) },
-		"to":      func(s *state) lua.LValue { return s.addresses(s.call.Message.Recipients) },
-		"size":    func(s *state) lua.LValue { return lua.LNumber(s.call.Message.Size) },
-		"subject": func(s *state) lua.LValue { return serve(s, "m.subject", s.subject) },
-		"date":    func(s *state) lua.LValue { return serve(s, "m.date", s.date) },
-		"auth":    messageAuth,
-	},
-	methods: map[string]function{
-		"header":     messageHeader,
-		"headers":    messageHeaders,
-		"raw_header": messageRawHeader,
-		"addresses":  messageAddresses,
-		"text":       messageText,
-	},
-}
-
-// messageAuth is m.auth: a table, with "" for all when the message was not verified.
-func messageAuth(s *state) lua.LValue {
-	var a hook.Authenticity
-	if s.call.Message.Auth != nil {
-		a = *s.call.Message.Auth
-	}
-	return s.record(member{"spf", s.data(a.SPF)}, member{"dkim", s.data(a.DKIM)}, member{"dmarc", s.data(a.DMARC)},
-		member{"arc", s.data(a.ARC)})
-}
-
-// recipientKind is r.
-var recipientKind = kind{
-	name: "r",
-	fields: map[string]func(*state) lua.LValue{
-		"address":  func(s *state) lua.LValue { return s.data(s.call.Recipient.Address.String()) },
-		"original": func(s *state) lua.LValue { return s.data(s.call.Recipient.Original.String()) },
-		"detail":   func(s *state) lua.LValue { return s.data(s.call.Recipient.Detail) },
-		"path":     func(s *state) lua.LValue { return s.list(s.call.Recipient.Path) },
-	},
-}
-
-// boxKind is box. Its actions are methods too: newObjects adds them.
-var boxKind = kind{
-	name: "box",
-	fields: map[string]func(*state) lua.LValue{
-		"address":   func(s *state) lua.LValue { return s.data(s.call.Box.Address().String()) },
-		"addresses": boxAddresses,
-		"quota":     boxQuota,
-	},
-	methods: map[string]function{
-		"folders": boxFolders,
-		"exists":  boxExists,
-	},
-}
-
-// objects are those of a state.
-type objects struct{ client, message, recipient, box *object }
-
-func (s *state) newObjects() objects {
-	box := boxKind
-	box.methods = map[string]function{}
-	for _, methods := range []map[string]function{boxKind.methods, boxActions} {
-		for name, f := range methods {
-			box.methods[name] = f
+	for _, k := range kinds() {
+		if k.name == name {
+			return k, true
 		}
 	}
-	return objects{
-		client:    s.newObject(clientKind),
-		message:   s.newObject(messageKind),
-		recipient: s.newObject(recipientKind),
-		box:       s.newObject(box),
+	return kind{}, false
+}
+
+// objects are those of a state. They are made once.
+type objects struct {
+	parts     map[string]*object // the fields that are objects, by the name of their kind
+	arguments map[hook.Stage][]lua.LValue
+}
+
+func (s *state) newObjects() objects {
+	made := map[string]*object{}
+	for _, k := range kinds() {
+		if k.name != invitationKind.name {
+			made[k.name] = s.newObject(k)
+		}
 	}
+	change, invitation := s.newObject(changeKind), s.newObject(invitationKind)
+	o := objects{parts: made, arguments: map[hook.Stage][]lua.LValue{}}
+	for stage, names := range parameters {
+		for _, name := range names {
+			var value lua.LValue
+			switch {
+			case stage == hook.Resolve:
+				continue
+			case stage == hook.Calendar && name == invitationKind.name:
+				value = invitation.value
+			case name == changeKind.name:
+				value = change.value
+			default:
+				value = made[name].value
+			}
+			o.arguments[stage] = append(o.arguments[stage], value)
+		}
+	}
+	return o
+}
+
+// part is a field that is an object itself.
+func part(name string) field {
+	return func(s *state) lua.LValue { return s.objects.parts[name].value }
 }
 
 // newObject makes an object. Methods are found in a table, by the VM itself,
@@ -138,11 +116,13 @@ func (s *state) newObject(k kind) *object {
 	behind := s.L.CreateTable(0, 1)
 	behind.RawSetString("__index", s.L.NewFunction(func(L *lua.LState) int {
 		name := tostring(L.Get(2))
-		field, ok := k.fields[name]
+		get, ok := k.fields[name]
 		if !ok {
 			L.RaiseError("%s has no field %s", k.name, quote(name, 40))
 		}
-		return s.push(field(s))
+		v := get(s)
+		s.traceField(k.name, name, v)
+		return s.push(v)
 	}))
 	methods.Metatable = behind
 	meta := s.L.CreateTable(0, 2)
@@ -157,6 +137,7 @@ func (s *state) newObject(k kind) *object {
 
 // method makes a method: its arguments are those after the object.
 func (s *state) method(o *object, name string, f function) *lua.LFunction {
+	f = traced(o.name+":"+name, f)
 	return s.L.NewFunction(func(L *lua.LState) int {
 		if L.Get(1) != o.value {
 			L.RaiseError("write %s:%s(...), with a colon", o.name, name)
@@ -166,17 +147,12 @@ func (s *state) method(o *object, name string, f function) *lua.LFunction {
 	})
 }
 
-// arguments are those of the function of a stage.
-func (o objects) arguments(stage hook.Stage) []lua.LValue {
-	switch stage {
-	case hook.Rcpt:
-		return []lua.LValue{o.client.value, o.message.value, o.recipient.value}
-	case hook.Data, hook.Submit:
-		return []lua.LValue{o.client.value, o.message.value}
-	case hook.Deliver:
-		return []lua.LValue{o.message.value, o.box.value}
+// arguments are those of the function of the stage.
+func (s *state) arguments() []lua.LValue {
+	if s.call.Stage == hook.Resolve {
+		return []lua.LValue{s.data(s.call.Address.String())}
 	}
-	return nil
+	return s.objects.arguments[s.call.Stage]
 }
 
 // isObject tells whether argument n is the object of that name.
@@ -200,12 +176,17 @@ func (s *state) data(str string) lua.LValue {
 
 // list returns an array of texts.
 func (s *state) list(items []string) lua.LValue {
-	s.need(tableSize + slotSize*len(items))
-	t := s.L.CreateTable(len(items), 0)
+	t := s.array(len(items))
 	for i, item := range items {
 		t.RawSetInt(i+1, s.data(item))
 	}
 	return t
+}
+
+// array returns an empty table with room for n items.
+func (s *state) array(n int) *lua.LTable {
+	s.need(tableSize + slotSize*n)
+	return s.L.CreateTable(n, 0)
 }
 
 func (s *state) addresses(list []address.Address) lua.LValue {
@@ -238,7 +219,7 @@ const serveCost = 50
 
 // serve gets data that the time limit does not count.
 func serve[T any](s *state, what string, get func() T) T {
-	if s.call.Message.Content == nil && strings.HasPrefix(what, "m.") {
+	if strings.HasPrefix(what, "m.") && s.call.Message.Content == nil {
 		s.L.RaiseError("%s is not known at the stage %s: the message has not come yet", what, s.call.Stage)
 	}
 	s.work(serveCost)
@@ -246,80 +227,4 @@ func serve[T any](s *state, what string, get func() T) T {
 	s.meter.serve(func() { v = get() })
 	s.work(0)
 	return v
-}
-
-func (s *state) subject() lua.LValue { return s.data(s.call.Message.Content.Subject()) }
-
-func (s *state) date() lua.LValue {
-	t := s.call.Message.Content.Date()
-	if t.IsZero() {
-		return lua.LNil
-	}
-	return lua.LNumber(t.Unix())
-}
-
-func messageHeader(s *state) int {
-	name := s.str(1)
-	values := serve(s, "m.header", func() []string { return s.call.Message.Content.Values(name) })
-	return s.push(s.first(values))
-}
-
-func messageRawHeader(s *state) int {
-	name := s.str(1)
-	values := serve(s, "m.raw_header", func() []string { return s.call.Message.Content.RawValues(name) })
-	return s.push(s.first(values))
-}
-
-func (s *state) first(values []string) lua.LValue {
-	if len(values) == 0 {
-		return lua.LString("")
-	}
-	return s.data(values[0])
-}
-
-func messageHeaders(s *state) int {
-	name := s.str(1)
-	return s.push(s.list(serve(s, "m.headers", func() []string { return s.call.Message.Content.Values(name) })))
-}
-
-func messageAddresses(s *state) int {
-	name := s.str(1)
-	return s.push(s.addresses(serve(s, "m.addresses", func() []address.Address { return s.call.Message.Content.Addresses(name) })))
-}
-
-// defaultText is how much of the text m:text() returns.
-const defaultText = 64 << 10
-
-// messageText decodes the text once for each new length that is asked for.
-func messageText(s *state) int {
-	most := min(max(s.optInteger(1, defaultText), 0), maxString)
-	if s.run.text == nil || s.run.textMax < most {
-		s.need(most)
-		text := serve(s, "m.text", func() string { return s.call.Message.Content.Text(most) })
-		s.run.text, s.run.textMax = &text, most
-	}
-	text := *s.run.text
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "")
-	}
-	return s.pushCopy(text)
-}
-
-func boxAddresses(s *state) lua.LValue {
-	return s.addresses(serve(s, "box.addresses", s.call.Box.Addresses))
-}
-
-func boxQuota(s *state) lua.LValue {
-	used := serve(s, "box.quota", func() [2]int64 {
-		used, most := s.call.Box.Quota()
-		return [2]int64{used, most}
-	})
-	return s.record(member{"used", lua.LNumber(used[0])}, member{"max", lua.LNumber(used[1])})
-}
-
-func boxFolders(s *state) int { return s.push(s.list(serve(s, "box.folders", s.call.Box.Folders))) }
-
-func boxExists(s *state) int {
-	folder := s.str(1)
-	return s.push(lua.LBool(serve(s, "box.exists", func() bool { return s.call.Box.Exists(folder) })))
 }

@@ -15,7 +15,7 @@ import (
 // registered returns all names that a script may use, as README.md writes them.
 func registered() []string {
 	names := slices.Collect(maps.Keys(globalFunctions))
-	names = slices.AppendSeq(names, maps.Keys(smtpActions))
+	names = slices.AppendSeq(names, maps.Keys(globalActions))
 	for lib, l := range libraries {
 		for name := range l.functions {
 			names = append(names, lib+"."+name)
@@ -24,16 +24,13 @@ func registered() []string {
 			names = append(names, lib+"."+name)
 		}
 	}
-	for _, k := range []kind{clientKind, messageKind, recipientKind, boxKind} {
+	for _, k := range kinds() {
 		for name := range k.fields {
 			names = append(names, k.name+"."+name)
 		}
 		for name := range k.methods {
 			names = append(names, k.name+":"+name)
 		}
-	}
-	for name := range boxActions {
-		names = append(names, "box:"+name)
 	}
 	for _, st := range hook.Stages {
 		names = append(names, string(st))
@@ -60,7 +57,7 @@ func TestReadme(t *testing.T) {
 	for _, row := range tableRow.FindAllStringSubmatch(text, -1) {
 		for _, span := range codeSpan.FindAllStringSubmatch(row[1], -1) {
 			name := nameOf.FindString(span[1])
-			if name == "c" || name == "m" || name == "r" || name == "box" {
+			if slices.ContainsFunc(kinds(), func(k kind) bool { return k.name == name && !strings.Contains(name, ".") }) {
 				continue // the head of a table
 			}
 			documented = append(documented, name)
@@ -82,19 +79,45 @@ func TestReadme(t *testing.T) {
 			t.Errorf("%s is in README.md twice", name)
 		}
 	}
-	for name := range smtpActions {
-		stages, _, _ := strings.Cut(strings.TrimSpace(rows[name]), " |")
-		var allowed []string
-		for _, st := range hook.Stages {
-			if st.Live() && contains(hook.Allowed[st], hook.Kind(name)) {
-				allowed = append(allowed, string(st))
-			}
+	for name := range globalActions {
+		checkStages(t, rows, name, name, func(st hook.Stage) bool { return !st.HasBox() })
+	}
+	for name := range boxActions {
+		checkStages(t, rows, "box:"+name, name, hook.Stage.HasBox)
+	}
+	var live, after []string
+	for _, st := range hook.Stages {
+		switch {
+		case st.Live():
+			live = append(live, string(st))
+		case st != hook.Deliver:
+			after = append(after, string(st))
 		}
-		if stages != strings.Join(allowed, " ") {
-			t.Errorf("%s: README.md says %q, allowed are %q", name, stages, allowed)
+		if call := "`" + string(st) + "(" + strings.Join(parameters[st], ", ") + ")`"; !strings.Contains(text, "| "+call+" |") {
+			t.Errorf("README.md does not say %s", call)
+		}
+	}
+	for _, row := range []string{"| " + strings.Join(live, ", ") + " | the client |", "| " + strings.Join(after, ", ") + " | nobody |"} {
+		if !strings.Contains(text, row) {
+			t.Errorf("README.md does not say %q", row)
 		}
 	}
 	checkNumbers(t, text)
+}
+
+// checkStages compares the stages that a row of the page gives an action with
+// those that allow it.
+func checkStages(t *testing.T, rows map[string]string, row, action string, among func(hook.Stage) bool) {
+	stages, _, _ := strings.Cut(strings.TrimSpace(rows[row]), " |")
+	var allowed []string
+	for _, st := range hook.Stages {
+		if among(st) && slices.Contains(hook.Allowed[st], hook.Kind(action)) {
+			allowed = append(allowed, string(st))
+		}
+	}
+	if stages != strings.Join(allowed, " ") {
+		t.Errorf("%s: README.md says %q, allowed are %q", row, stages, allowed)
+	}
 }
 
 // checkNumbers finds the limits in the page.
@@ -109,11 +132,24 @@ func checkNumbers(t *testing.T, text string) {
 	}
 	for _, want := range []string{
 		"instructions of a run | " + grouped(l.Instructions) + " |",
-		fmt.Sprintf("`submit` | %d ms |", l.SMTPTime.Milliseconds()),
-		fmt.Sprintf("`deliver` | %v s |", l.DeliverTime.Seconds()),
+		fmt.Sprintf("or `resolve` | %d ms |", l.SMTPTime.Milliseconds()),
+		fmt.Sprintf("stages after it | %v s |", l.DeliverTime.Seconds()),
+		fmt.Sprintf("| the client | %d ms |", l.SMTPTime.Milliseconds()),
+		fmt.Sprintf("| nobody | %v s |", l.DeliverTime.Seconds()),
 		fmt.Sprintf("memory of a run | %d MB |", l.Memory/1_000_000),
 		fmt.Sprintf("actions of a run | %d |", l.Actions),
 		fmt.Sprintf("redirects of a run | %d |", l.Redirects),
+		fmt.Sprintf("vacations of a run | %d |", l.Vacations),
+		fmt.Sprintf("replies of a run | %d |", l.Replies),
+		fmt.Sprintf("notifications of a run | %d |", l.Notices),
+		fmt.Sprintf("an array of at most %d of them", maxDestinations),
+		fmt.Sprintf("so much later, at most %v seconds", maxDelay.Seconds()),
+		fmt.Sprintf("after that time: %v minutes", defaultGreylist.Minutes()),
+		fmt.Sprintf("from %d to %d: 7", minDays, maxDays),
+		fmt.Sprintf("says, at most %s octets", grouped(maxBody)),
+		fmt.Sprintf("at most %d: mail to them", maxOwn),
+		fmt.Sprintf("version %d of the API", APIVersion),
+		fmt.Sprintf("API that this server has: %d |", APIVersion),
 		fmt.Sprintf("size of a script | %d kB |", l.Source/1000),
 		fmt.Sprintf("at most %v s in all", l.WallTime.Seconds()),
 		fmt.Sprintf("A string has at most %d MB", maxString>>20),

@@ -189,7 +189,7 @@ func (s *Script) limitError(l Limit, stage hook.Stage) error {
 // execute does the run in a state.
 func (s *state) execute(ctx context.Context, script *Script, call *hook.Call) (out hook.Outcome) {
 	s.begin(ctx, script, call)
-	err := s.stage()
+	destinations, err := s.stage()
 	if s.run.release != nil {
 		s.run.release()
 	}
@@ -199,37 +199,42 @@ func (s *state) execute(ctx context.Context, script *Script, call *hook.Call) (o
 		out.Err = err
 		return out
 	}
+	out.Destinations = destinations
 	out.Actions = s.run.actions
 	s.end()
 	return out
 }
 
-// stage runs the chunk, which defines the functions, and then one of them.
-func (s *state) stage() error {
+// stage runs the chunk, which defines the functions, and then one of them. At
+// Resolve it returns where the address leads.
+func (s *state) stage() ([]string, error) {
 	chunk := s.L.NewFunctionFromProto(s.script.proto)
 	chunk.Env = s.env
 	s.L.Push(chunk)
 	if err := s.protected(0); err != nil {
-		return s.failure(err)
+		return nil, s.failure(err)
 	}
 	s.L.SetTop(0)
 	name := string(s.call.Stage)
 	fn := s.env.RawGetString(name)
 	if fn == lua.LNil {
-		return nil
+		return nil, nil
 	}
 	if fn.Type() != lua.LTFunction {
-		return &Error{Script: s.script.name, Text: fmt.Sprintf("%s is a %s, not a function", name, typeName(fn))}
+		return nil, &Error{Script: s.script.name, Text: fmt.Sprintf("%s is a %s, not a function", name, typeName(fn))}
 	}
 	s.L.Push(fn)
-	args := s.objects.arguments(s.call.Stage)
+	args := s.arguments()
 	for _, a := range args {
 		s.L.Push(a)
 	}
 	if err := s.protected(len(args)); err != nil {
-		return s.failure(err)
+		return nil, s.failure(err)
 	}
-	return nil
+	if s.call.Stage == hook.Resolve {
+		return s.destinations(s.L.Get(1))
+	}
+	return nil, nil
 }
 
 // cpuHour counts the CPU time of a script within an hour.

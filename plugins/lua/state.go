@@ -2,7 +2,6 @@ package lua
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -46,17 +45,18 @@ type state struct {
 
 // run is what one run gathers.
 type run struct {
-	actions   []hook.Action
-	redirects int
-	lines     ring
-	lastLine  int
-	errLine   int // where the last error was raised
-	random    *random
-	text      *string         // Content.Text
-	textMax   int             // and how much of it was asked for
-	virus     *string         // m.virus, once it was asked for
-	context   context.Context // of what the run waits for, once it does
-	release   context.CancelFunc
+	actions  []hook.Action
+	lines    ring
+	lastLine int
+	errLine  int // where the last error was raised
+	random   *random
+	text     excerpt // of the message
+	html     excerpt
+	nature   *hook.Nature
+	contact  *hook.Contact   // what the mailbox knows of the author
+	virus    *string         // m.virus, once it was asked for
+	context  context.Context // of what the run waits for, once it does
+	release  context.CancelFunc
 }
 
 func newState(h *Host) *state {
@@ -90,8 +90,10 @@ func (s *state) begin(ctx context.Context, script *Script, call *hook.Call) {
 	s.run = run{lines: ring{max: maxTrace}}
 	var trace func()
 	cpu := s.limits.cpu(call.Stage)
-	if call.Trace >= hook.TraceLines {
+	if call.Trace >= hook.TraceCalls {
 		s.run.lines.max = maxVerboseTrace
+	}
+	if call.Trace >= hook.TraceLines {
 		trace = s.traceLine
 		cpu *= 10 // most of it goes into the trace
 	}
@@ -170,13 +172,11 @@ func (s *state) notFunction(text string) string {
 		return text
 	case 1:
 		k := hook.Kind(names[0])
-		if s.call.Stage == hook.Deliver && slices.Contains(hook.Allowed[hook.Deliver], k) {
-			return "write box:" + names[0] + "(...)"
+		if hint := boxHint(k, s.call.Stage); hint != "" {
+			return hint
 		}
-		for _, kinds := range hook.Allowed {
-			if slices.Contains(kinds, k) {
-				return names[0] + " is not an action of the stage " + string(s.call.Stage)
-			}
+		if stagesOf(k) != "" {
+			return notAllowed(k, s.call.Stage)
 		}
 		return names[0] + " is not a function"
 	}

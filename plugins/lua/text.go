@@ -137,6 +137,6 @@ func (s *state) traceLine() {
 	s.run.lastLine = line
 	// The compiler puts the end of a chunk on the line after its last.
 	if text := s.script.sourceLine(line); text != "" {
-		s.run.lines.add(hook.Line{Script: s.script.name, Line: line, Text: text})
+		s.run.lines.add(hook.Line{Script: s.script.name, Line: line, Text: text, Level: hook.TraceLines})
 	}
 }

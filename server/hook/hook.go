@@ -43,11 +43,12 @@ const (
 	TraceValues                   // the arguments and results of the calls
 )
 
-// Line is a line of a trace: a script's log call, or (Verbose) a line that ran.
+// Line is a line of a trace.
 type Line struct {
 	Script string
 	Line   int
 	Text   string
+	Level  TraceLevel // the lowest at which it is there: what it is
 }
 
 // Outcome is what a run of a Program came to.

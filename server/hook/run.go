@@ -137,6 +137,9 @@ func (res Result) Cancel() {
 // the facts of the message.
 func (res Result) Log(log *slog.Logger) {
 	for _, l := range res.Trace {
+		if l.Level > TraceLog {
+			continue
+		}
 		log.Info("hook.log", "script", l.Script, "line", l.Line, "text", l.Text)
 	}
 	for _, f := range res.Failures {

@@ -1,4 +1,4 @@
--- expect: error: m has no field "spam"
+-- expect: error: m has no field "spamm"
 function deliver(m, box)
-  return m.spam.score
+  return m.spamm.score
 end
