@@ -122,7 +122,7 @@ func (s *state) act(a hook.Action) int {
 	if most, limit := s.limits.of(a.Kind); limit != "" && s.asked(a.Kind) >= most {
 		s.fail(limit)
 	}
-	a.Script, a.Line = s.script.name, s.line(0)
+	a.Script, a.Line = s.place(0)
 	s.run.actions = append(s.run.actions, a)
 	return 0
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"facteur/server/hook"
 )
 
 func sprintf(format string, args ...any) string {
@@ -190,7 +192,10 @@ func luaIterate(s *state) int {
 	return s.push(lua.LNumber(i), v)
 }
 
-func luaLog(s *state) int {
+func luaLog(s *state) int { return s.note(hook.TraceLog) }
+
+// note adds the arguments of a call to the trace, as one line.
+func (s *state) note(level hook.TraceLevel) int {
 	var b strings.Builder
 	for i := 1; i <= s.L.GetTop() && b.Len() < maxLogText; i++ {
 		if i > 1 {
@@ -199,7 +204,7 @@ func luaLog(s *state) int {
 		b.WriteString(clip(tostring(s.L.Get(i)), maxLogText))
 	}
 	s.work(20)
-	s.logLine(b.String())
+	s.traceText(level, b.String())
 	return 0
 }
 

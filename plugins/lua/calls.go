@@ -20,14 +20,15 @@ func traced(name string, f function) function {
 		if s.call.Trace < hook.TraceCalls {
 			return f(s)
 		}
-		line, args := s.line(0), ""
+		file, line := s.place(0)
+		args := ""
 		if s.call.Trace >= hook.TraceValues {
 			args = s.valuesText(1, s.L.GetTop())
 		}
 		at := len(s.run.actions)
 		n := f(s)
 		if s.call.Trace < hook.TraceValues {
-			s.traceCall(line, name)
+			s.traceCall(file, line, name)
 			return n
 		}
 		result := ""
@@ -36,7 +37,7 @@ func traced(name string, f function) function {
 		} else if len(s.run.actions) > at {
 			result = " noted: " + s.run.actions[len(s.run.actions)-1].String()
 		}
-		s.traceCall(line, name+"("+args+")"+result)
+		s.traceCall(file, line, name+"("+args+")"+result)
 		return n
 	}
 }
@@ -46,12 +47,13 @@ func (s *state) traceField(object, name string, v lua.LValue) {
 	if _, part := v.(*lua.LUserData); part || s.call.Trace < hook.TraceValues {
 		return
 	}
-	s.traceCall(s.line(0), object+"."+name+" = "+valueText(v))
+	file, line := s.place(0)
+	s.traceCall(file, line, object+"."+name+" = "+valueText(v))
 }
 
-func (s *state) traceCall(line int, text string) {
+func (s *state) traceCall(file string, line int, text string) {
 	s.work(20)
-	s.run.lines.add(hook.Line{Script: s.script.name, Line: line, Text: clip(text, maxLogText), Level: hook.TraceCalls})
+	s.run.lines.add(hook.Line{Script: file, Line: line, Text: clip(text, maxLogText), Level: hook.TraceCalls})
 }
 
 // valuesText shows the values of the stack from one index to another.

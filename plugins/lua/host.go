@@ -37,6 +37,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -49,18 +50,32 @@ type Options struct {
 	// all has a bound. 0: one for each processor, at least 2, at most 4.
 	Parallel int
 	Modules  []Module
-	Log      *slog.Logger     // nil: slog.Default()
-	Now      func() time.Time // nil: time.Now. Only the hour of Limits.Hourly is counted by it.
+	// Load reads a file that a script includes: its name is that of the including
+	// script, with the last part replaced. nil: there is nothing to include.
+	Load func(name string) ([]byte, error)
+	// Suspended is told that a script is suspended for using too much CPU. It must
+	// not wait.
+	Suspended func(script string, until time.Time)
+	// After is a Host that this one replaces: the CPU time of its scripts counts on.
+	After *Host
+	Log   *slog.Logger     // nil: slog.Default()
+	Now   func() time.Time // nil: time.Now. Only the hour of Limits.Hourly is counted by it.
 }
 
 // Host compiles scripts and runs them.
 type Host struct {
-	limits  Limits
-	modules []Module
-	log     *slog.Logger
-	now     func() time.Time
-	slots   chan struct{}
-	states  sync.Pool
+	limits    Limits
+	modules   []Module
+	log       *slog.Logger
+	now       func() time.Time
+	slots     chan struct{}
+	large     chan struct{} // held by the one run that may hold much memory
+	waiting   atomic.Int64  // octets, of runs without a slot
+	load      func(string) ([]byte, error)
+	suspended func(string, time.Time)
+	budgets   *budgets
+	patterns  patterns
+	states    sync.Pool
 }
 
 // arrayLimit is the first key that lives in the hash part of a table. The
@@ -83,11 +98,18 @@ func New(o Options) *Host {
 		o.Now = time.Now
 	}
 	h := &Host{
-		limits:  o.Limits.withDefaults(),
-		modules: o.Modules,
-		log:     o.Log,
-		now:     o.Now,
-		slots:   make(chan struct{}, o.Parallel),
+		limits:    o.Limits.withDefaults(),
+		modules:   o.Modules,
+		log:       o.Log,
+		now:       o.Now,
+		slots:     make(chan struct{}, o.Parallel),
+		large:     make(chan struct{}, 1),
+		load:      o.Load,
+		suspended: o.Suspended,
+	}
+	h.budgets = &budgets{byName: make(map[string]*cpuHour)}
+	if o.After != nil {
+		h.budgets = o.After.budgets
 	}
 	h.checkModules()
 	h.states.New = func() any { return newState(h) }

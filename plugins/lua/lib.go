@@ -109,7 +109,10 @@ func (s *state) newGlobals() *lua.LTable {
 		globals.RawSetString(name, s.function(traced(name, globalAction(name, f))))
 	}
 	for name, f := range toolFunctions {
-		globals.RawSetString(name, s.function(traced(name, f)))
+		if name != "trace" {
+			f = traced(name, f)
+		}
+		globals.RawSetString(name, s.function(f))
 	}
 	s.addLibraries(globals, libraries)
 	s.addLibraries(globals, toolLibraries)

@@ -19,6 +19,7 @@ type Limits struct {
 	Vacations    int           // 1
 	Replies      int           // 1
 	Notices      int           // 10
+	Lookups      int           // in the DNS: 20
 	Source       int           // octets of a script: 256 kB
 	Hourly       time.Duration // CPU of a script in an hour, before it is suspended: 30 s
 }
@@ -42,6 +43,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Vacations, 1)
 	def(&l.Replies, 1)
 	def(&l.Notices, 10)
+	def(&l.Lookups, 20)
 	def(&l.Source, 256_000)
 	defTime(&l.SMTPTime, 250*time.Millisecond)
 	defTime(&l.DeliverTime, 2*time.Second)
@@ -92,6 +94,8 @@ const (
 	ErrVacations    Limit = "vacations"
 	ErrReplies      Limit = "replies"
 	ErrNotices      Limit = "notifications"
+	ErrLookups      Limit = "lookups"
+	ErrKV           Limit = "kv"
 	ErrSuspended    Limit = "suspended" // over Limits.Hourly
 	ErrCancelled    Limit = "cancelled" // the caller's context ended
 )
@@ -117,6 +121,10 @@ func (l Limits) explain(limit Limit, stage hook.Stage) string {
 		return fmt.Sprintf("it asked for more than %d replies", l.Replies)
 	case ErrNotices:
 		return fmt.Sprintf("it asked for more than %d notifications", l.Notices)
+	case ErrLookups:
+		return fmt.Sprintf("it asked for more than %d DNS look-ups", l.Lookups)
+	case ErrKV:
+		return fmt.Sprintf("it used its memory more than %d times, or stored more than %d MB", maxKVCalls, maxKVRun>>20)
 	case ErrSuspended:
 		return fmt.Sprintf("it is suspended: it used more than %v of CPU within an hour", l.Hourly)
 	case ErrCancelled:

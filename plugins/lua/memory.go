@@ -35,8 +35,8 @@ const (
 
 func (m *memory) init() { m.counter[0].Name = "/gc/heap/allocs:bytes" }
 
-func (m *memory) start(limit int64) {
-	m.budget = limit - slack
+func (m *memory) start(budget int64) {
+	m.budget = budget
 	m.live, m.sampled, m.charged, m.mark = 0, 0, 0, 0
 }
 
@@ -78,6 +78,9 @@ func (s *state) need(n int) {
 	if s.mem.held()+int64(n) > s.mem.budget {
 		s.mem.walked(s.walk())
 		if s.mem.live+int64(n) > s.mem.budget || s.mem.full() {
+			s.enlarge()
+		}
+		if s.mem.live+int64(n) > s.mem.budget || s.mem.full() {
 			s.fail(ErrMemory)
 		}
 	}
@@ -91,6 +94,9 @@ func (s *state) sampleMemory() {
 		return
 	}
 	s.mem.walked(s.walk())
+	if s.mem.full() {
+		s.enlarge()
+	}
 	if s.mem.full() {
 		s.reach(ErrMemory)
 	}
@@ -126,7 +132,7 @@ type walker struct {
 
 // walk returns how much the state holds.
 func (s *state) walk() int64 {
-	w := &walker{stop: s.mem.budget, seen: make(map[uintptr]struct{})}
+	w := &walker{stop: s.limits.Memory - slack, seen: make(map[uintptr]struct{})}
 	w.total = int64(cap(s.in.registry.array)) * slotSize
 	for _, v := range s.in.values() {
 		w.visit(v)

@@ -20,6 +20,7 @@ type meter struct {
 
 	started time.Time
 	outside time.Duration // spent in calls of ours that serve data
+	queued  time.Duration // of these, until other scripts were done
 	cpu     time.Duration
 	wall    time.Duration
 	timer   *time.Timer
@@ -47,7 +48,7 @@ func (m *meter) init() {
 func (m *meter) start(ctx context.Context, instructions int, cpu, wall time.Duration, trace func()) {
 	m.Context = ctx
 	m.left, m.rest, m.unseen = 0, instructions, 0
-	m.outside, m.cpu, m.wall = 0, cpu, wall
+	m.outside, m.queued, m.cpu, m.wall = 0, 0, cpu, wall
 	m.limit = ""
 	m.trace = trace
 	m.fired.Store(false)
@@ -118,7 +119,7 @@ func (m *meter) clock() {
 	}
 	m.fired.Store(false)
 	elapsed := time.Since(m.started)
-	left := min(m.cpu-(elapsed-m.outside), m.wall-elapsed)
+	left := min(m.cpu-(elapsed-m.outside), m.wall-(elapsed-m.queued))
 	if left <= 0 {
 		m.reach(ErrTime)
 		return

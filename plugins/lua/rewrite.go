@@ -31,6 +31,8 @@ type rewriter struct {
 	fn   *constants
 	temp int
 	err  *Error
+
+	includes []include
 }
 
 // constants foresees the cost of gopher-lua's search for constants in one
@@ -40,13 +42,14 @@ type constants struct {
 	cost  int
 }
 
-func rewrite(name string, chunk []ast.Stmt) error {
+// rewrite also returns what the chunk includes.
+func rewrite(name string, chunk []ast.Stmt) ([]include, error) {
 	r := &rewriter{name: name, fn: &constants{index: map[string]int{}}}
 	r.block(chunk)
 	if r.err != nil {
-		return r.err
+		return nil, r.err
 	}
-	return nil
+	return r.includes, nil
 }
 
 func (r *rewriter) fail(line int, text string) {
@@ -174,6 +177,7 @@ func (r *rewriter) expr(expr ast.Expr) ast.Expr {
 
 func (r *rewriter) call(e *ast.FuncCallExpr) {
 	if e.Func != nil {
+		r.include(e)
 		e.Func = r.expr(e.Func)
 	} else {
 		e.Receiver = r.expr(e.Receiver)

@@ -3,14 +3,9 @@ package lua
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
@@ -24,51 +19,37 @@ type Script struct {
 	host   *Host
 	name   string
 	hash   string
-	lines  []string // for the trace of a verbose run
-	proto  *lua.FunctionProto
+	files  map[string]*file
+	order  []string // their names, the script's first
+	main   *lua.FunctionProto
 	stages []hook.Stage
 
-	cpu cpuHour
+	cpu     *cpuHour
+	metrics metricNames
 }
 
 var _ hook.Program = (*Script)(nil)
 
-// Compile reads a script. The name is its path as in mail.toml; errors begin
-// with it and the line.
+// Compile reads a script, and what it includes. The name is its path as in
+// mail.toml; errors begin with it, or that of an included file, and the line.
 func (h *Host) Compile(name string, source []byte) (*Script, error) {
-	if len(source) > h.limits.Source {
-		return nil, &Error{Script: name, Text: fmt.Sprintf("the script is larger than %d octets", h.limits.Source)}
-	}
-	digest := sha256.Sum256(source)
-	hash := hex.EncodeToString(digest[:6])
-	source = bytes.TrimPrefix(source, []byte("\ufeff"))
-	if err := scan(name, source); err != nil {
+	name = strings.Clone(name)
+	c := &compiler{host: h, script: name, files: make(map[string]*file)}
+	if err := c.file(name, source); err != nil {
 		return nil, err
 	}
-	chunk, err := parseChunk(name, source)
-	if err != nil {
-		return nil, err
+	s := &Script{host: h, name: name, hash: c.hash(), files: c.files, order: c.order, main: c.files[name].proto}
+	for _, st := range hook.Stages {
+		if slices.Contains(c.stages, st) {
+			s.stages = append(s.stages, st)
+		}
 	}
-	stages := definedStages(chunk)
-	if err := rewrite(name, chunk); err != nil {
-		return nil, err
-	}
-	proto, err := compileChunk(name, chunk)
-	if err != nil {
-		return nil, err
-	}
-	if err := finish(name, proto); err != nil {
-		return nil, err
-	}
-	return &Script{
-		host:   h,
-		name:   strings.Clone(name),
-		hash:   hash,
-		lines:  strings.Split(string(source), "\n"),
-		proto:  proto,
-		stages: stages,
-	}, nil
+	s.cpu = h.budgets.of(name, s.hash)
+	return s, nil
 }
+
+// trimMark removes a byte order mark.
+func trimMark(source []byte) []byte { return bytes.TrimPrefix(source, []byte("\ufeff")) }
 
 func parseChunk(name string, source []byte) ([]ast.Stmt, error) {
 	chunk, err := parse.Parse(bytes.NewReader(source), name)
@@ -135,19 +116,12 @@ func definedStages(chunk []ast.Stmt) []hook.Stage {
 // Name returns the script's path as in mail.toml.
 func (s *Script) Name() string { return s.name }
 
-// Hash is the first 12 digits of the SHA-256 of its source.
+// Hash is the first 12 digits of the SHA-256 of its source, what it includes
+// included.
 func (s *Script) Hash() string { return s.hash }
 
 // Handles tells whether the script defines a function for the stage.
 func (s *Script) Handles(stage hook.Stage) bool { return slices.Contains(s.stages, stage) }
-
-// sourceLine returns a line of the source, for a trace.
-func (s *Script) sourceLine(n int) string {
-	if n < 1 || n > len(s.lines) {
-		return ""
-	}
-	return clip(strings.TrimSpace(s.lines[n-1]), 200)
-}
 
 // Run executes the chunk and then the function of the stage. It never panics,
 // and returns within the limits. When it fails, Outcome.Err is an *Error, and
@@ -158,17 +132,16 @@ func (s *Script) Run(ctx context.Context, call hook.Call) (out hook.Outcome) {
 		out.Err = s.limitError(ErrSuspended, call.Stage)
 		return out
 	}
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	case <-ctx.Done():
+	if !h.enter(ctx) {
 		out.Err = s.limitError(ErrCancelled, call.Stage)
 		return out
 	}
+	defer h.leave()
 	st := h.states.Get().(*state)
 	clean := false
 	defer func() {
 		if p := recover(); p != nil {
+			st.quit(false)
 			out = hook.Outcome{Err: &Error{Script: s.name, Text: "internal error: " + quote(fmt.Sprint(p), maxErrorText)}}
 		} else if clean {
 			h.states.Put(st)
@@ -176,8 +149,11 @@ func (s *Script) Run(ctx context.Context, call hook.Call) (out hook.Outcome) {
 	}()
 	out = st.execute(ctx, s, &call)
 	clean = out.Err == nil
-	if s.cpu.add(h.now(), out.Elapsed, h.limits.Hourly) {
+	if until, suspended := s.cpu.add(h.now(), out.Elapsed, out.Err != nil, h.limits.Hourly); suspended {
 		h.log.Warn("lua.suspended", "script", s.name, "cpu", h.limits.Hourly)
+		if h.suspended != nil {
+			h.suspended(s.name, until)
+		}
 	}
 	return out
 }
@@ -190,10 +166,8 @@ func (s *Script) limitError(l Limit, stage hook.Stage) error {
 func (s *state) execute(ctx context.Context, script *Script, call *hook.Call) (out hook.Outcome) {
 	s.begin(ctx, script, call)
 	destinations, err := s.stage()
-	if s.run.release != nil {
-		s.run.release()
-	}
 	out.Elapsed = s.meter.stop()
+	s.quit(err == nil)
 	out.Trace = s.run.lines.list()
 	if err != nil {
 		out.Err = err
@@ -201,6 +175,7 @@ func (s *state) execute(ctx context.Context, script *Script, call *hook.Call) (o
 	}
 	out.Destinations = destinations
 	out.Actions = s.run.actions
+	out.State = s.run.state
 	s.end()
 	return out
 }
@@ -208,7 +183,7 @@ func (s *state) execute(ctx context.Context, script *Script, call *hook.Call) (o
 // stage runs the chunk, which defines the functions, and then one of them. At
 // Resolve it returns where the address leads.
 func (s *state) stage() ([]string, error) {
-	chunk := s.L.NewFunctionFromProto(s.script.proto)
+	chunk := s.L.NewFunctionFromProto(s.script.main)
 	chunk.Env = s.env
 	s.L.Push(chunk)
 	if err := s.protected(0); err != nil {
@@ -235,40 +210,4 @@ func (s *state) stage() ([]string, error) {
 		return s.destinations(s.L.Get(1))
 	}
 	return nil, nil
-}
-
-// cpuHour counts the CPU time of a script within an hour.
-type cpuHour struct {
-	until atomic.Int64 // suspended until then, in Unix nanoseconds
-
-	mu    sync.Mutex
-	began time.Time
-	used  time.Duration
-}
-
-// shortRun is not counted: a script that is quick is not suspended, however
-// much mail comes.
-const shortRun = time.Millisecond
-
-func (c *cpuHour) suspended(now time.Time) bool {
-	until := c.until.Load()
-	return until != 0 && now.UnixNano() < until
-}
-
-// add counts a run; it tells whether the script is suspended by it.
-func (c *cpuHour) add(now time.Time, cpu, limit time.Duration) bool {
-	if cpu < shortRun {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now.Sub(c.began) >= time.Hour {
-		c.began, c.used = now, 0
-	}
-	before := c.used
-	if c.used += cpu; before >= limit || c.used < limit {
-		return false
-	}
-	c.until.Store(c.began.Add(time.Hour).UnixNano())
-	return true
 }

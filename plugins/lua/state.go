@@ -22,6 +22,7 @@ const (
 // state is a Lua state with what belongs to it. One goroutine uses it at a time.
 type state struct {
 	meter
+	host   *Host
 	L      *lua.LState
 	in     internals
 	mem    memory
@@ -36,6 +37,10 @@ type state struct {
 	base    int            // register of the innermost protected call
 	objects objects
 
+	common        *patterns           // of the host
+	patterns      map[string]*pattern // that this state used
+	patternWeight int
+
 	// Of the run.
 	env    *lua.LTable
 	script *Script
@@ -47,20 +52,27 @@ type state struct {
 type run struct {
 	actions  []hook.Action
 	lines    ring
+	lastFile string
 	lastLine int
+	errFile  string
 	errLine  int // where the last error was raised
 	random   *random
 	text     excerpt // of the message
 	html     excerpt
 	nature   *hook.Nature
-	contact  *hook.Contact   // what the mailbox knows of the author
+	contact  *hook.Contact // what the mailbox knows of the author
+	state    hook.State    // the script's memory, once it was used
+	kvCalls  int
+	kvOctets int
+	lookups  int
 	virus    *string         // m.virus, once it was asked for
 	context  context.Context // of what the run waits for, once it does
 	release  context.CancelFunc
+	large    bool // holds Host.large
 }
 
 func newState(h *Host) *state {
-	s := &state{limits: h.limits, modules: h.modules}
+	s := &state{host: h, limits: h.limits, modules: h.modules, common: &h.patterns}
 	s.L = lua.NewState(lua.Options{
 		CallStackSize:    callDepth,
 		RegistrySize:     registrySize,
@@ -99,7 +111,7 @@ func (s *state) begin(ctx context.Context, script *Script, call *hook.Call) {
 	}
 	s.env = s.L.CreateTable(0, 8)
 	s.env.Metatable = s.envMeta
-	s.mem.start(s.limits.Memory)
+	s.mem.start(min(s.limits.Memory-slack, smallMemory))
 	s.meter.start(ctx, s.limits.Instructions, cpu, s.limits.WallTime, trace)
 }
 
@@ -141,7 +153,7 @@ func (s *state) guarded(L *lua.LState) int {
 func (s *state) raised(L *lua.LState) {
 	s.in.closeUpvalues(s.base)
 	object := L.Get(-1)
-	s.run.errLine = s.line(0)
+	s.run.errFile, s.run.errLine = s.place(0)
 	if str, ok := object.(lua.LString); ok {
 		object = lua.LString(s.reword(string(str)))
 	}
@@ -203,16 +215,16 @@ func (s *state) calledNames() []string {
 	return names
 }
 
-// line returns the line of the innermost function of the script, from a level
-// of the call stack on. 0: none.
-func (s *state) line(level int) int {
+// place returns the file and line of the innermost function of the script, from
+// a level of the call stack on. Line 0: none.
+func (s *state) place(level int) (file string, line int) {
 	for ; ; level++ {
 		dbg, ok := s.L.GetStack(level)
 		if !ok {
-			return 0
+			return s.script.name, 0
 		}
-		if _, err := s.L.GetInfo("l", dbg, lua.LNil); err == nil && dbg.CurrentLine > 0 {
-			return dbg.CurrentLine
+		if _, err := s.L.GetInfo("Sl", dbg, lua.LNil); err == nil && dbg.CurrentLine > 0 {
+			return dbg.Source, dbg.CurrentLine
 		}
 	}
 }
@@ -233,6 +245,9 @@ func (s *state) work(n int) {
 // failure puts the error of a protected call into words.
 func (s *state) failure(err *lua.ApiError) *Error {
 	e := &Error{Script: s.script.name, Line: s.run.errLine}
+	if e.Line > 0 {
+		e.Script = s.run.errFile
+	}
 	if s.limit != "" {
 		e.Text, e.Cause = s.limits.explain(s.limit, s.call.Stage), s.limit
 		return e
@@ -247,8 +262,11 @@ func (s *state) failure(err *lua.ApiError) *Error {
 	default:
 		e.Text = "error object is a " + typeName(v)
 	}
-	if line, text, ok := splitPosition(s.script.name, e.Text); ok {
-		e.Line, e.Text = line, text
+	for _, name := range s.script.order {
+		if line, text, ok := splitPosition(name, e.Text); ok {
+			e.Script, e.Line, e.Text = name, line, text
+			break
+		}
 	}
 	return e
 }

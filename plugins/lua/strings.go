@@ -161,12 +161,7 @@ func stringGmatch(s *state) int {
 
 func stringGsub(s *state) int {
 	str, pattern := s.str(1), s.str(2)
-	repl := s.L.Get(3)
-	switch repl.(type) {
-	case lua.LString, lua.LNumber, *lua.LTable, *lua.LFunction:
-	default:
-		s.typeError(3, "string, table or function")
-	}
+	repl := s.replacement(3)
 	most := s.optInteger(4, len(str)+1)
 	m := s.matcher(str, pattern)
 	var out bytes.Buffer
@@ -224,6 +219,23 @@ func (m *matcher) replace(out *bytes.Buffer, repl lua.LValue, start, end int) {
 		m.expand(out, tostring(r), start, end)
 		return
 	}
+	s.substitute(out, value, m.src[start:end])
+}
+
+// replacement returns argument n of gsub.
+func (s *state) replacement(n int) lua.LValue {
+	repl := s.L.Get(n)
+	switch repl.(type) {
+	case lua.LString, lua.LNumber, *lua.LTable, *lua.LFunction:
+	default:
+		s.typeError(n, "string, table or function")
+	}
+	return repl
+}
+
+// substitute writes what a table or function gave for a match; the match itself
+// when that is nil or false.
+func (s *state) substitute(out *bytes.Buffer, value lua.LValue, match string) {
 	switch v := value.(type) {
 	case lua.LString, lua.LNumber:
 		out.WriteString(tostring(v))
@@ -231,7 +243,7 @@ func (m *matcher) replace(out *bytes.Buffer, repl lua.LValue, start, end int) {
 		if lua.LVAsBool(v) {
 			s.L.RaiseError("invalid replacement value (a %s)", typeName(v))
 		}
-		out.WriteString(m.src[start:end])
+		out.WriteString(match)
 	}
 }
 

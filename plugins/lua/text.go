@@ -123,20 +123,24 @@ func (r *ring) list() []hook.Line {
 	return append(r.lines[r.next:len(r.lines):len(r.lines)], r.lines[:r.next]...)
 }
 
-// logLine adds a line that the script wrote.
-func (s *state) logLine(text string) {
-	s.run.lines.add(hook.Line{Script: s.script.name, Line: s.line(0), Text: clip(text, maxLogText)})
+// logLine adds a line that goes to the log.
+func (s *state) logLine(text string) { s.traceText(hook.TraceLog, text) }
+
+// traceText adds a line to the trace.
+func (s *state) traceText(level hook.TraceLevel, text string) {
+	file, line := s.place(0)
+	s.run.lines.add(hook.Line{Script: file, Line: line, Text: clip(text, maxLogText), Level: level})
 }
 
 // traceLine adds the line that is about to run, once.
 func (s *state) traceLine() {
-	line := s.line(0)
-	if line == s.run.lastLine || line == 0 {
+	file, line := s.place(0)
+	if line == s.run.lastLine && file == s.run.lastFile || line == 0 {
 		return
 	}
-	s.run.lastLine = line
+	s.run.lastFile, s.run.lastLine = file, line
 	// The compiler puts the end of a chunk on the line after its last.
-	if text := s.script.sourceLine(line); text != "" {
-		s.run.lines.add(hook.Line{Script: s.script.name, Line: line, Text: text, Level: hook.TraceLines})
+	if text := s.script.files[file].line(line); text != "" {
+		s.run.lines.add(hook.Line{Script: file, Line: line, Text: text, Level: hook.TraceLines})
 	}
 }

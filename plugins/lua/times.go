@@ -40,23 +40,29 @@ func osTime(s *state) int {
 
 // osDate is os.date([format[, time]]).
 func osDate(s *state) int {
-	format := "%c"
-	if s.L.Get(1) != lua.LNil {
-		format = s.str(1)
-	}
+	return s.push(s.formatDate(s.optString(1, "%c"), s.timeArg(2)))
+}
+
+// timeArg returns argument n, seconds since 1970, or the time of the run.
+func (s *state) timeArg(n int) time.Time {
 	t := s.now()
-	if s.L.Get(2) != lua.LNil {
-		sec := s.number(2)
-		if !(sec > -1e11 && sec < 1e12) {
-			s.argError(2, "time out of range")
-		}
-		t = time.Unix(int64(sec), 0).In(t.Location())
+	if s.L.Get(n) == lua.LNil {
+		return t
 	}
+	sec := s.number(n)
+	if !(sec > -1e11 && sec < 1e12) {
+		s.argError(n, "time out of range")
+	}
+	return time.Unix(int64(sec), 0).In(t.Location())
+}
+
+// formatDate is strftime, with "!" for UTC and "*t" for a table.
+func (s *state) formatDate(format string, t time.Time) lua.LValue {
 	if rest, ok := strings.CutPrefix(format, "!"); ok {
 		format, t = rest, t.UTC()
 	}
 	if format == "*t" {
-		return s.push(s.dateTable(t))
+		return s.dateTable(t)
 	}
 	s.build(32 * len(format))
 	var b strings.Builder
@@ -75,7 +81,7 @@ func osDate(s *state) int {
 		}
 		b.WriteString(text)
 	}
-	return s.push(s.text(b.String()))
+	return s.text(b.String())
 }
 
 func (s *state) dateTable(t time.Time) *lua.LTable {

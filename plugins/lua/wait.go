@@ -1,10 +1,71 @@
 package lua
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// Slots bound how many scripts compute at once. A run that waits for a service or
+// a module gives its slot back, so that others go on: slots bound memory and CPU,
+// not waiting.
+const (
+	// smallRun is what a run may hold, in octets, to give its slot back. One that
+	// holds more keeps it, and what it waits is its own CPU time.
+	smallRun = 1 << 20
+	// waitingSize is what a waiting run counts for, its state included, and
+	// maxWaiting what all may count for: then the next ones keep their slots.
+	waitingSize = 256 << 10
+	maxWaiting  = 64 << 20
+	// smallMemory is what a run may hold, less slack, while others hold as much.
+	// Only one at a time holds more, up to its limit.
+	smallMemory = 8 << 20
+)
+
+// enter takes a slot; it tells whether it got one before ctx ended.
+func (h *Host) enter(ctx context.Context) bool {
+	select {
+	case h.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (h *Host) leave() { <-h.slots }
 
 // wait runs a call that may wait for somebody else: a service, or a module. Its
-// time is not the script's.
-func (s *state) wait(call func()) { s.meter.serve(call) }
+// time is not the script's, and neither is that until there is a slot again.
+func (s *state) wait(call func()) {
+	if s.tooLargeToWait() {
+		call()
+		return
+	}
+	began := time.Now()
+	if s.host.waiting.Add(waitingSize) > maxWaiting {
+		s.host.waiting.Add(-waitingSize)
+		defer func() { s.meter.outside += time.Since(began) }()
+		call()
+		return
+	}
+	s.host.leave()
+	defer func() {
+		back := time.Now()
+		s.host.slots <- struct{}{} // others compute for a bounded time
+		s.host.waiting.Add(-waitingSize)
+		s.meter.queued += time.Since(back)
+		s.meter.outside += time.Since(began)
+	}()
+	call()
+}
+
+// tooLargeToWait tells whether the run holds so much that it must keep its slot.
+func (s *state) tooLargeToWait() bool {
+	if s.mem.held() <= smallRun {
+		return false
+	}
+	s.mem.walked(s.walk())
+	return s.mem.live > smallRun
+}
 
 // waitContext ends with the run, at the latest when its wall time is over.
 func (s *state) waitContext() context.Context {
@@ -12,4 +73,32 @@ func (s *state) waitContext() context.Context {
 		s.run.context, s.run.release = context.WithDeadline(s.meter.Context, s.meter.started.Add(s.meter.wall))
 	}
 	return s.run.context
+}
+
+// enlarge lets the run hold as much as its limit says, once no other does.
+func (s *state) enlarge() {
+	if s.run.large {
+		return
+	}
+	began := time.Now()
+	s.host.large <- struct{}{} // who holds it computes, for a bounded time
+	s.run.large = true
+	s.meter.queued += time.Since(began)
+	s.meter.outside += time.Since(began)
+	s.mem.budget = s.limits.Memory - slack
+}
+
+// quit gives back what the run holds of others, and forgets what it noted unless
+// it is kept.
+func (s *state) quit(keep bool) {
+	if s.run.release != nil {
+		s.run.release()
+	}
+	if s.run.large {
+		<-s.host.large
+		s.run.large = false
+	}
+	if s.run.state != nil && !keep {
+		s.run.state.Cancel()
+	}
 }
