@@ -108,6 +108,11 @@ func stagesOf(k hook.Kind) string {
 			names = append(names, string(st))
 		}
 	}
+	return enumerate(names)
+}
+
+// enumerate joins names: "a, b and c".
+func enumerate(names []string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
 	}

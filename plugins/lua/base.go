@@ -210,12 +210,12 @@ func (s *state) note(level hook.TraceLevel) int {
 
 // luaAPI is api(n): an error when the script needs a later API than this one.
 func luaAPI(s *state) int {
-	if n := s.integer(1); n > APIVersion {
-		s.L.RaiseError("%s", tooNew(n))
+	if n := s.number(1); n > APIVersion {
+		s.L.RaiseError("%s", tooNew(formatNumber(n)))
 	}
 	return 0
 }
 
-func tooNew(n int) string {
-	return sprintf("the script needs version %d of the API, this server has %d", n, APIVersion)
+func tooNew(n string) string {
+	return sprintf("the script needs version %s of the API, this server has %d", n, APIVersion)
 }

@@ -23,7 +23,7 @@ func fuzzHost() *Host {
 
 // runAll runs a script at all stages and checks what holds for any script.
 func runAll(t *testing.T, h *Host, source string) {
-	s, err := h.Compile("fuzz.lua", []byte(source))
+	s, err := h.compile("fuzz.lua", []byte(source), false)
 	if err != nil {
 		var e *Error
 		quoted := strings.Contains(source, "can't be") // a syntax error quotes the source

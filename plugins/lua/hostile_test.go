@@ -176,7 +176,7 @@ func newQuietHost() *Host {
 }
 
 func (h hostile) run(host *Host) (*Script, hook.Outcome, error) {
-	s, err := host.Compile(h.name, h.source)
+	s, err := host.compile(h.name, h.source, false)
 	if err != nil {
 		return nil, hook.Outcome{}, err
 	}

@@ -48,6 +48,7 @@ type compiler struct {
 	files  map[string]*file
 	order  []string
 	stages []hook.Stage
+	parsed []parsedFile
 }
 
 // include is a call of include in a source.
@@ -69,6 +70,10 @@ func (c *compiler) file(name string, source []byte) error {
 	chunk, err := parseChunk(name, source)
 	if err != nil {
 		return err
+	}
+	// rewrite changes the chunk, and check wants it as it was written.
+	if written, err := parseChunk(name, source); err == nil {
+		c.parsed = append(c.parsed, parsedFile{name, written})
 	}
 	c.stages = append(c.stages, definedStages(chunk)...)
 	includes, err := rewrite(name, chunk)

@@ -3,6 +3,7 @@ package lua
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,13 +17,14 @@ import (
 
 // Script is a compiled script. It implements hook.Program.
 type Script struct {
-	host   *Host
-	name   string
-	hash   string
-	files  map[string]*file
-	order  []string // their names, the script's first
-	main   *lua.FunctionProto
-	stages []hook.Stage
+	host     *Host
+	name     string
+	hash     string
+	files    map[string]*file
+	order    []string // their names, the script's first
+	main     *lua.FunctionProto
+	stages   []hook.Stage
+	warnings []*Error
 
 	cpu     *cpuHour
 	metrics metricNames
@@ -33,12 +35,21 @@ var _ hook.Program = (*Script)(nil)
 // Compile reads a script, and what it includes. The name is its path as in
 // mail.toml; errors begin with it, or that of an included file, and the line.
 func (h *Host) Compile(name string, source []byte) (*Script, error) {
+	return h.compile(name, source, true)
+}
+
+// compile reads a script; checked refuses what can't but fail.
+func (h *Host) compile(name string, source []byte, checked bool) (*Script, error) {
 	name = strings.Clone(name)
 	c := &compiler{host: h, script: name, files: make(map[string]*file)}
 	if err := c.file(name, source); err != nil {
 		return nil, err
 	}
-	s := &Script{host: h, name: name, hash: c.hash(), files: c.files, order: c.order, main: c.files[name].proto}
+	errs, warnings := check(h.Names(), c.parsed...)
+	if checked && len(errs) > 0 {
+		return nil, allOf(errs)
+	}
+	s := &Script{host: h, name: name, hash: c.hash(), files: c.files, order: c.order, main: c.files[name].proto, warnings: warnings}
 	for _, st := range hook.Stages {
 		if slices.Contains(c.stages, st) {
 			s.stages = append(s.stages, st)
@@ -46,6 +57,18 @@ func (h *Host) Compile(name string, source []byte) (*Script, error) {
 	}
 	s.cpu = h.budgets.of(name, s.hash)
 	return s, nil
+}
+
+// allOf is one error of several, one a line.
+func allOf(list []*Error) error {
+	if len(list) == 1 {
+		return list[0]
+	}
+	errs := make([]error, len(list))
+	for i, e := range list {
+		errs[i] = e
+	}
+	return errors.Join(errs...)
 }
 
 // trimMark removes a byte order mark.
@@ -119,6 +142,10 @@ func (s *Script) Name() string { return s.name }
 // Hash is the first 12 digits of the SHA-256 of its source, what it includes
 // included.
 func (s *Script) Hash() string { return s.hash }
+
+// Warnings are what is odd about the script, though it may run: names that nothing
+// defines, fields that are not there, and the like.
+func (s *Script) Warnings() []*Error { return s.warnings }
 
 // Handles tells whether the script defines a function for the stage.
 func (s *Script) Handles(stage hook.Stage) bool { return slices.Contains(s.stages, stage) }
