@@ -32,9 +32,11 @@ func runAll(t *testing.T, h *Host, source string) {
 		}
 		return
 	}
-	for _, stage := range hook.Stages {
+	for i, stage := range hook.Stages {
+		call := testCall(stage)
+		call.Trace = hook.TraceLevel(i % 4)
 		began := time.Now()
-		out := s.Run(t.Context(), testCall(stage))
+		out := s.Run(t.Context(), call)
 		if took := time.Since(began); took > 20*time.Second {
 			t.Fatalf("took %v\n%s", took, source)
 		}
@@ -52,6 +54,7 @@ func FuzzSource(f *testing.F) {
 		f.Add(string(h.source))
 	}
 	f.Add("function rcpt(c, m, r) log(c.ip, r.path[1], m.to[2], c.tls.version) end")
+	f.Add("function both(c, m) local is = m.is if is.list then hold('x') end end data, submit = both, both")
 	h := fuzzHost()
 	f.Fuzz(func(t *testing.T, source string) { runAll(t, h, source) })
 }
@@ -64,6 +67,10 @@ var (
 		"local function f%d(a, ...) %s return %e, ... end", "pcall(function() %s end)", "error(%e)", "table.insert(t, %e, %e)", "table.sort(t, %e)",
 		"table.remove(t, %e)", "log(%e)", "t[%e] = nil", "return %e", "repeat %s until %e", "xpcall(%e, %e)", "box:keep{flags = %e}", "reject(%e, %e, %e)",
 		"box:fileinto(%e, %e)", "add_header(%e, %e)", "score(%e, %e)", "box:redirect(%e)", "for w in (%e):gmatch(%e) do %s end",
+		"box:vacation{text = %e, days = %e, addresses = %e, start = %e}", "box:reply{html = %e, subject = %e, from = %e}", "box:notify{to = %e, text = %e}",
+		"box:snooze(%e)", "box:expire(%e, %e)", "box:unflag(%e)", "box:reject(%e)", "box:learn(%e)", "box:accept(%e)", "box:remove_header(%e)", "box:subject_prefix(%e)",
+		"delay(%e)", "greylist{after = %e}", "rewrite(%e)", "route(%e)", "hold(%e)", "quarantine(%e)", "add_rcpt(%e)", "fileinto(%e, %e)", "notify(%e)", "api(%e)",
+		"event.x = %e", "function f%d(...) %s end",
 	}
 	fuzzExpressions = []string{
 		"nil", "true", "0", "-1", "1", "2^53", "0/0", "1/0", "''", "'x'", "'%%d+'", "'(a*(.)%%w(%%s*))'", "t", "f", "v%d", "f%d", "t.x", "m", "c", "r", "box", "string",
@@ -71,6 +78,9 @@ var (
 		"(%e)(%e, %e)", "(%e):rep(%e)", "(%e):find(%e)", "(%e):gsub(%e, %e)", "(%e):sub(%e, %e)", "(%e):byte(%e, %e)", "string.format(%e, %e)", "table.concat(%e, %e)",
 		"tostring(%e)", "tonumber(%e, %e)", "unpack(%e)", "select(%e, %e)", "type(%e)", "next(%e, %e)", "function(...) %s return %e end", "m:header(%e)", "m:text(%e)",
 		"m[%e]", "box:exists(%e)", "os.date(%e, %e)", "os.time(%e)", "math.random(%e, %e)", "math.floor(%e)", "string.char(%e, %e)", "('%%b()'):match(%e)", "ipairs(%e)",
+		"event", "result", "a", "m.is.list", "m.is.first_time", "m.spam.rules", "m.auth.domains", "m.virus", "m:parts()", "m:part_text(%e, %e)", "m:part_header(%e, %e)",
+		"m:attachments()[%e]", "m:urls()", "m:html(%e)", "box:count(%e, %e)", "box:contact(%e)", "box:thread_known(%e)", "event.starts", "event[%e]", "result.next", "a.account",
+		"'a@example.net'", "'2026-12-24 08:00'", "'30 days'", "'INBOX'", "box.quota", "c.tls[%e]",
 	}
 )
 
@@ -136,11 +146,14 @@ func (p *program) statement() string {
 func programOf(data []byte) string {
 	p := &program{bytes: data}
 	var b strings.Builder
-	b.WriteString("local t, f = {1, 2, 3}, function(...) return ... end\nlocal v0, v1, v2, v3, v4\nfunction run(a, b, d)\nlocal c, m, r, box = a, b, d, b\n")
+	b.WriteString("local t, f = {1, 2, 3}, function(...) return ... end\nlocal v0, v1, v2, v3, v4\nfunction run(a, c, m, r, box, event, result)\n")
 	for len(p.bytes) > 0 && b.Len() < 20_000 {
 		b.WriteString("pcall(function() " + p.statement() + " end)\n")
 	}
-	b.WriteString("end\nrcpt, data, submit = run, run, run\nfunction deliver(m, box) return run(box, m, box) end\n")
+	b.WriteString("end\n")
+	for _, stage := range hook.Stages {
+		fmt.Fprintf(&b, "function %s(%s) return run(a, c, m, r, box, event, result) end\n", stage, strings.Join(parameters[stage], ", "))
+	}
 	return b.String()
 }
 

@@ -1,6 +1,14 @@
 // Package lua runs hooks that are written in Lua 5.1, on yuin/gopher-lua. It
-// implements hook.Program for the stages rcpt, data, submit and deliver. What a
-// script may use is in plugins/README.md, and a test holds the two together.
+// implements hook.Program for all stages. What a script may use is in
+// plugins/README.md, and a test holds the two together.
+//
+// # Names
+//
+// What scripts find comes from tables: functions of the language (lib.go), tools
+// (tools.go), actions (actions.go), objects by their kind (object_*.go), and the
+// modules that are written in Go (module.go). Everything that speaks of names
+// reads these tables: the state that runs a script, the check that looks through
+// it before (check.go), the trace of calls (calls.go), and the test of the page.
 //
 // # Sandbox
 //

@@ -1,10 +1,6 @@
 package lua
 
 import (
-	"strconv"
-	"strings"
-	"time"
-
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -52,30 +48,4 @@ func (s *state) optString(n int, def string) string {
 		return def
 	}
 	return s.str(n)
-}
-
-// period reads a number of seconds, or a text such as "7 days".
-func (s *state) period(n int, v lua.LValue, least, most time.Duration) time.Duration {
-	d := time.Duration(-1)
-	switch v := v.(type) {
-	case lua.LNumber:
-		if v >= 0 && v < 4e9 {
-			d = time.Duration(float64(v) * float64(time.Second))
-		}
-	case lua.LString:
-		number, unit, _ := strings.Cut(strings.TrimSpace(string(v)), " ")
-		count, err := strconv.Atoi(number)
-		length := periods[strings.TrimSuffix(unit, "s")]
-		if err == nil && count >= 0 && count < 1e9 && length > 0 {
-			d = time.Duration(count) * length
-		}
-	}
-	if d < least || d > most {
-		s.argError(n, `a period is a number of seconds or a text such as "7 days", from %v to %v`, least, most)
-	}
-	return d
-}
-
-var periods = map[string]time.Duration{
-	"second": time.Second, "minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour, "week": 7 * 24 * time.Hour,
 }

@@ -60,7 +60,7 @@ func (s *state) ttl(n int) time.Duration {
 		if key != lua.LString("ttl") {
 			s.argError(n, "unknown option %s", quote(tostring(key), 40))
 		}
-		ttl = s.period(n, v, time.Second, maxTTL)
+		ttl = s.duration(here(n), v, time.Second, maxTTL)
 		return nil
 	})
 	return ttl
@@ -140,7 +140,7 @@ func kvIncr(s *state) int {
 func toolRate(s *state) int {
 	state, key := s.kv("rate"), s.key(1)
 	most := s.number(2)
-	period := s.period(3, s.L.Get(3), time.Second, maxRate)
+	period := s.duration(here(3), s.L.Get(3), time.Second, maxRate)
 	var n int64
 	var err error
 	s.wait(func() { n, err = state.Rate(key, period) })
@@ -155,7 +155,7 @@ func toolDuplicate(s *state) int {
 	state, key := s.kv("duplicate"), s.key(1)
 	period := defaultTTL
 	if v := s.L.Get(2); v != lua.LNil {
-		period = s.period(2, v, time.Second, maxTTL)
+		period = s.duration(here(2), v, time.Second, maxTTL)
 	}
 	var seen bool
 	var err error
