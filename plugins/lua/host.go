@@ -64,6 +64,9 @@ type Options struct {
 	// Suspended is told that a script is suspended for using too much CPU. It must
 	// not wait.
 	Suspended func(script string, until time.Time)
+	// Prelude is a script that runs in the environment of each run before the script
+	// itself: what it defines, the script finds. A wrong one panics in New.
+	Prelude []byte
 	// After is a Host that this one replaces: the CPU time of its scripts counts on.
 	After *Host
 	Log   *slog.Logger     // nil: slog.Default()
@@ -74,6 +77,7 @@ type Options struct {
 type Host struct {
 	limits    Limits
 	modules   []Module
+	prelude   *Script // nil: none
 	log       *slog.Logger
 	now       func() time.Time
 	slots     chan struct{}
@@ -121,5 +125,8 @@ func New(o Options) *Host {
 	}
 	h.checkModules()
 	h.states.New = func() any { return newState(h) }
+	if o.Prelude != nil {
+		h.prelude = h.mustPrelude(o.Prelude)
+	}
 	return h
 }

@@ -210,13 +210,9 @@ func (s *state) execute(ctx context.Context, script *Script, call *hook.Call) (o
 // stage runs the chunk, which defines the functions, and then one of them. At
 // Resolve it returns where the address leads.
 func (s *state) stage() ([]string, error) {
-	chunk := s.L.NewFunctionFromProto(s.script.main)
-	chunk.Env = s.env
-	s.L.Push(chunk)
-	if err := s.protected(0); err != nil {
-		return nil, s.failure(err)
+	if err := s.define(); err != nil {
+		return nil, err
 	}
-	s.L.SetTop(0)
 	name := string(s.call.Stage)
 	fn := s.env.RawGetString(name)
 	if fn == lua.LNil {

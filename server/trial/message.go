@@ -120,15 +120,15 @@ func crlf(raw []byte) []byte {
 	return bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))
 }
 
-// ReadMessage reads a message; bare line feeds, as editors leave them, become CRLF.
-// name is for errors.
-func ReadMessage(name string, r io.Reader) (envelope.Body, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, MaxMessage+1))
+// readMessage reads a message of at most limit octets; bare line feeds, as editors
+// leave them, become CRLF. name is for errors.
+func readMessage(name string, r io.Reader, limit int64) (envelope.Body, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(raw) > MaxMessage {
-		return nil, fmt.Errorf("%s is larger than %d MB", name, MaxMessage>>20)
+	if int64(len(raw)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d MB", name, limit>>20)
 	}
 	return envelope.Bytes(crlf(raw)), nil
 }
@@ -140,5 +140,5 @@ func OpenMessage(path string) (envelope.Body, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return ReadMessage(path, f)
+	return readMessage(path, f, MaxMessage)
 }
