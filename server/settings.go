@@ -1,10 +1,7 @@
 package server
 
 import (
-	"crypto/sha256"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -29,12 +26,6 @@ type settings struct {
 	certs     *certs.Bundle
 	smarthost *relay.Smarthost // nil: none
 	loaded    time.Time
-}
-
-// script is a compiled script, with what it was made of.
-type script struct {
-	hook.Hook
-	digest [sha256.Size]byte
 }
 
 // problems is an error of several lines, one a problem.
@@ -79,43 +70,23 @@ func loadSettings(path string, old *settings) (*settings, error) {
 	}
 	s := &settings{Config: cfg, directory: directory.New(cfg.Directory), scripts: make(map[string]*script), loaded: time.Now()}
 	var wrong problems
-	s.host = lua.New(lua.Options{Limits: luaLimits(cfg.Lua)})
+	s.host = lua.New(s.luaOptions())
 	if old != nil && old.Lua == cfg.Lua {
 		s.host = old.host
 	}
 	for _, f := range cfg.ScriptFiles {
 		compiled, err := s.compile(f, old)
+		if compiled != nil {
+			s.scripts[f.Name] = compiled
+		}
 		if err != nil {
 			wrong = append(wrong, listProblems(err)...)
-			continue
 		}
-		s.scripts[f.Name] = compiled
 	}
 	if len(wrong) > 0 {
 		return s, wrong
 	}
 	return s, nil
-}
-
-// compile compiles a script, unless old has it already.
-func (s *settings) compile(f config.Script, old *settings) (*script, error) {
-	source, err := os.ReadFile(f.Path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: the script can't be read: %w", f.Name, err)
-	}
-	made := &script{digest: sha256.Sum256(source)}
-	if old != nil && old.host == s.host {
-		if sc := old.scripts[f.Name]; sc != nil && sc.digest == made.digest {
-			made.Hook = hook.Hook{Program: sc.Program, Required: f.Required}
-			return made, nil
-		}
-	}
-	program, err := s.host.Compile(f.Name, source)
-	if err != nil {
-		return nil, err
-	}
-	made.Hook = hook.Hook{Program: program, Required: f.Required}
-	return made, nil
 }
 
 func luaLimits(c config.Lua) lua.Limits {

@@ -29,6 +29,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"facteur/scripts"
 	"facteur/server/address"
 	"facteur/server/directory"
 )
@@ -65,6 +66,16 @@ type Script struct {
 	Name     string // its path as mail.toml has it
 	Path     string
 	Required bool // when it fails at an SMTP stage: 451 instead of going on
+	BuiltIn  bool // it ships with facteur, and there is no file at Path
+}
+
+// Read returns the source of a script.
+func (s Script) Read() ([]byte, error) {
+	if s.BuiltIn {
+		shipped, _ := scripts.Find(s.Name)
+		return shipped.Source, nil
+	}
+	return os.ReadFile(s.Path)
 }
 
 // Listen is the addresses of each protocol: "127.0.0.1:25", ":25" for all
@@ -135,7 +146,9 @@ func (c *Config) Files() []string {
 		}
 	}
 	for _, s := range c.ScriptFiles {
-		add(s.Path)
+		if !s.BuiltIn || !absent(filepath.Dir(s.Path)) { // a file that wins may come
+			add(s.Path)
+		}
 	}
 	add(c.TLS.Cert)
 	add(c.TLS.Key)

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"facteur/scripts"
 	"facteur/server/address"
 	"facteur/server/directory"
 	"facteur/server/password"
@@ -191,8 +192,18 @@ var scriptForm = texts("a Lua file", func(s, dir string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Script{Name: filepath.ToSlash(filepath.Clean(s)), Path: path}, readable(path, s)
+	script := Script{Name: filepath.ToSlash(filepath.Clean(s)), Path: path}
+	if _, shipped := scripts.Find(script.Name); shipped && absent(path) {
+		script.BuiltIn = true
+		return script, nil
+	}
+	return script, readable(path, s)
 })
+
+func absent(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, os.ErrNotExist)
+}
 
 // unread is an error about the file at path.
 type unread struct {

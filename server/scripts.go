@@ -1,0 +1,172 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"facteur/plugins/lua"
+	"facteur/server/config"
+	"facteur/server/hook"
+	"facteur/server/trial"
+)
+
+// script is a compiled script, with what it was made of.
+type script struct {
+	hook.Hook
+	digest [sha256.Size]byte // of its source
+	tested [sha256.Size]byte // of its tests and what they read, once all went well
+	tests  trial.Report      // how they went
+	files  []string          // to watch beside the script: its tests, and what they read
+}
+
+// maxTestFile bounds a file of tests, in octets.
+const maxTestFile = 1 << 20
+
+// luaOptions are those of the host of the settings' scripts.
+func (s *settings) luaOptions() lua.Options {
+	return lua.Options{Limits: luaLimits(s.Lua)}
+}
+
+// compile compiles a script and runs its tests, unless old has it already. When
+// the tests fail the script is returned beside the error, for the files to
+// watch.
+func (s *settings) compile(f config.Script, old *settings) (*script, error) {
+	source, err := f.Read()
+	if err != nil {
+		return nil, fmt.Errorf("%s: the script can't be read: %w", f.Name, err)
+	}
+	made := &script{digest: sha256.Sum256(source)}
+	if !f.BuiltIn { // the tests of those are ours to run
+		made.files = []string{trial.TestsOf(f.Path)}
+	}
+	var before *script
+	if old != nil && old.host == s.host {
+		before = old.scripts[f.Name]
+	}
+	if before != nil && before.digest == made.digest {
+		made.Program = before.Program
+	} else if made.Program, err = s.host.Compile(f.Name, source); err != nil {
+		return made, err
+	}
+	made.Required = f.Required
+	if f.BuiltIn {
+		return made, nil
+	}
+	if before != nil && before.Program == made.Program && len(before.files) > 0 {
+		if sum, err := digestOf(before.files); err == nil && sum == before.tested {
+			made.tested, made.tests, made.files = before.tested, before.tests, before.files
+			return made, nil
+		}
+	}
+	return made, s.test(f, source, made)
+}
+
+// test runs the tests beside a script, if there are any.
+func (s *settings) test(f config.Script, source []byte, made *script) error {
+	began := time.Now()
+	tests, err := readBounded(trial.TestsOf(f.Path), maxTestFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return made.note(began)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: the tests can't be read: %w", trial.TestsOf(f.Name), err)
+	}
+	report, err := trial.Suite{
+		Limits: luaLimits(s.Lua), Modules: s.luaOptions().Modules, Location: s.Location,
+		Script: f.Name, Source: source, Path: trial.TestsOf(f.Path), Tests: tests,
+	}.Run(context.Background())
+	made.tests = report
+	made.files = append(made.files, report.Files...)
+	var wrong problems
+	if err != nil {
+		wrong = append(wrong, listProblems(err)...)
+	}
+	for _, res := range report.Failed() {
+		wrong = append(wrong, listProblems(named(res))...)
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
+	return made.note(began)
+}
+
+// note remembers that the files are well. What has changed since the tests began
+// is left to be tested again.
+func (s *script) note(began time.Time) error {
+	sum, err := digestOf(s.files)
+	for _, name := range s.files {
+		if info, err := os.Stat(name); err == nil && info.ModTime().After(began.Add(-10*time.Millisecond)) {
+			return nil
+		}
+	}
+	s.tested = sum
+	return err
+}
+
+// named is the error of a test, which says which one.
+func named(res trial.Result) error {
+	err := *res.Err
+	err.Text = res.Name + ": " + err.Text
+	return &err
+}
+
+// digestOf tells versions of files apart, of which some may not be there.
+func digestOf(files []string) (sum [sha256.Size]byte, err error) {
+	all := sha256.New()
+	for _, name := range files {
+		if err := addFile(all, name); err != nil {
+			return sum, err
+		}
+	}
+	all.Sum(sum[:0])
+	return sum, nil
+}
+
+func addFile(all hash.Hash, name string) error {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(all, "%q is not there\n", name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	one := sha256.New()
+	if _, err := io.Copy(one, io.LimitReader(f, trial.MaxMessage)); err != nil {
+		return err
+	}
+	fmt.Fprintf(all, "%q %x\n", name, one.Sum(nil))
+	return nil
+}
+
+// readBounded reads a file of at most limit octets.
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(raw)) > limit {
+		err = fmt.Errorf("it has more than %d octets", limit)
+	}
+	return raw, err
+}
+
+// Files are those that the settings were made of. When one of them changes they
+// should be loaded again.
+func (s *settings) Files() []string {
+	files := s.Config.Files()
+	for _, sc := range s.scripts {
+		files = append(files, sc.files...)
+	}
+	return files
+}
