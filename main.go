@@ -47,7 +47,8 @@ type (
 		Verbose bool `short:"v" help:"Log each command of each session, with passwords left out."`
 	}
 	checkCmd struct {
-		JSON bool `name:"json" help:"Print JSON."`
+		Tests bool `help:"Print a line for each test of a script (NAME_test.lua beside NAME.lua)."`
+		JSON  bool `name:"json" help:"Print JSON."`
 	}
 	explainCmd struct {
 		Address string `arg:"" help:"An address, such as info@example.org."`
@@ -60,17 +61,7 @@ type (
 		JSON bool `name:"json" help:"Print JSON."`
 	}
 	reloadCmd struct{}
-	hookCmd   struct {
-		Test hookTestCmd `cmd:"" help:"Run a script over a message, without doing anything: prints the actions and the lines that led there."`
-	}
-	hookTestCmd struct {
-		Script string `arg:"" type:"existingfile" help:"The Lua file."`
-		File   string `arg:"" type:"existingfile" help:"The message."`
-		From   string `help:"Reverse-path (default: the From of the message)."`
-		To     string `help:"Recipient (default: the first To of the message)."`
-		IP     string `name:"ip" default:"192.0.2.1" help:"Address of the client."`
-	}
-	dnsCmd struct {
+	dnsCmd    struct {
 		Domain string `arg:"" help:"A domain of the settings file."`
 		JSON   bool   `name:"json" help:"Print JSON."`
 		Zone   bool   `help:"Print the lines of a zone file only."`
@@ -100,7 +91,9 @@ func (v serveCmd) Run(c *cli) error {
 	return server.Serve(ctx, server.ServeOptions{Config: c.Config, Version: version, Verbose: v.Verbose, Out: os.Stdout, Log: os.Stderr})
 }
 
-func (v checkCmd) Run(c *cli) error   { return server.Check(os.Stdout, c.Config, v.JSON) }
+func (v checkCmd) Run(c *cli) error {
+	return server.Check(os.Stdout, server.CheckOptions{Config: c.Config, Tests: v.Tests, JSON: v.JSON})
+}
 func (v explainCmd) Run(c *cli) error { return server.Explain(os.Stdout, c.Config, v.Address, v.JSON) }
 func (v passwdCmd) Run() error        { return server.Passwd(os.Stdin, os.Stdout, os.Stderr, v.Device) }
 func (v statusCmd) Run(c *cli) error  { return server.PrintStatus(os.Stdout, c.Config, v.JSON) }
@@ -136,12 +129,6 @@ func upkeep(c *cli, r control.UpkeepRequest) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return server.Upkeep(ctx, os.Stdout, c.Config, r)
-}
-
-func (v hookTestCmd) Run(c *cli) error {
-	return server.HookTest(os.Stdout, server.HookTestOptions{
-		Config: c.Config, Script: v.Script, File: v.File, From: v.From, To: v.To, IP: v.IP,
-	})
 }
 
 const description = `A mail server in one file: domains, people, aliases and rules are in mail.toml; saving it is enough.

@@ -1,87 +1,231 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"facteur/plugins/lua"
+	"facteur/scripts"
 	"facteur/server/address"
 	"facteur/server/config"
-	"facteur/server/envelope"
 	"facteur/server/hook"
-	"facteur/server/message"
+	"facteur/server/trial"
 )
 
-// HookTestOptions are those of `facteur hook test`.
+// HookTestOptions are those of `facteur hook test`, and of the prompt.
 type HookTestOptions struct {
 	Config string // for limits and the time zone; may be missing
-	Script string
-	File   string // the message
+	Script string // a file, or a script that ships
+	File   string // the message; "": a short one
 	From   string // reverse-path; "": the From of the message
 	To     string // recipient; "": the first To of the message
 	IP     string // of the client
+	Helo   string
+	User   string // who logged in
+	Stage  string // "": all that the script handles
+	Trace  int    // 1 to 4: what the script logged, its calls, its lines, and the values
+	DNS    string // a zone file: all that there is in the DNS
+	Now    string // "": the Date of the message
+	Auth   []string
+	Spam   float64
+	Folder []string // of the mailbox, beside the usual ones
 }
 
-// maxTestMessage bounds the message of a dry run, in octets.
-const maxTestMessage = 64 << 20
-
 // HookTest runs a script over a message at each stage that it handles, and
-// prints what it would have done and the lines that led there. Nothing is done.
-// The clock stands at the message's Date.
+// prints what it would have done and what led there. Nothing is done, and nobody
+// is asked.
 func HookTest(w io.Writer, o HookTestOptions) error {
-	call, err := testCall(o)
+	program, err := dryScript(o)
 	if err != nil {
 		return err
 	}
-	source, err := os.ReadFile(o.Script)
+	world, facts, err := o.world()
 	if err != nil {
 		return err
 	}
-	limits, location := testSettings(o.Config)
-	call.Location = location
-	program, err := lua.New(lua.Options{Limits: limits}).Compile(o.Script, source)
+	stages, err := o.stages(program)
 	if err != nil {
 		return err
 	}
-	ran, failed := 0, false
-	for _, stage := range hook.Stages {
-		if !program.Handles(stage) {
-			continue
-		}
-		ran++
-		call := call
-		call.Stage = stage
-		if stage == hook.Rcpt { // nothing has arrived yet
-			before := *call.Message
-			before.Content = nil
-			call.Message = &before
-		}
+	failed := false
+	for _, stage := range stages {
+		call := world.Call(stage, facts)
+		call.Trace = hook.TraceLevel(o.Trace - 1)
 		out := program.Run(context.Background(), call)
+		if out.State != nil {
+			out.State.Cancel() // each stage begins anew
+		}
 		printOutcome(w, stage, out)
+		if (stage == hook.Data) == (o.User == "") && !stage.HasBox() { // of the two, one meets the message
+			facts.AddScores(out.Actions)
+		}
 		failed = failed || out.Err != nil
 	}
-	if ran == 0 {
-		return fmt.Errorf("%s defines none of the functions rcpt, data, submit and deliver, so it never runs", o.Script)
-	}
 	if failed {
-		return fmt.Errorf("the script failed: mail would be kept as if it were absent")
+		return fmt.Errorf("the script failed: it would be as if it were absent")
 	}
 	return nil
 }
 
-// testSettings returns the limits and the time zone of the settings, or the
-// defaults: a script may be tried before there are settings.
-func testSettings(path string) (lua.Limits, *time.Location) {
+// stages returns the stages to run.
+func (o HookTestOptions) stages(program *lua.Script) ([]hook.Stage, error) {
+	if o.Stage != "" {
+		stage := hook.Stage(o.Stage)
+		if !slices.Contains(hook.Stages, stage) {
+			return nil, fmt.Errorf("--stage: there is no stage %q", o.Stage)
+		}
+		if !program.Handles(stage) {
+			return nil, fmt.Errorf("%s has no function %s", o.Script, stage)
+		}
+		return []hook.Stage{stage}, nil
+	}
+	var stages []hook.Stage
+	var names []string
+	for _, stage := range hook.Stages {
+		names = append(names, string(stage))
+		if program.Handles(stage) {
+			stages = append(stages, stage)
+		}
+	}
+	if len(stages) == 0 {
+		return nil, fmt.Errorf("%s defines none of the functions %s, so it never runs", o.Script, strings.Join(names, " "))
+	}
+	return stages, nil
+}
+
+// dryScript compiles the script for a dry run.
+func dryScript(o HookTestOptions) (*lua.Script, error) {
+	source, err := readScript(o.Script)
+	if err != nil {
+		return nil, err
+	}
+	options, _ := drySettings(o.Config)
+	return lua.New(options).Compile(o.Script, source)
+}
+
+// readScript reads a script from a file, or one that ships.
+func readScript(name string) ([]byte, error) {
+	source, err := os.ReadFile(name)
+	if shipped, ok := scripts.Find(name); ok && os.IsNotExist(err) {
+		return shipped.Source, nil
+	}
+	return source, err
+}
+
+// drySettings returns the options of the host and the time zone of the settings,
+// or the defaults: a script may be tried before there are settings. What plugins
+// offer is there by name, and reaches nobody.
+func drySettings(path string) (lua.Options, *time.Location) {
 	cfg, err := config.Load(path)
 	if err != nil {
-		return lua.Limits{}, time.UTC
+		return lua.Options{}, time.UTC
 	}
-	return luaLimits(cfg.Lua), cfg.Location
+	s := &settings{Config: cfg}
+	o := s.luaOptions()
+	o.Modules = trial.Offline(o.Modules)
+	return o, cfg.Location
+}
+
+// world makes the world of the dry run, and the facts, from the message and the
+// options.
+func (o HookTestOptions) world() (*trial.World, trial.Facts, error) {
+	_, location := drySettings(o.Config)
+	world := trial.NewWorld(location)
+	none := trial.Facts{}
+	if o.DNS != "" {
+		text, err := readBounded(o.DNS, maxTestFile)
+		if err != nil {
+			return nil, none, err
+		}
+		if world.DNS, err = trial.ParseZone(o.DNS, string(text)); err != nil {
+			return nil, none, err
+		}
+	}
+	facts := world.Facts()
+	if o.File != "" {
+		body, err := trial.OpenMessage(o.File)
+		if err != nil {
+			return nil, none, err
+		}
+		if err := facts.SetBody(body); err != nil {
+			return nil, none, fmt.Errorf("%s: %w", o.File, err)
+		}
+	}
+	if date := facts.Message.Content.Date(); o.File != "" && !date.IsZero() {
+		world.Now = date
+	}
+	if o.Now != "" {
+		now, err := trial.ParseTime(o.Now, location)
+		if err != nil {
+			return nil, none, fmt.Errorf("--now: %w", err)
+		}
+		world.Now = now
+	}
+	return world, facts, o.addTo(world, &facts)
+}
+
+// addTo puts what the options say into world and facts.
+func (o HookTestOptions) addTo(world *trial.World, facts *trial.Facts) error {
+	content := facts.Message.Content
+	from, err := addressOr(o.From, content.Addresses("From"), address.Address{})
+	if err != nil {
+		return fmt.Errorf("--from: %w", err)
+	}
+	to, err := addressOr(o.To, content.Addresses("To"), world.Box.Of)
+	if err != nil {
+		return fmt.Errorf("--to: %w", err)
+	}
+	if facts.Client.IP, err = netip.ParseAddr(o.IP); err != nil {
+		return fmt.Errorf("--ip: %w", err)
+	}
+	facts.Client.Helo, facts.Client.User = o.Helo, o.User
+	if facts.Message.Auth, err = parseAuth(o.Auth); err != nil {
+		return fmt.Errorf("--auth: %w", err)
+	}
+	facts.Message.Spam.Score = o.Spam
+	facts.Message.Submitted = o.User != ""
+	facts.Message.ReversePath, facts.Message.Recipients = from, []address.Address{to}
+	plain, detail, tagged := strings.Cut(to.Local, "+")
+	account := to
+	if tagged {
+		account.Local = plain
+	}
+	facts.SetRecipient(to)
+	facts.Recipient.Address, facts.Recipient.Detail = account, detail
+	world.Box = trial.NewBox(account)
+	for _, folder := range o.Folder {
+		if !world.Box.Exists(folder) {
+			world.Box.Names = append(world.Box.Names, folder)
+		}
+	}
+	facts.Login.Account = account
+	facts.Invitation.Attendees = []string{account.String()}
+	return nil
+}
+
+// parseAuth reads words such as "spf=pass".
+func parseAuth(words []string) (*hook.Authenticity, error) {
+	if len(words) == 0 {
+		return nil, nil
+	}
+	a := &hook.Authenticity{SPF: "none", DKIM: "none", DMARC: "none", ARC: "none"}
+	places := map[string]*string{"spf": &a.SPF, "dkim": &a.DKIM, "dmarc": &a.DMARC, "arc": &a.ARC}
+	for _, word := range words {
+		name, value, ok := strings.Cut(word, "=")
+		place := places[name]
+		if !ok || place == nil || value == "" {
+			return nil, fmt.Errorf("%q: write spf=pass, dkim=fail, dmarc=none or arc=pass", word)
+		}
+		*place = value
+	}
+	return a, nil
 }
 
 func printOutcome(w io.Writer, stage hook.Stage, out hook.Outcome) {
@@ -89,77 +233,29 @@ func printOutcome(w io.Writer, stage hook.Stage, out hook.Outcome) {
 	for _, l := range out.Trace {
 		fmt.Fprintf(w, "  %s:%d  %s\n", l.Script, l.Line, l.Text)
 	}
-	if out.Err != nil {
+	printActions(w, out)
+}
+
+func printActions(w io.Writer, out hook.Outcome) {
+	switch {
+	case out.Err != nil:
 		fmt.Fprintf(w, "  failed: %v\n", out.Err)
 		return
+	case len(out.Destinations) > 0:
+		fmt.Fprintf(w, "  => leads to %s\n", strings.Join(out.Destinations, ", "))
 	}
 	for _, a := range out.Actions {
 		fmt.Fprintf(w, "  => %s (line %d)\n", a, a.Line)
 	}
-	if len(out.Actions) == 0 {
-		fmt.Fprintf(w, "  => nothing: the mail goes on\n")
+	if len(out.Actions)+len(out.Destinations) == 0 {
+		fmt.Fprintf(w, "  => nothing: it goes on\n")
 	}
-}
-
-// testCall makes the facts of the dry run from the message and the options.
-func testCall(o HookTestOptions) (hook.Call, error) {
-	body, err := readMessage(o.File)
-	if err != nil {
-		return hook.Call{}, err
-	}
-	content, err := message.ReadContent(body)
-	if err != nil {
-		return hook.Call{}, fmt.Errorf("%s: %w", o.File, err)
-	}
-	ip, err := netip.ParseAddr(o.IP)
-	if err != nil {
-		return hook.Call{}, fmt.Errorf("--ip: %w", err)
-	}
-	from, err := addressOr(o.From, content.Addresses("From"), address.Address{})
-	if err != nil {
-		return hook.Call{}, fmt.Errorf("--from: %w", err)
-	}
-	to, err := addressOr(o.To, content.Addresses("To"), address.Address{Local: "me", Domain: "example.org"})
-	if err != nil {
-		return hook.Call{}, fmt.Errorf("--to: %w", err)
-	}
-	now := content.Date()
-	if now.IsZero() {
-		now = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	}
-	return hook.Call{
-		Client: &hook.Client{IP: ip, Helo: "client.example", Listener: "smtp", ID: "test"},
-		Message: &hook.Message{
-			ID: "test", ReversePath: from, Recipients: []address.Address{to}, Size: body.Size(), Content: content,
-		},
-		Recipient: &hook.Recipient{Address: to, Original: to, Path: []string{to.String()}},
-		Box:       testBox(to),
-		Now:       now,
-		Trace:     hook.TraceLines,
-	}, nil
-}
-
-// readMessage reads a message file; bare line feeds, as editors leave them,
-// become CRLF.
-func readMessage(path string) (envelope.Body, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxTestMessage+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) > maxTestMessage {
-		return nil, fmt.Errorf("%s is larger than %d MB", path, maxTestMessage>>20)
-	}
-	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
-	return envelope.Bytes(bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))), nil
 }
 
 func addressOr(given string, found []address.Address, otherwise address.Address) (address.Address, error) {
 	switch {
+	case given == "<>":
+		return address.Address{}, nil
 	case given != "":
 		return address.Parse(given)
 	case len(found) > 0:
@@ -169,23 +265,23 @@ func addressOr(given string, found []address.Address, otherwise address.Address)
 	}
 }
 
-// testBox is a new mailbox, as a dry run sees it.
-type testBox address.Address
-
-func (b testBox) Address() address.Address     { return address.Address(b) }
-func (b testBox) Addresses() []address.Address { return []address.Address{address.Address(b)} }
-func (b testBox) Quota() (used, limit int64)   { return 0, 0 }
-func (b testBox) Folders() []string {
-	return []string{"INBOX", "Archive", "Drafts", "Junk", "Sent", "Trash"}
-}
-func (b testBox) Count(folder, query string) (int, error) { return 0, nil }
-func (b testBox) Contact(address.Address) hook.Contact    { return hook.Contact{} }
-func (b testBox) ThreadKnown([]string) bool               { return false }
-func (b testBox) Exists(folder string) bool {
-	for _, f := range b.Folders() {
-		if f == folder {
-			return true
+// HookShow prints a script that ships.
+func HookShow(w io.Writer, name string) error {
+	for _, full := range []string{name, "scripts/" + name, "scripts/" + name + ".lua"} {
+		if s, ok := scripts.Find(full); ok {
+			_, err := w.Write(s.Source)
+			return err
 		}
 	}
-	return false
+	return fmt.Errorf("no script %q ships with facteur: `facteur hook list` tells which do: %w", name, fs.ErrNotExist)
+}
+
+// HookList lists the scripts that ship.
+func HookList(w io.Writer) error {
+	for _, s := range scripts.All() {
+		if _, err := fmt.Fprintf(w, "%-24s %s\n", s.Name, s.Says()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

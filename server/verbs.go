@@ -19,36 +19,6 @@ import (
 	"facteur/server/srs"
 )
 
-// Check prints all errors of the settings file and its scripts. The returned
-// error says how many there are.
-func Check(w io.Writer, path string, asJSON bool) error {
-	s, err := loadSettings(path, nil)
-	if err == nil && s.TLS.Cert != "" { // else one would be made, and check changes nothing
-		_, err = loadCerts(s)
-	}
-	list := problems{}
-	if err != nil {
-		list = listProblems(err)
-	}
-	if asJSON {
-		if err := printJSON(w, map[string]any{"ok": len(list) == 0, "problems": list}); err != nil {
-			return err
-		}
-	} else {
-		for _, line := range list {
-			fmt.Fprintln(w, line)
-		}
-	}
-	switch {
-	case len(list) > 0:
-		return fmt.Errorf("%s: %s", path, counted(len(list), "problem"))
-	case !asJSON:
-		fmt.Fprintf(w, "%s is fine: %s, %s, %s\n", path, counted(len(s.Directory.Domains), "domain"),
-			counted(len(s.Directory.Accounts), "account"), counted(len(s.scripts), "script"))
-	}
-	return nil
-}
-
 func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

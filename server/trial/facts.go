@@ -61,6 +61,16 @@ func (f *Facts) SetRecipient(a address.Address) {
 	f.Recipient = hook.Recipient{Address: a, Original: a, Path: []string{a.String()}}
 }
 
+// AddScores adds what a script scored, for the stages that follow.
+func (f *Facts) AddScores(actions []hook.Action) {
+	for _, a := range actions {
+		if a.Kind == hook.Score {
+			f.Message.Spam.Score += a.Points
+			f.Message.Spam.Rules = append(f.Message.Spam.Rules, hook.Rule{Name: a.Rule, Points: a.Points, Why: a.Text})
+		}
+	}
+}
+
 // setBox fills the mailbox of the world.
 func setBox(w *World, f *fields) error {
 	b := NewBox(f.address("address", w.Box.Of))

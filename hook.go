@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os"
+
+	"facteur/server"
+)
+
+type (
+	hookCmd struct {
+		Test hookTestCmd `cmd:"" help:"Run a script over a message, without doing anything: prints the actions and the lines that led there."`
+		Show hookShowCmd `cmd:"" help:"Print a script that ships with facteur."`
+		List hookListCmd `cmd:"" help:"List the scripts that ship with facteur."`
+	}
+	hookTestCmd struct {
+		Script string `arg:"" help:"The Lua file, or the name of a script that ships with facteur."`
+		File   string `arg:"" type:"existingfile" help:"The message."`
+		hookFacts
+		Stage string `help:"Only this stage." placeholder:"NAME"`
+		Trace int    `default:"3" enum:"1,2,3,4" help:"How much to tell: what the script logs (1), the calls that it makes (2), each line (3), the values (4)."`
+	}
+	hookFacts struct {
+		From   string   `help:"Reverse-path (default: the From of the message); \"<>\" for a bounce." placeholder:"ADDRESS"`
+		To     string   `help:"Recipient (default: the first To of the message)." placeholder:"ADDRESS"`
+		IP     string   `name:"ip" default:"192.0.2.1" help:"Address of the client."`
+		Helo   string   `default:"client.example" help:"Name that the client gives." placeholder:"NAME"`
+		User   string   `help:"Account that has logged in." placeholder:"ADDRESS"`
+		Auth   []string `help:"What was verified: spf=pass,dkim=fail,dmarc=none,arc=none." placeholder:"NAME=RESULT"`
+		Spam   float64  `help:"Score of the scripts before." placeholder:"POINTS"`
+		DNS    string   `name:"dns" type:"existingfile" help:"A zone file: nothing else is in the DNS." placeholder:"FILE"`
+		Now    string   `help:"The time, such as \"2026-12-24 08:00\" (default: the Date of the message)." placeholder:"TIME"`
+		Folder []string `name:"box-folder" help:"A folder of the mailbox, beside the usual ones." placeholder:"NAME"`
+	}
+	hookShowCmd struct {
+		Name string `arg:"" help:"Such as scripts/lists.lua, or lists."`
+	}
+	hookListCmd struct{}
+)
+
+func (f hookFacts) options(c *cli) server.HookTestOptions {
+	return server.HookTestOptions{
+		Config: c.Config, From: f.From, To: f.To, IP: f.IP, Helo: f.Helo, User: f.User, Auth: f.Auth, Spam: f.Spam, DNS: f.DNS,
+		Now: f.Now, Folder: f.Folder,
+	}
+}
+
+func (v hookTestCmd) Run(c *cli) error {
+	o := v.options(c)
+	o.Script, o.File, o.Stage, o.Trace = v.Script, v.File, v.Stage, v.Trace
+	return server.HookTest(os.Stdout, o)
+}
+
+func (v hookShowCmd) Run() error { return server.HookShow(os.Stdout, v.Name) }
+func (hookListCmd) Run() error   { return server.HookList(os.Stdout) }
