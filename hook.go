@@ -1,7 +1,11 @@
 package main
 
 import (
+	"context"
 	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
 
 	"facteur/server"
 )
@@ -9,6 +13,7 @@ import (
 type (
 	hookCmd struct {
 		Test hookTestCmd `cmd:"" help:"Run a script over a message, without doing anything: prints the actions and the lines that led there."`
+		Repl hookReplCmd `cmd:"" help:"A Lua prompt with a message at hand: tries expressions and functions of a script."`
 		Show hookShowCmd `cmd:"" help:"Print a script that ships with facteur."`
 		List hookListCmd `cmd:"" help:"List the scripts that ship with facteur."`
 	}
@@ -18,6 +23,11 @@ type (
 		hookFacts
 		Stage string `help:"Only this stage." placeholder:"NAME"`
 		Trace int    `default:"3" enum:"1,2,3,4" help:"How much to tell: what the script logs (1), the calls that it makes (2), each line (3), the values (4)."`
+	}
+	hookReplCmd struct {
+		Script string `arg:"" optional:"" help:"A Lua file whose functions are at hand, or a message."`
+		File   string `arg:"" optional:"" type:"existingfile" help:"The message (default: a short one)."`
+		hookFacts
 	}
 	hookFacts struct {
 		From   string   `help:"Reverse-path (default: the From of the message); \"<>\" for a bounce." placeholder:"ADDRESS"`
@@ -48,6 +58,17 @@ func (v hookTestCmd) Run(c *cli) error {
 	o := v.options(c)
 	o.Script, o.File, o.Stage, o.Trace = v.Script, v.File, v.Stage, v.Trace
 	return server.HookTest(os.Stdout, o)
+}
+
+func (v hookReplCmd) Run(c *cli) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	o := v.options(c)
+	o.Script, o.File = v.Script, v.File
+	if o.File == "" && o.Script != "" && filepath.Ext(o.Script) != ".lua" {
+		o.Script, o.File = "", o.Script
+	}
+	return server.HookRepl(ctx, os.Stdin, os.Stdout, o)
 }
 
 func (v hookShowCmd) Run() error { return server.HookShow(os.Stdout, v.Name) }

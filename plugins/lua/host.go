@@ -65,7 +65,8 @@ type Options struct {
 	// not wait.
 	Suspended func(script string, until time.Time)
 	// Prelude is a script that runs in the environment of each run before the script
-	// itself: what it defines, the script finds. A wrong one panics in New.
+	// itself: what it defines, the script finds. A wrong one panics in New. With a
+	// prelude Compile does not check names, for it may define any.
 	Prelude []byte
 	// After is a Host that this one replaces: the CPU time of its scripts counts on.
 	After *Host

@@ -143,7 +143,7 @@ func syntaxError(name string, source []byte, err error) error {
 		return &Error{Script: name, Text: err.Error()}
 	}
 	if perr.Pos.Line == parse.EOF {
-		return &Error{Script: name, Line: 1 + bytes.Count(source, []byte("\n")), Text: perr.Message + " at the end of the file"}
+		return &Error{Script: name, Line: 1 + bytes.Count(source, []byte("\n")), Text: perr.Message + " at the end of the file", Cause: errUnfinished}
 	}
 	e := &Error{Script: name, Line: perr.Pos.Line, Text: perr.Message}
 	if perr.Token != "" {

@@ -35,7 +35,7 @@ var _ hook.Program = (*Script)(nil)
 // Compile reads a script, and what it includes. The name is its path as in
 // mail.toml; errors begin with it, or that of an included file, and the line.
 func (h *Host) Compile(name string, source []byte) (*Script, error) {
-	return h.compile(name, source, true)
+	return h.compile(name, source, h.prelude == nil)
 }
 
 // compile reads a script; checked refuses what can't but fail.

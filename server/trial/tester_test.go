@@ -50,7 +50,7 @@ func TestExpectations(t *testing.T) {
 		{`expect(run("deliver", message{ file = "mail.eml" })):fileinto("Lists/Go", { create = true, flags = {"\\Seen"} })`, ""},
 		{`expect(run("deliver", message{ subject = "News" })):nothing():kept():logged("nothing to do")`, ""},
 		{`expect(run("deliver")):fileinto("X")`, `expected fileinto("X"), but sort.lua did nothing at deliver`},
-		{`expect(run("deliver", message{ file = "mail.eml" })):nothing()`, `expected nothing, but sort.lua did: fileinto "Lists/Go", made when it is not there with \Seen (line 4)`},
+		{`expect(run("deliver", message{ file = "mail.eml" })):nothing()`, `expected nothing, but sort.lua did: fileinto "Lists/Go" with \Seen, made when it is not there (line 4)`},
 		{`expect(run("deliver", message{ subject = "boom" })):nothing()`, "expected nothing, but the script failed: sort.lua:6: it broke"},
 		{`expect(run("deliver", message{ subject = "boom" })):failed("it broke")`, ""},
 		{`expect(run("deliver")):failed("x")`, `expected the script to fail with "x", but sort.lua did nothing at deliver`},
