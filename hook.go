@@ -12,10 +12,11 @@ import (
 
 type (
 	hookCmd struct {
-		Test hookTestCmd `cmd:"" help:"Run a script over a message, without doing anything: prints the actions and the lines that led there."`
-		Repl hookReplCmd `cmd:"" help:"A Lua prompt with a message at hand: tries expressions and functions of a script."`
-		Show hookShowCmd `cmd:"" help:"Print a script that ships with facteur."`
-		List hookListCmd `cmd:"" help:"List the scripts that ship with facteur."`
+		Test   hookTestCmd   `cmd:"" help:"Run a script over a message, without doing anything: prints the actions and the lines that led there."`
+		Repl   hookReplCmd   `cmd:"" help:"A Lua prompt with a message at hand: tries expressions and functions of a script."`
+		Replay hookReplayCmd `cmd:"" help:"Tell what the function deliver of a script would have done with the mail that an account has."`
+		Show   hookShowCmd   `cmd:"" help:"Print a script that ships with facteur."`
+		List   hookListCmd   `cmd:"" help:"List the scripts that ship with facteur."`
 	}
 	hookTestCmd struct {
 		Script string `arg:"" help:"The Lua file, or the name of a script that ships with facteur."`
@@ -28,6 +29,14 @@ type (
 		Script string `arg:"" optional:"" help:"A Lua file whose functions are at hand, or a message."`
 		File   string `arg:"" optional:"" type:"existingfile" help:"The message (default: a short one)."`
 		hookFacts
+	}
+	hookReplayCmd struct {
+		Script  string `arg:"" help:"The Lua file, or the name of a script that ships with facteur."`
+		Account string `arg:"" help:"Account or shared mailbox."`
+		Folder  string `help:"Only this folder (default: all that mail is delivered to; not Sent, Drafts, Trash, Junk and Archive)." placeholder:"NAME"`
+		Since   string `help:"Only what came since then: a date, or how long ago, such as \"7 days\"." placeholder:"TIME"`
+		Limit   int    `help:"Only the newest messages of each folder." placeholder:"N"`
+		Apply   bool   `help:"Move and flag as the script says. Nothing is ever sent; what it discards is deleted, and facteur undelete brings it back."`
 	}
 	hookFacts struct {
 		From   string   `help:"Reverse-path (default: the From of the message); \"<>\" for a bounce." placeholder:"ADDRESS"`
@@ -69,6 +78,14 @@ func (v hookReplCmd) Run(c *cli) error {
 		o.Script, o.File = "", o.Script
 	}
 	return server.HookRepl(ctx, os.Stdin, os.Stdout, o)
+}
+
+func (v hookReplayCmd) Run(c *cli) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return server.HookReplay(ctx, os.Stdout, server.HookReplayOptions{
+		Config: c.Config, Script: v.Script, Account: v.Account, Folder: v.Folder, Since: v.Since, Limit: v.Limit, Apply: v.Apply,
+	})
 }
 
 func (v hookShowCmd) Run() error { return server.HookShow(os.Stdout, v.Name) }

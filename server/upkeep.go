@@ -13,22 +13,27 @@ import (
 	"facteur/server/address"
 	"facteur/server/config"
 	"facteur/server/control"
+	"facteur/server/deliver"
 	"facteur/server/directory"
+	"facteur/server/hook"
 	"facteur/server/mailbox"
 )
 
-// upkeep works on the mail of accounts: the verbs verify, reindex and undelete.
-// It runs within the server, or beside none.
+// upkeep works on the mail of accounts: the verbs verify, reindex, undelete and
+// replay. It runs within the server, or beside none.
 type upkeep struct {
 	store     *mailbox.Store
 	directory *directory.Directory
+	settings  *settings                               // of which the Config is there in any case
+	box       func(address.Address) (hook.Box, error) // as scripts see it
 	now       func() time.Time
 	say       func(line string)
 }
 
 // Upkeep is that of control.Backend.
 func (s *Server) Upkeep(ctx context.Context, r control.UpkeepRequest, say func(string)) error {
-	u := upkeep{store: s.store, directory: s.live.Load().directory, now: time.Now, say: say}
+	live := s.live.Load()
+	u := upkeep{store: s.store, directory: live.directory, settings: live, box: s.deliver.Box, now: time.Now, say: say}
 	return u.run(ctx, r)
 }
 
@@ -39,6 +44,7 @@ func (u upkeep) run(ctx context.Context, r control.UpkeepRequest) error {
 	}
 	work, ok := map[string]func(address.Address, control.UpkeepRequest) error{
 		"verify": u.verify, "reindex": u.reindex, "undelete": u.undelete,
+		"replay": func(a address.Address, r control.UpkeepRequest) error { return u.replay(ctx, a, r) },
 	}[r.Verb]
 	if !ok {
 		return fmt.Errorf("%q is no work that can be asked for", r.Verb)
@@ -167,7 +173,9 @@ func Upkeep(ctx context.Context, w io.Writer, path string, r control.UpkeepReque
 	if err != nil {
 		return err
 	}
-	return errors.Join(upkeep{store: store, directory: dir, now: time.Now, say: say}.run(ctx, r), store.Close())
+	alone := deliver.New(deliver.Options{Store: store}, deliver.Settings{Directory: dir, Location: cfg.Location})
+	u := upkeep{store: store, directory: dir, settings: &settings{Config: cfg}, box: alone.Box, now: time.Now, say: say}
+	return errors.Join(u.run(ctx, r), store.Close())
 }
 
 // keepDeleted tells the store how long, and how much of, what was expunged is

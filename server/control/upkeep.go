@@ -16,11 +16,17 @@ import (
 
 // UpkeepRequest asks for work on the mail of accounts and shared mailboxes.
 type UpkeepRequest struct {
-	Verb     string    `json:"verb"`               // verify, reindex, undelete
+	Verb     string    `json:"verb"`               // verify, reindex, undelete, replay
 	Accounts []string  `json:"accounts,omitempty"` // none: all
-	Since    time.Time `json:"since,omitzero"`     // undelete: what was expunged at that time or later
-	Folder   string    `json:"folder,omitempty"`   // undelete: of this folder; "": of all
+	Since    time.Time `json:"since,omitzero"`     // undelete: what was expunged at that time or later; replay: what came
+	Folder   string    `json:"folder,omitempty"`   // undelete, replay: of this folder; "": of all
 	List     bool      `json:"list,omitempty"`     // undelete: only tell what there is
+
+	Script string            `json:"script,omitempty"` // replay: its name
+	Source string            `json:"source,omitempty"` // and what is in it
+	Files  map[string]string `json:"files,omitempty"`  // and in what it includes
+	Limit  int               `json:"limit,omitempty"`  // replay: the newest messages of each folder; 0: all
+	Apply  bool              `json:"apply,omitempty"`  // replay: move and flag
 }
 
 // said is one line of the answer. The last one has Done, or an Error.
@@ -31,7 +37,7 @@ type said struct {
 }
 
 // maxRequest bounds a request, in octets.
-const maxRequest = 1 << 20
+const maxRequest = 4 << 20
 
 // serveWork answers with a stream of lines, for the work may take long.
 func serveWork[Request any](work func(context.Context, Request, func(line string)) error) http.HandlerFunc {

@@ -2,7 +2,7 @@ package trial
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -13,6 +13,8 @@ import (
 
 // Memory is a memory of scripts that is gone with the process (hook.KV).
 type Memory struct {
+	Max int // keys of each kind at one place
+
 	mu     sync.Mutex
 	places map[place]*store
 }
@@ -32,13 +34,13 @@ type value struct {
 	until time.Time // zero: no end
 }
 
-// maxKeys bounds each kind of thing at one place.
+// maxKeys is the first Memory.Max.
 const maxKeys = 10_000
 
-var errFull = fmt.Errorf("the memory of the script is full: %d keys", maxKeys)
+var errFull = errors.New("the memory of the script is full")
 
 // NewMemory returns an empty memory.
-func NewMemory() *Memory { return &Memory{places: make(map[place]*store)} }
+func NewMemory() *Memory { return &Memory{Max: maxKeys, places: make(map[place]*store)} }
 
 // Begin is that of hook.KV.
 func (m *Memory) Begin(script string, box address.Address, now time.Time) hook.State {
@@ -94,7 +96,7 @@ func (s *state) Get(key string) (string, bool, error) {
 }
 
 func (s *state) Set(key, text string, ttl time.Duration) error {
-	if len(s.values) >= maxKeys {
+	if len(s.values) >= s.memory.Max {
 		return errFull
 	}
 	s.values[key] = &value{text, s.until(ttl)}
@@ -102,7 +104,7 @@ func (s *state) Set(key, text string, ttl time.Duration) error {
 }
 
 func (s *state) Delete(key string) error {
-	if len(s.values) >= maxKeys {
+	if len(s.values) >= s.memory.Max {
 		return errFull
 	}
 	s.values[key] = nil
@@ -116,7 +118,7 @@ func (s *state) Incr(key string, by int64, ttl time.Duration) (int64, error) {
 	st := s.memory.store(s.at)
 	v, ok := st.values[key]
 	if ok = ok && !v.over(s.now); !ok {
-		if len(st.values) >= maxKeys {
+		if len(st.values) >= s.memory.Max {
 			return 0, errFull
 		}
 		v = value{"0", s.until(ttl)}
@@ -139,7 +141,7 @@ func (s *state) Rate(key string, period time.Duration) (int64, error) {
 			recent = append(recent, at)
 		}
 	}
-	if len(recent) >= maxKeys || len(st.events) >= maxKeys {
+	if len(recent) >= s.memory.Max || len(st.events) >= s.memory.Max {
 		return 0, errFull
 	}
 	st.events[key] = append(recent, s.now)
@@ -156,7 +158,7 @@ func (s *state) Duplicate(key string, ttl time.Duration) (bool, error) {
 	if ok && (until.IsZero() || s.now.Before(until)) {
 		return true, nil
 	}
-	if len(s.noted) >= maxKeys {
+	if len(s.noted) >= s.memory.Max {
 		return false, errFull
 	}
 	s.noted[key] = s.until(ttl)
@@ -171,7 +173,7 @@ func (s *state) Commit(context.Context) error {
 	s.memory.mu.Lock()
 	defer s.memory.mu.Unlock()
 	st := s.memory.store(s.at)
-	if len(st.values)+len(s.values) > 2*maxKeys || len(st.noted)+len(s.noted) > 2*maxKeys {
+	if len(st.values)+len(s.values) > 2*s.memory.Max || len(st.noted)+len(s.noted) > 2*s.memory.Max {
 		return errFull
 	}
 	for key, v := range s.values {
