@@ -52,7 +52,7 @@ func Check(w io.Writer, o CheckOptions) error {
 	}
 	answer.OK = len(answer.Problems) == 0
 	if s != nil {
-		answer.Notes = s.unused()
+		answer.Notes = append(s.warnings(), s.unused()...)
 		if o.Tests {
 			answer.Tests = s.testResults()
 		}
@@ -86,7 +86,7 @@ func printCheck(w io.Writer, answer checkJSON) {
 		fmt.Fprintln(w, p)
 	}
 	for _, n := range answer.Notes {
-		fmt.Fprintln(w, n)
+		fmt.Fprintln(w, "note: "+n)
 	}
 }
 
@@ -106,6 +106,19 @@ func (s *settings) testResults() []testJSON {
 	return list
 }
 
+// warnings tells what is odd about scripts, though they run.
+func (s *settings) warnings() []string {
+	var notes []string
+	for _, name := range slices.Sorted(maps.Keys(s.scripts)) {
+		if program := s.scripts[name].program; program != nil {
+			for _, w := range program.Warnings() {
+				notes = append(notes, w.Error())
+			}
+		}
+	}
+	return notes
+}
+
 // unused tells of scripts that lie beside those of mail.toml and that nothing
 // names, and of tests without a script.
 func (s *settings) unused() []string {
@@ -116,7 +129,7 @@ func (s *settings) unused() []string {
 		dirs[filepath.Dir(f.Path)] = true
 	}
 	for _, sc := range s.scripts {
-		for _, file := range sc.files {
+		for _, file := range sc.files { // what it includes, too
 			used[file] = true
 		}
 	}

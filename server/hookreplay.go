@@ -32,11 +32,20 @@ func HookReplay(ctx context.Context, w io.Writer, o HookReplayOptions) error {
 		return err
 	}
 	options, _ := drySettings(o.Config)
-	if _, err := lua.New(options).Compile(o.Script, source); err != nil {
+	program, err := lua.New(options).Compile(o.Script, source)
+	if err != nil {
 		return err // before anybody is bothered
+	}
+	files := make(map[string]string)
+	for _, name := range program.Includes() {
+		included, err := options.Load(name)
+		if err != nil {
+			return err
+		}
+		files[name] = string(included)
 	}
 	return Upkeep(ctx, w, o.Config, control.UpkeepRequest{
 		Verb: "replay", Accounts: []string{o.Account}, Since: since, Folder: o.Folder,
-		Script: o.Script, Source: string(source), Limit: o.Limit, Apply: o.Apply,
+		Script: o.Script, Source: string(source), Files: files, Limit: o.Limit, Apply: o.Apply,
 	})
 }

@@ -54,6 +54,9 @@ func HookTest(w io.Writer, o HookTestOptions) error {
 	if err != nil {
 		return err
 	}
+	for _, warning := range program.Warnings() {
+		fmt.Fprintf(w, "warning: %v\n", warning)
+	}
 	failed := false
 	for _, stage := range stages {
 		call := world.Call(stage, facts)
@@ -125,11 +128,11 @@ func readScript(name string) ([]byte, error) {
 func drySettings(path string) (lua.Options, *time.Location) {
 	cfg, err := config.Load(path)
 	if err != nil {
-		return lua.Options{}, time.UTC
+		return lua.Options{Load: loadBelow(".")}, time.UTC
 	}
 	s := &settings{Config: cfg}
 	o := s.luaOptions()
-	o.Modules = trial.Offline(o.Modules)
+	o.Modules, o.Load = trial.Offline(o.Modules), loadBelow(".")
 	return o, cfg.Location
 }
 

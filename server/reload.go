@@ -66,6 +66,9 @@ func (s *Server) complete(old, next *settings) (err error) {
 	if next.certs, err = loadCerts(next); err != nil {
 		return err
 	}
+	for _, text := range next.warnings() {
+		s.log.Warn("script.warning", "text", text)
+	}
 	for _, text := range next.certs.Warnings(time.Now()) {
 		s.log.Warn("certs.warning", "text", text)
 	}

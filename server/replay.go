@@ -54,6 +54,13 @@ const maxFailures = 20
 func (u upkeep) replay(ctx context.Context, a address.Address, r control.UpkeepRequest) error {
 	options := u.settings.luaOptions()
 	options.Modules = trial.Offline(options.Modules)
+	options.Load = func(name string) ([]byte, error) {
+		source, ok := r.Files[name]
+		if !ok {
+			return nil, fmt.Errorf("%s did not come with the script", name)
+		}
+		return []byte(source), nil
+	}
 	options.Limits.Hourly = math.MaxInt64 // all mail of years, in one go
 	program, err := lua.New(options).Compile(r.Script, []byte(r.Source))
 	if err != nil {

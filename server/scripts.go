@@ -9,9 +9,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"facteur/plugins/lua"
+	"facteur/scripts"
 	"facteur/server/config"
 	"facteur/server/hook"
 	"facteur/server/trial"
@@ -20,52 +22,89 @@ import (
 // script is a compiled script, with what it was made of.
 type script struct {
 	hook.Hook
-	digest [sha256.Size]byte // of its source
-	tested [sha256.Size]byte // of its tests and what they read, once all went well
-	tests  trial.Report      // how they went
-	files  []string          // to watch beside the script: its tests, and what they read
+	program *lua.Script       // that of Hook
+	tested  [sha256.Size]byte // of its tests, itself and what both read, once all went well
+	tests   trial.Report      // how they went
+	files   []string          // to watch beside the script: its tests, and what they read
 }
 
 // maxTestFile bounds a file of tests, in octets.
 const maxTestFile = 1 << 20
 
-// luaOptions are those of the host of the settings' scripts.
+// newHost returns the host of scripts: that of old, as long as nothing has changed
+// for it.
+func (s *settings) newHost(old *settings) *lua.Host {
+	if old != nil && old.Lua == s.Lua && old.File == s.File {
+		return old.host
+	}
+	o := s.luaOptions()
+	if old != nil {
+		o.After = old.host
+	}
+	return lua.New(o)
+}
+
+// luaOptions are those of a host of the settings' scripts.
 func (s *settings) luaOptions() lua.Options {
-	return lua.Options{Limits: luaLimits(s.Lua)}
+	return lua.Options{Limits: luaLimits(s.Lua), Modules: s.modules, Load: loadBelow(filepath.Dir(s.File))}
+}
+
+// loadBelow reads the files that scripts include, of which the names are relative to a
+// folder as those of scripts are. A file wins over one that ships.
+func loadBelow(dir string) func(name string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		source, err := readBounded(pathBelow(dir, name), maxTestFile)
+		if shipped, ok := scripts.Find(name); ok && errors.Is(err, fs.ErrNotExist) {
+			return shipped.Source, nil
+		}
+		return source, err
+	}
 }
 
 // compile compiles a script and runs its tests, unless old has it already. When
 // the tests fail the script is returned beside the error, for the files to
 // watch.
 func (s *settings) compile(f config.Script, old *settings) (*script, error) {
-	source, err := f.Read()
-	if err != nil {
-		return nil, fmt.Errorf("%s: the script can't be read: %w", f.Name, err)
-	}
-	made := &script{digest: sha256.Sum256(source)}
+	made := new(script)
 	if !f.BuiltIn { // the tests of those are ours to run
 		made.files = []string{trial.TestsOf(f.Path)}
+	}
+	source, err := f.Read()
+	if err != nil {
+		return made, fmt.Errorf("%s: the script can't be read: %w", f.Name, err)
 	}
 	var before *script
 	if old != nil && old.host == s.host {
 		before = old.scripts[f.Name]
 	}
-	if before != nil && before.digest == made.digest {
-		made.Program = before.Program
-	} else if made.Program, err = s.host.Compile(f.Name, source); err != nil {
+	if before != nil && before.program.Unchanged(source) {
+		made.program = before.program
+	} else if made.program, err = s.host.Compile(f.Name, source); err != nil {
 		return made, err
 	}
-	made.Required = f.Required
+	made.Hook = hook.Hook{Program: made.program, Required: f.Required}
+	for _, name := range made.program.Includes() {
+		made.files = append(made.files, pathBelow(filepath.Dir(s.File), name))
+	}
 	if f.BuiltIn {
 		return made, nil
 	}
-	if before != nil && before.Program == made.Program && len(before.files) > 0 {
+	if before != nil && before.program == made.program {
 		if sum, err := digestOf(before.files); err == nil && sum == before.tested {
 			made.tested, made.tests, made.files = before.tested, before.tests, before.files
 			return made, nil
 		}
 	}
 	return made, s.test(f, source, made)
+}
+
+// pathBelow is where a file lies that mail.toml or a script in it names.
+func pathBelow(dir, name string) string {
+	path := filepath.FromSlash(name)
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
 }
 
 // test runs the tests beside a script, if there are any.
@@ -79,7 +118,7 @@ func (s *settings) test(f config.Script, source []byte, made *script) error {
 		return fmt.Errorf("%s: the tests can't be read: %w", trial.TestsOf(f.Name), err)
 	}
 	report, err := trial.Suite{
-		Limits: luaLimits(s.Lua), Modules: s.luaOptions().Modules, Location: s.Location,
+		Host: s.luaOptions(), Location: s.Location,
 		Script: f.Name, Source: source, Path: trial.TestsOf(f.Path), Tests: tests,
 	}.Run(context.Background())
 	made.tests = report

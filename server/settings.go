@@ -21,6 +21,7 @@ import (
 type settings struct {
 	*config.Config
 	directory *directory.Directory
+	modules   []lua.Module
 	host      *lua.Host          // that of the settings before, while the limits are the same
 	scripts   map[string]*script // by their name in mail.toml
 	certs     *certs.Bundle
@@ -45,6 +46,7 @@ func listProblems(err error) problems {
 		list    problems
 		several *config.Errors
 		script  *lua.Error
+		joined  interface{ Unwrap() []error }
 	)
 	switch {
 	case errors.As(err, &list):
@@ -52,6 +54,11 @@ func listProblems(err error) problems {
 	case errors.As(err, &several):
 		for _, p := range several.Problems {
 			list = append(list, control.Problem(p))
+		}
+		return list
+	case errors.As(err, &joined):
+		for _, e := range joined.Unwrap() {
+			list = append(list, listProblems(e)...)
 		}
 		return list
 	case errors.As(err, &script):
@@ -70,10 +77,7 @@ func loadSettings(path string, old *settings) (*settings, error) {
 	}
 	s := &settings{Config: cfg, directory: directory.New(cfg.Directory), scripts: make(map[string]*script), loaded: time.Now()}
 	var wrong problems
-	s.host = lua.New(s.luaOptions())
-	if old != nil && old.Lua == cfg.Lua {
-		s.host = old.host
-	}
+	s.host = s.newHost(old)
 	for _, f := range cfg.ScriptFiles {
 		compiled, err := s.compile(f, old)
 		if compiled != nil {

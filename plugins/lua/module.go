@@ -19,6 +19,9 @@ type Module struct {
 	Name      string          // a Lua name, such as "lists"
 	Functions map[string]Func // name.function(...)
 	Globals   map[string]Func // function(...), without the name: for what is used a lot
+	// Local: it asks nobody outside this program but by the services of the call. So
+	// a dry run uses it, too.
+	Local bool
 	// Virus tells the name of the virus in the message, "" when there is none: it is
 	// asked for m.virus, once in a run. nil: the module knows nothing of viruses.
 	Virus func(*Args) (string, error)

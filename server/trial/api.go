@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -307,17 +308,24 @@ func (t *tester) memory() hook.State {
 	return t.world.KV.Begin(t.suite.Script, box, t.world.Now)
 }
 
+// luaKVGet reads a value as kv.get of a script does: package lua keeps them in JSON.
 func (t *tester) luaKVGet(a *lua.Args) (any, error) {
 	text, ok, err := t.memory().Get(a.String(1))
 	if err != nil || !ok {
 		return nil, err
 	}
-	return text, nil
+	var v any
+	err = json.Unmarshal([]byte(text), &v)
+	return v, err
 }
 
 func (t *tester) luaKVSet(a *lua.Args) (any, error) {
+	text, err := json.Marshal(a.Value(2))
+	if err != nil {
+		return nil, err
+	}
 	state := t.memory()
-	if err := state.Set(a.String(1), a.String(2), time.Duration(a.Int(3, 0))*time.Second); err != nil {
+	if err := state.Set(a.String(1), string(text), 0); err != nil {
 		return nil, err
 	}
 	return nil, state.Commit(a.Context())

@@ -9,8 +9,8 @@ import (
 	"facteur/plugins/lua"
 )
 
-// Offline returns modules of the same names and functions that reach nobody: a
-// call returns nil and a text that says so.
+// Offline returns modules of the same names and functions that reach nobody: unless a
+// module is local, a call returns nil and a text that says so.
 func Offline(modules []lua.Module) []lua.Module {
 	return offline(modules, func(string) (any, bool) { return nil, false })
 }
@@ -34,6 +34,10 @@ func offline(modules []lua.Module, answer func(name string) (any, bool)) []lua.M
 	}
 	var list []lua.Module
 	for _, m := range modules {
+		if m.Local {
+			list = append(list, m)
+			continue
+		}
 		made := lua.Module{Name: m.Name, Functions: make(map[string]lua.Func), Globals: make(map[string]lua.Func)}
 		for name := range m.Functions {
 			made.Functions[name] = mute(m.Name + "." + name)
@@ -49,7 +53,7 @@ func offline(modules []lua.Module, answer func(name string) (any, bool)) []lua.M
 // luaAnswer is answer("module.function", value).
 func (t *tester) luaAnswer(a *lua.Args) (any, error) {
 	name := a.String(1)
-	for _, m := range t.suite.Modules {
+	for _, m := range t.suite.Host.Modules {
 		_, isGlobal := m.Globals[name]
 		function, inModule := strings.CutPrefix(name, m.Name+".")
 		if _, there := m.Functions[function]; isGlobal || inModule && there {

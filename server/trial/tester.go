@@ -36,8 +36,7 @@ const (
 
 // Suite is a script with its tests.
 type Suite struct {
-	Limits   lua.Limits // of the script
-	Modules  []lua.Module
+	Host     lua.Options // of the script; its modules are not reached
 	Location *time.Location
 	Script   string // its name, as in mail.toml
 	Source   []byte
@@ -75,14 +74,16 @@ func (r Report) Failed() []Result {
 // tests, that does not compile.
 func (s Suite) Run(ctx context.Context) (Report, error) {
 	t := &tester{suite: s, report: Report{Name: filepath.ToSlash(TestsOf(s.Script))}}
-	modules := append(t.offline(s.Modules), t.module())
-	program, err := lua.New(lua.Options{Limits: s.Limits, Modules: modules[:len(modules)-1]}).Compile(s.Script, s.Source)
+	options := s.Host
+	options.After, options.Suspended, options.Modules = nil, nil, t.offline(s.Host.Modules)
+	program, err := lua.New(options).Compile(s.Script, s.Source)
 	if err != nil {
 		return t.report, err
 	}
 	t.program = program
-	host := lua.New(lua.Options{Limits: testLimits(s.Limits), Modules: modules, Prelude: prelude})
-	tests, err := host.Compile(t.report.Name, s.Tests)
+	options.Limits = testLimits(options.Limits)
+	options.Modules, options.Prelude = append(options.Modules, t.module()), prelude
+	tests, err := lua.New(options).Compile(t.report.Name, s.Tests)
 	if err != nil {
 		return t.report, err
 	}

@@ -89,6 +89,59 @@ func TestExpectations(t *testing.T) {
 	}
 }
 
+const worldScript = `
+function rcpt(c, m, r)
+  if r.detail == "shop" then return reject(550, "5.1.1", "no more") end
+  local n = kv.incr("seen:" .. r.address, 1)
+  log("seen " .. n)
+end
+function deliver(m, box)
+  log(box.address .. " " .. box.quota.used .. " " .. os.date("%Y-%m-%d %H:%M"))
+  if kv.get("x") then log("x is " .. kv.get("x")) end
+  kv.set("x", m.subject)
+  local a = dns.a("2.0.0.127.zen.example")
+  if a and a[1] then log("listed " .. a[1]) end
+end
+`
+
+// The world is what the test says, and lasts as long as the test.
+func TestWorldOfTests(t *testing.T) {
+	wrong, err := runTests(t, worldScript, `
+function test_memory()
+  expect(run("deliver", message{ subject = "one" })):logged("me@example.org 0")
+  expect(run("deliver", message{ subject = "two" })):logged("x is one")
+  expect(kv.get("x")):equals("two")
+end
+function test_memory_is_new()
+  expect(#run("deliver").log):equals(1)
+end
+function test_recipient()
+  expect(run("rcpt", recipient("alice+shop@example.org"))):reject("no more")
+  expect(run("rcpt", recipient{ address = "bob@example.org" })):nothing():logged("seen 1")
+  expect(run("rcpt", recipient{ address = "bob@example.org" })):logged("seen 2")
+end
+function test_box_and_clock()
+  box{ address = "alice@example.org", quota = { used = 5, max = 10 }, folders = { "Lists" }, contacts = { "bob@example.net" } }
+  clock("2026-12-24 08:00")
+  expect(run("deliver")):logged("alice@example.org 5 2026-12-24 08:00")
+  clock("+2 hours")
+  expect(run("deliver")):logged("alice@example.org 5 2026-12-24 10:00")
+end
+function test_dns()
+  dns{ ["2.0.0.127.zen.example"] = "127.0.0.2" }
+  expect(run("deliver")):logged("listed 127.0.0.2")
+end
+`)
+	if err != nil || len(wrong) != 5 {
+		t.Fatalf("%v, %v", wrong, err)
+	}
+	for name, text := range wrong {
+		if text != "" {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
 // A file of tests that is none is an error of its own.
 func TestBrokenTests(t *testing.T) {
 	for tests, want := range map[string]string{
@@ -114,7 +167,7 @@ func TestPluginsOfTests(t *testing.T) {
 		return nil, nil
 	}}}}
 	report, err := Suite{
-		Script: "s.lua", Modules: modules, Path: "s_test.lua",
+		Script: "s.lua", Host: lua.Options{Modules: modules}, Path: "s_test.lua",
 		Source: []byte(`function data(c, m)
 			local res, why = rspamd.check(m)
 			if res then score(res.score, "RSPAMD") else log(why) end
