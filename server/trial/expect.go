@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/config"
 	"facteur/server/hook"
 )
 
@@ -131,7 +132,7 @@ func wantFiled(r *ran, args []any) string {
 }
 
 func wantGone(r *ran, _ []any) string {
-	if len(r.place().Folders) > 0 {
+	if p := r.place(); len(p.Folders) > 0 || p.Snoozed {
 		return "the message in no folder"
 	}
 	return ""
@@ -353,7 +354,13 @@ func sameWords(a hook.Action, v any) bool {
 	return ok
 }
 
+// seconds is a time as actions take it: a number, or a text such as "2 days".
 func seconds(v any) time.Duration {
+	if text, ok := v.(string); ok {
+		if d, err := config.ParseDuration(text); err == nil {
+			return d
+		}
+	}
 	n, ok := v.(float64)
 	if !ok {
 		return -1

@@ -14,6 +14,7 @@ type Place struct {
 	Create  []string // those that are made when they are not there
 	Added   map[string][]string
 	Removed []string
+	Snoozed bool          // it comes later
 	Others  []hook.Action // what else was asked for, in order
 }
 
@@ -24,7 +25,7 @@ const Inbox = "INBOX"
 // is kept goes: INBOX, or Junk.
 func PlaceOf(actions []hook.Action, keepIn string) Place {
 	p := Place{Added: make(map[string][]string)}
-	keep, explicit := true, false
+	keep, explicit, reject, held := true, false, false, false
 	var flags, keepFlags []string
 	for _, a := range actions {
 		switch a.Kind {
@@ -33,33 +34,45 @@ func PlaceOf(actions []hook.Action, keepIn string) Place {
 			if a.Create {
 				p.Create = append(p.Create, a.Folder)
 			}
-			keep = keep && a.Copy
+			keep, held = keep && a.Copy, true
 		case hook.Keep:
-			explicit = true
+			explicit, held = true, true
 			keepFlags = append(keepFlags, a.Flags...)
 		case hook.Discard:
 			keep = false
 		case hook.Flag:
 			flags = append(flags, a.Flags...)
-			p.Removed = slices.DeleteFunc(p.Removed, func(f string) bool { return containsFlag(a.Flags, f) })
+			p.Removed = without(p.Removed, a.Flags)
 		case hook.Unflag:
 			p.Removed = append(p.Removed, a.Flags...)
-			flags = slices.DeleteFunc(flags, func(f string) bool { return containsFlag(a.Flags, f) })
-		case hook.Redirect, hook.Reject:
-			keep = keep && a.Kind == hook.Redirect && a.Copy
-			p.Others = append(p.Others, a)
+			flags, keepFlags = without(flags, a.Flags), without(keepFlags, a.Flags)
+			for folder := range p.Added {
+				p.Added[folder] = without(p.Added[folder], a.Flags)
+			}
 		case hook.Stop:
 		default:
 			p.Others = append(p.Others, a)
+			switch a.Kind {
+			case hook.Redirect:
+				keep, held = keep && a.Copy, true
+			case hook.Snooze:
+				keep, held, p.Snoozed = false, true, true
+			case hook.Reject:
+				reject = true
+			}
 		}
 	}
-	if keep || explicit {
+	if explicit || keep && (held || !reject) {
 		p.into(keepIn, keepFlags)
 	}
 	for _, folder := range p.Folders {
 		p.into(folder, flags)
 	}
 	return p
+}
+
+func without(flags, gone []string) []string {
+	return slices.DeleteFunc(slices.Clone(flags), func(f string) bool { return containsFlag(gone, f) })
 }
 
 // into adds a folder, or flags in it.
