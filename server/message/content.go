@@ -1,31 +1,45 @@
 package message
 
 import (
-	"errors"
 	"io"
 	"strings"
-
-	gomessage "github.com/emersion/go-message"
+	"sync"
+	"sync/atomic"
 
 	"facteur/server/address"
 	"facteur/server/envelope"
+	"facteur/server/hook"
 )
 
-// The limits within which the text of a message is looked for.
-const (
-	maxDepth   = 20
-	maxParts   = 1000
-	maxScanned = 16 << 20 // octets of the message
-)
+// maxText bounds what is decoded of a message for one question.
+const maxText = 16 << 20
 
-// Content is a message as scripts see it: its header, and its body when asked for.
+// Content is a message as scripts see it (hook.Content): its header, and its body
+// when asked for. What is costly to find is found once; it must not be changed. All
+// methods may be used by several at once. When the body can't be read, it counts as
+// empty.
 type Content struct {
 	*Header
 	body envelope.Body
+
+	entities    func() []entity
+	attachments func() []hook.Attachment
+	urls        func() []string
+	nature      func() hook.Nature
+
+	text, html atomic.Pointer[excerpt] // what was asked for last
+	part       atomic.Pointer[partHeader]
 }
 
 // NewContent returns the Content of a whole message with its header.
-func NewContent(h *Header, b envelope.Body) *Content { return &Content{Header: h, body: b} }
+func NewContent(h *Header, b envelope.Body) *Content {
+	c := &Content{Header: h, body: b}
+	c.entities = sync.OnceValue(c.readEntities)
+	c.attachments = sync.OnceValue(c.readAttachments)
+	c.urls = sync.OnceValue(c.readURLs)
+	c.nature = sync.OnceValue(c.readNature)
+	return c
+}
 
 // ReadContent reads the header of a whole message.
 func ReadContent(b envelope.Body) (*Content, error) {
@@ -39,6 +53,9 @@ func ReadContent(b envelope.Body) (*Content, error) {
 // Body returns the whole message.
 func (c *Content) Body() envelope.Body { return c.body }
 
+// Raw copies the whole message.
+func (c *Content) Raw() io.Reader { return envelope.NewReader(c.body) }
+
 // Addresses returns the addresses in all fields of that name, as far as they can
 // be read.
 func (c *Content) Addresses(name string) []address.Address {
@@ -47,82 +64,61 @@ func (c *Content) Addresses(name string) []address.Address {
 }
 
 // Text returns the text of the message in UTF-8 with LF line ends, at most limit
-// octets: the first text/plain part, or the first text/html part without its
-// markup. Attachments and enclosed messages are not looked into. "" when there is
-// no text, or none within 16 MiB, 1,000 parts and 20 levels.
+// octets: the first text/plain part that is not empty, or the first text/html part
+// without its markup. Attachments and enclosed messages are not looked into.
 func (c *Content) Text(limit int) string {
+	return cached(&c.text, limit, func(limit int) string {
+		var markup *Part
+		for _, e := range c.entities() {
+			switch {
+			case !e.shown():
+			case e.Subtype == "plain":
+				if text := readText(e.textReader(c.body), limit); text != "" {
+					return text
+				}
+			case e.Subtype == "html" && markup == nil:
+				markup = e.Part
+			}
+		}
+		if markup == nil {
+			return ""
+		}
+		return htmlText(markup.textReader(c.body), limit)
+	})
+}
+
+// HTML returns the first text/html part in UTF-8 with LF line ends, at most limit
+// octets; attachments and enclosed messages are not looked into.
+func (c *Content) HTML(limit int) string {
+	return cached(&c.html, limit, func(limit int) string {
+		for _, e := range c.entities() {
+			if e.shown() && e.Subtype == "html" {
+				return readText(e.textReader(c.body), limit)
+			}
+		}
+		return ""
+	})
+}
+
+// excerpt is the beginning of a text.
+type excerpt struct {
+	limit int
+	text  string
+}
+
+// cached returns at most limit octets of what read gives, and remembers it. Scripts ask
+// more than once, mostly for the same.
+func cached(last *atomic.Pointer[excerpt], limit int, read func(limit int) string) string {
 	if limit <= 0 {
 		return ""
 	}
-	limit = min(limit, maxScanned)
-	rest := c.body.Size() - c.Size()
-	body := io.NewSectionReader(c.body, c.Size(), min(rest, maxScanned))
-	var header gomessage.Header
-	for _, name := range []string{"Content-Type", "Content-Transfer-Encoding", "Content-Disposition"} {
-		if v := c.first(name); v != "" {
-			header.Set(name, v)
-		}
+	limit = min(limit, maxText)
+	if e := last.Load(); e != nil && (limit <= e.limit || len(e.text) < e.limit-utf8Max) {
+		return clip(e.text, limit)
 	}
-	w := textWalk{limit: limit}
-	entity, err := gomessage.New(header, body)
-	if usable(err) {
-		w.entity(entity, 0)
-	}
-	if w.plain == "" {
-		return w.html
-	}
-	return w.plain
-}
-
-// usable tells whether go-message returned an entity: it does for unknown
-// charsets and encodings too.
-func usable(err error) bool {
-	return err == nil || gomessage.IsUnknownCharset(err) || gomessage.IsUnknownEncoding(err)
-}
-
-// errFound ends a walk.
-var errFound = errors.New("found")
-
-// textWalk looks for the text of a message.
-type textWalk struct {
-	limit       int
-	parts       int
-	plain, html string
-}
-
-func (w *textWalk) entity(e *gomessage.Entity, depth int) error {
-	if w.parts++; w.parts > maxParts || depth > maxDepth {
-		return errFound
-	}
-	if parts := e.MultipartReader(); parts != nil {
-		return w.multipart(parts, depth)
-	}
-	if disposition, _, _ := e.Header.ContentDisposition(); disposition == "attachment" {
-		return nil
-	}
-	mediaType, _, err := e.Header.ContentType()
-	switch {
-	case mediaType == "text/plain" || mediaType == "" || err != nil: // RFC 2045 5.2
-		w.plain = readText(e.Body, w.limit)
-		if w.plain != "" {
-			return errFound
-		}
-	case mediaType == "text/html" && w.html == "":
-		w.html = htmlText(e.Body, w.limit)
-	}
-	return nil
-}
-
-func (w *textWalk) multipart(parts gomessage.MultipartReader, depth int) error {
-	for {
-		part, err := parts.NextPart()
-		if !usable(err) {
-			return nil // the end, or malformed: what was found is what there is
-		}
-		if err := w.entity(part, depth+1); err != nil {
-			return err
-		}
-	}
+	e := &excerpt{limit, read(limit)}
+	last.Store(e)
+	return e.text
 }
 
 // readText reads at most limit octets of text; an error ends it.

@@ -66,7 +66,7 @@ func TestText(t *testing.T) {
 		{"attachment alone", "Content-Type: text/plain\nContent-Disposition: attachment\n\nx\n", ""},
 		{"other type", "Content-Type: image/png\n\nx\n", ""},
 		{"no end of multipart", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello", "hello"},
-		{"no boundary", "Content-Type: multipart/mixed\n\n--b\n\nhello", ""},
+		{"no boundary", "Content-Type: multipart/mixed\n\n--b\n\nhello", "--b\n\nhello"}, // RFC 2045 5.2
 		{"enclosed message", "Content-Type: message/rfc822\n\nSubject: y\n\nx\n", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -11,13 +11,18 @@
 // encoded is never looked into for parts, and signatures and encryption mean nothing
 // here.
 //
+// For scripts Content finds what they ask about a message: its text, parts, attachments
+// with the names in archives (zip, tar, gzip), web addresses, and what kind of message it
+// is (RFC 2369, RFC 2919, RFC 3156, RFC 3834, RFC 6522, RFC 8551). Other archives are
+// told from files, but not looked into.
+//
 // Reading is lenient, for mail is what it is, and bounded: what goes over a limit
 // is a fault.Fault. Only Edit changes a message: whole fields of its header, and not an
 // octet of the rest; else what is added to one goes in front of it.
 //
-// A Header, a Content and a Part are not changed once made and may be used by several
-// at once. There is no lock and no goroutine here; buffers that are not in use wait in
-// a sync.Pool.
+// A Header and a Part are not changed once made, a Content finds each thing once; all may
+// be used by several at once. There is no goroutine here; buffers that are not in use wait
+// in a sync.Pool.
 package message
 
 import (

@@ -1,6 +1,8 @@
 package message
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"strings"
 
@@ -112,5 +114,40 @@ func (t *textWriter) text(s string) {
 		}
 		t.space()
 		s = strings.TrimLeft(s[i:], " \t\r\n\f")
+	}
+}
+
+// maxWordToken bounds one tag or run of text of HTML that is read as a whole.
+const maxWordToken = 256 << 10
+
+// eachTokenizer calls run with a tokenizer of the HTML that r gives, until it has ended or
+// run returns false. A tag that is too long is left out: run is called again for what is
+// behind it.
+func eachTokenizer(r io.Reader, run func(*html.Tokenizer) bool) {
+	for {
+		z := html.NewTokenizer(r)
+		z.SetMaxBuf(maxWordToken)
+		if !run(z) || !errors.Is(z.Err(), html.ErrBufferExceeded) {
+			return
+		}
+		inTag := len(z.Raw()) > 0
+		r = io.MultiReader(bytes.NewReader(bytes.Clone(z.Buffered())), r)
+		if inTag {
+			r = behindTag(r)
+		}
+	}
+}
+
+// behindTag returns r behind the next ">".
+func behindTag(r io.Reader) io.Reader {
+	block := make([]byte, readBlock)
+	for {
+		n, err := r.Read(block)
+		if i := bytes.IndexByte(block[:n], '>'); i >= 0 {
+			return io.MultiReader(bytes.NewReader(block[i+1:n]), r)
+		}
+		if err != nil {
+			return bytes.NewReader(nil)
+		}
 	}
 }

@@ -203,12 +203,7 @@ func (w *wordWriter) part(p *Part, header bool) {
 
 // body adds the text of a leaf.
 func (w *wordWriter) body(p *Part) {
-	r, _ := p.Decoded(w.src)
-	if !isUnicode(p.Charset) {
-		if converted, err := charsetReader(p.Charset, r); err == nil {
-			r = converted
-		}
-	}
+	r := p.textReader(w.src)
 	if p.Subtype == "html" {
 		w.html(r)
 		return
@@ -231,25 +226,13 @@ func (w *wordWriter) stream(r io.Reader) {
 	}
 }
 
-// maxWordToken bounds one tag or run of text of HTML.
-const maxWordToken = 256 << 10
-
 // html adds the text of HTML. A tag that is too long is left out.
 func (w *wordWriter) html(r io.Reader) {
 	t := textWriter{limit: 2 * maxWordToken}
-	for !w.failed() {
-		z := html.NewTokenizer(r)
-		z.SetMaxBuf(maxWordToken)
+	eachTokenizer(r, func(z *html.Tokenizer) bool {
 		w.tokens(z, &t)
-		if !errors.Is(z.Err(), html.ErrBufferExceeded) {
-			break
-		}
-		inTag := len(z.Raw()) > 0
-		r = io.MultiReader(bytes.NewReader(bytes.Clone(z.Buffered())), r)
-		if inTag {
-			r = behindTag(r)
-		}
-	}
+		return !w.failed()
+	})
 	w.text(t.out)
 }
 
@@ -259,20 +242,6 @@ func (w *wordWriter) tokens(z *html.Tokenizer, t *textWriter) {
 		if n := len(t.out) - 1; n >= readBlock { // the last octet tells whether white space is there
 			w.text(t.out[:n])
 			t.out = append(t.out[:0], t.out[n])
-		}
-	}
-}
-
-// behindTag returns r behind the next ">".
-func behindTag(r io.Reader) io.Reader {
-	block := make([]byte, readBlock)
-	for {
-		n, err := r.Read(block)
-		if i := bytes.IndexByte(block[:n], '>'); i >= 0 {
-			return io.MultiReader(bytes.NewReader(block[i+1:n]), r)
-		}
-		if err != nil {
-			return bytes.NewReader(nil)
 		}
 	}
 }
