@@ -64,6 +64,8 @@ func (a *assembler) assemble() {
 		Account: or(root, time.Duration(defaultAccount), "retention", "account"),
 	}
 	c.Lua = a.lua()
+	c.Plugins = a.plugins()
+	c.Hosts = all[string](a.root, "lua", "http")
 	c.Trusted = all[netip.Prefix](root, "trust", "networks")
 	c.Relay = a.relay()
 	c.Sealers = all[address.Domain](root, "trust", "arc")

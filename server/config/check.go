@@ -71,6 +71,10 @@ func (c *checker) later(at int, what string) {
 
 // value reads a value; label is the key that it belongs to.
 func (c *checker) value(n *node, f *form, label string) {
+	if f.free {
+		n.value = freeValue(n)
+		return
+	}
 	if f.of != nil {
 		switch {
 		case n.kind == list:

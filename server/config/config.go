@@ -47,6 +47,8 @@ type Config struct {
 	Limits     Limits
 	Retention  Retention
 	Lua        Lua
+	Plugins    []Plugin         // Go plugins that are on
+	Hosts      []string         // that http.request may reach, with or without a port
 	Trusted    []netip.Prefix   // never slowed or blocked
 	Sealers    []address.Domain // whose word counts on mail that they passed on (ARC)
 	Relay      Relay
@@ -134,6 +136,14 @@ type Lua struct {
 	Actions      int           // of one run
 	Redirects    int           // of one run
 	ScriptSize   int64         // octets
+}
+
+// Plugin is a table of [plugins]. What its keys mean, and which there are, is for the
+// plugin to say.
+type Plugin struct {
+	Name   string
+	Values map[string]any     // string, int64, float64, bool, or []any of these
+	Places map[string]Problem // of each key, and of the table (""): File, Line and Col
 }
 
 // Files returns the files that the Config was made of: mail.toml, scripts,

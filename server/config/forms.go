@@ -31,6 +31,8 @@ type form struct {
 	// single is set.
 	of     *form
 	single bool
+	// free: any simple value, or a list of such.
+	free bool
 }
 
 // hinted is an error with advice.
@@ -64,6 +66,37 @@ func oneOf(words ...string) *form {
 
 // anyForm is of keys that are not supported yet.
 var anyForm = &form{is: "a value", kind: text}
+
+// freeForm is of values whose form a plugin knows.
+var freeForm = &form{is: "a value", kind: text, free: true}
+
+// hostForm is a host that scripts may reach, with or without a port.
+var hostForm = texts(`a host such as "chat.example.net" or "127.0.0.1:8080"`, func(s, _ string) (any, error) {
+	host, port := s, ""
+	if strings.Contains(s, "/") {
+		return nil, hinted{fmt.Sprintf("%q is not a host", s), "write the name alone, without https:// and path"}
+	}
+	if strings.HasPrefix(s, "[") || strings.Count(s, ":") == 1 {
+		var err error
+		if host, port, err = net.SplitHostPort(s); err != nil {
+			return nil, hinted{fmt.Sprintf("%q is not a host", s), `write "chat.example.net" or "chat.example.net:8443"`}
+		}
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		d, err := address.ParseDomain(host)
+		if err != nil || strings.HasPrefix(string(d), "[") {
+			return nil, hinted{fmt.Sprintf("%q is not a host", s), `write "chat.example.net" or "chat.example.net:8443"`}
+		}
+		host = string(d)
+	}
+	if port == "" {
+		return host, nil
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return nil, fmt.Errorf("%q is not a port", port)
+	}
+	return net.JoinHostPort(host, port), nil
+})
 
 var flagForm = &form{is: "true or false", kind: boolean, read: func(n *node, _ string) (any, error) {
 	return n.text == "true", nil

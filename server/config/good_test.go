@@ -66,6 +66,16 @@ func TestEverything(t *testing.T) {
 			Instructions: 1_000_000, CPUSMTP: 500 * time.Millisecond, CPUDeliver: time.Minute, Memory: 64 << 20,
 			Actions: 16, Redirects: 0, ScriptSize: 1_000_000,
 		},
+		Hosts: []string{"chat.example.net", "127.0.0.1:8080", "[::1]:80", "::1"},
+		Plugins: []Plugin{
+			{
+				Name: "rspamd",
+				Values: map[string]any{
+					"url": "http://127.0.0.1:11334", "learn": true, "tries": int64(1000), "factor": 0.5, "headers": []any{"X-A", "X-B"},
+				},
+			},
+			{Name: "clamav", Values: map[string]any{}},
+		},
 		Trusted:    []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("10.0.0.7/32")},
 		Sealers:    []address.Domain{"example.net", "xn--bcher-kva.example"},
 		DNSServers: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")},
@@ -108,6 +118,12 @@ func TestEverything(t *testing.T) {
 				Owners: to("alice@example.org"), Members: to("bob@other.example"), Readers: to("example0001"),
 			}},
 		},
+	}
+	for i, p := range got.Plugins {
+		if place := p.Places[""]; place.Line == 0 || place.File == "" || len(p.Places) != len(p.Values)+1 {
+			t.Errorf("%s: places %v", p.Name, p.Places)
+		}
+		got.Plugins[i].Places = nil
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)

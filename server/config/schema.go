@@ -72,9 +72,9 @@ func rules() []rule {
 		{"lua.actions", numberBetween(1, 1000), now},
 		{"lua.redirects", numberBetween(0, 100), now},
 		{"lua.script_size", sizeBetween(1000, 10_000_000), now},
-		{"lua.http", anyForm, later},
+		{"lua.http", listOf(hostForm), now},
 
-		{"plugins.<table>", anyForm, later},
+		{"plugins.<name>.<name>", freeForm, now},
 		{"trust.networks", listOf(networkForm), now},
 		{"trust.arc", listOf(domainForm), now},
 		{"retention.deleted", retentionFrom(0), now},
