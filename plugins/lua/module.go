@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -25,6 +26,9 @@ type Module struct {
 	// Virus tells the name of the virus in the message, "" when there is none: it is
 	// asked for m.virus, once in a run. nil: the module knows nothing of viruses.
 	Virus func(*Args) (string, error)
+	// Learn is told of messages that a script says are "spam" or "ham". nil: the module
+	// does not learn.
+	Learn func(ctx context.Context, kind string, message io.Reader) error
 }
 
 // Func is a function of a Module. It may be called by several goroutines at once,

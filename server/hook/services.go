@@ -13,6 +13,8 @@ type Services struct {
 	KV     KV
 	DNS    DNS
 	Metric func(script, name string, by float64)
+	// Outside: modules may reach other programs and hosts. Not in a dry run.
+	Outside bool
 }
 
 // KV is the memory of scripts.
