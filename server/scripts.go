@@ -31,17 +31,22 @@ type script struct {
 // maxTestFile bounds a file of tests, in octets.
 const maxTestFile = 1 << 20
 
-// newHost returns the host of scripts: that of old, as long as nothing has changed
-// for it.
-func (s *settings) newHost(old *settings) *lua.Host {
-	if old != nil && old.Lua == s.Lua && old.File == s.File {
-		return old.host
+// openHost opens the plugins and the host of scripts: those of old, as long as nothing
+// has changed for them.
+func (s *settings) openHost(old *settings) (err error) {
+	if old != nil && old.Lua == s.Lua && samePlugins(old.Config, s.Config) {
+		s.host, s.modules = old.host, old.modules
+		return nil
+	}
+	if s.modules, err = openPlugins(s.Config); err != nil {
+		return err
 	}
 	o := s.luaOptions()
 	if old != nil {
 		o.After = old.host
 	}
-	return lua.New(o)
+	s.host = lua.New(o)
+	return nil
 }
 
 // luaOptions are those of a host of the settings' scripts.

@@ -21,8 +21,8 @@ import (
 type settings struct {
 	*config.Config
 	directory *directory.Directory
-	modules   []lua.Module
-	host      *lua.Host          // that of the settings before, while the limits are the same
+	host      *lua.Host          // that of the settings before, while limits and plugins are the same
+	modules   []lua.Module       // of the plugins that are on
 	scripts   map[string]*script // by their name in mail.toml
 	certs     *certs.Bundle
 	smarthost *relay.Smarthost // nil: none
@@ -77,7 +77,9 @@ func loadSettings(path string, old *settings) (*settings, error) {
 	}
 	s := &settings{Config: cfg, directory: directory.New(cfg.Directory), scripts: make(map[string]*script), loaded: time.Now()}
 	var wrong problems
-	s.host = s.newHost(old)
+	if err := s.openHost(old); err != nil {
+		return nil, err
+	}
 	for _, f := range cfg.ScriptFiles {
 		compiled, err := s.compile(f, old)
 		if compiled != nil {
