@@ -1,0 +1,31 @@
+-- Marks the first mail of somebody new, and warns when a newcomer bears the name of
+-- somebody who is known: a frequent trick ("Alice Martin" <boss@freemail.example>).
+--
+-- A script of an account, a domain or the server: scripts = ["scripts/newcomers.lua"].
+
+local TAG = "$Newcomer"
+local WARNING = "[name of a known person] "
+
+-- The name before the address: '"Alice Martin" <a@b>' is "alice martin".
+local function display(m)
+  local name = m:header("From"):match('^%s*"?([^"<]-)"?%s*<') or ""
+  return name:lower():gsub("%s+", " ")
+end
+
+function deliver(m, box)
+  local author = m:addresses("From")[1]
+  if not author or m.is.list or m.is.auto then
+    return
+  end
+  local name = display(m)
+  if m.is.first_time and not m.is.from_local then
+    box:flag(TAG)
+    local known = name ~= "" and kv.get("name " .. name)
+    if known and known ~= author:lower() then
+      box:subject_prefix(WARNING)
+      box:add_header("X-Newcomer", "the name is that of " .. known)
+    end
+  elseif name ~= "" and m.is.from_contact then
+    kv.set("name " .. name, author:lower(), { ttl = "365 days" })
+  end
+end

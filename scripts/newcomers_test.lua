@@ -1,0 +1,21 @@
+local boss = 'Alice Martin <alice@example.net>'
+
+function test_first_mail_is_tagged()
+  expect(run("deliver", message { from = "new@example.net" })):flag("$Newcomer"):count(1)
+end
+
+function test_known_people_are_not()
+  box { contacts = { ["alice@example.net"] = { received = "2026-01-01" } } }
+  expect(run("deliver", message { from = boss })):nothing()
+end
+
+function test_a_newcomer_with_a_known_name()
+  box { contacts = { ["alice@example.net"] = { received = "2026-01-01", written = "2026-01-02" } } }
+  expect(run("deliver", message { from = boss })):nothing()
+  local out = run("deliver", message { from = '"alice  MARTIN" <boss@freemail.example>' })
+  expect(out):flag("$Newcomer"):subject_prefix("[name of a known person]"):add_header("X-Newcomer", "alice@example.net")
+end
+
+function test_lists_are_left_alone()
+  expect(run("deliver", message { from = "new@example.net", headers = { ["List-Id"] = "<x.example>" } })):nothing()
+end

@@ -1,0 +1,130 @@
+-- Spam: adds up points for what is known about a message, files what has many into
+-- Junk, and refuses what has very many. Mail from people whom one has written to is
+-- never filed as junk.
+--
+-- A script of the server: scripts = ["scripts/spam.lua"] at the top of mail.toml.
+
+-- The thresholds.
+local JUNK = 5
+local REFUSE = 12
+
+-- Lists of bad senders to ask, such as "zen.spamhaus.org". Read their terms first: most
+-- want you to have a name server of your own.
+local BLOCKLISTS = {}
+
+-- The points. A rule with 0 points is off.
+local POINTS = {
+  SPF_FAIL = 2, SPF_SOFTFAIL = 1,
+  DKIM_FAIL = 0.5,
+  DMARC_FAIL = 3,
+  NO_AUTH = 1,               -- neither SPF nor DKIM say who it is from
+  NO_RDNS = 1.5,             -- the sending server has no name
+  BLOCKLISTED = 4,
+  NO_MESSAGE_ID = 1, NO_DATE = 1.5, ODD_DATE = 1.5,
+  MANY_FROM = 2,             -- more than one author
+  NAME_IS_ADDRESS = 3,       -- "bank@example.net" <thief@example.com>
+  REPLY_ELSEWHERE = 1,       -- answers go to another domain
+  UNDISCLOSED = 1,           -- the reader is in neither To nor Cc, and it is no list
+  SHOUTING = 1,              -- a subject in capitals
+  URL_IP = 2.5, URL_IDN = 1, -- links to a bare address, or to a name in other letters
+  ENCRYPTED_ARCHIVE = 2.5,   -- a password keeps scanners out
+  VIRUS = 12,
+  LIST = -1,                 -- a mailing list that signs what it sends
+  TRUSTED = -2,              -- its author's own domain stands for it
+}
+
+local total
+
+local function hit(rule, why)
+  local points = POINTS[rule]
+  if points ~= 0 then
+    total = total + points
+    score(points, rule, why)
+  end
+end
+
+local function domain(address)
+  return address:lower():match("@(.+)$") or ""
+end
+
+-- Who it is from.
+local function sender(c, m)
+  local auth = m.auth
+  if auth.spf == "fail" then hit("SPF_FAIL", c.ip) end
+  if auth.spf == "softfail" then hit("SPF_SOFTFAIL", c.ip) end
+  if auth.dkim == "fail" then hit("DKIM_FAIL") end
+  if auth.dmarc == "fail" then hit("DMARC_FAIL") end
+  if auth.dmarc == "pass" then hit("TRUSTED") end
+  if auth.spf ~= "pass" and auth.dkim ~= "pass" then hit("NO_AUTH") end
+  if c.rdns == "" and c.ip ~= "" then hit("NO_RDNS", c.ip) end
+  for _, zone in ipairs(BLOCKLISTS) do
+    if dnsbl(zone, c.ip) then
+      hit("BLOCKLISTED", zone)
+    end
+  end
+end
+
+-- What programs that write honest mail get right.
+local function header(m)
+  if m:header("Message-ID") == "" then hit("NO_MESSAGE_ID") end
+  if not m.date then
+    hit("NO_DATE")
+  elseif math.abs(now() - m.date) > 7 * 24 * 3600 then
+    hit("ODD_DATE", m:header("Date"))
+  end
+  local authors = m:addresses("From")
+  if #authors > 1 then hit("MANY_FROM") end
+  local author = authors[1] or ""
+  local claimed = m:header("From"):match('^"?[^<]-([%w._-]+@[%w.-]+)[^<]*<')
+  if claimed and domain(claimed) ~= domain(author) then
+    hit("NAME_IS_ADDRESS", claimed)
+  end
+  local reply = m:addresses("Reply-To")[1]
+  if reply and not m.is.list and domain(reply) ~= domain(author) then
+    hit("REPLY_ELSEWHERE", reply)
+  end
+  local subject = m.subject
+  if #subject > 10 and subject:find("%u%u%u%u") and subject == subject:upper() then hit("SHOUTING") end
+  if m.is.list then
+    if m.auth.dkim == "pass" then hit("LIST") end
+  elseif #m:addresses("To") + #m:addresses("Cc") == 0 then
+    hit("UNDISCLOSED")
+  end
+end
+
+-- What is in it.
+local function content(m)
+  for _, url in ipairs(m:urls()) do
+    local host = url:match("^https?://([^/:?#]+)") or ""
+    if host:find("^%d+%.%d+%.%d+%.%d+$") then
+      hit("URL_IP", host)
+      break
+    elseif host:find("xn--", 1, true) then
+      hit("URL_IDN", host)
+      break
+    end
+  end
+  for _, file in ipairs(m:attachments()) do
+    if file.encrypted then
+      hit("ENCRYPTED_ARCHIVE", file.name)
+      break
+    end
+  end
+  if m.virus ~= "" then hit("VIRUS", m.virus) end
+end
+
+function data(c, m)
+  total = m.spam.score
+  sender(c, m)
+  header(m)
+  content(m)
+  if total >= REFUSE then
+    return reject(550, "5.7.1", "This message looks like spam")
+  end
+end
+
+function deliver(m, box)
+  if m.spam.score >= JUNK and not m.is.from_contact then
+    box:fileinto("Junk", { create = true })
+  end
+end

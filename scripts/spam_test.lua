@@ -1,0 +1,66 @@
+local good = {
+  auth = { spf = "pass", dkim = "pass", dmarc = "pass" },
+  subject = "Minutes of the meeting", text = "They are at https://example.net/minutes",
+}
+
+local function mail(changes)
+  local m = {}
+  for key, value in pairs(good) do m[key] = value end
+  for key, value in pairs(changes or {}) do m[key] = value end
+  return message(m)
+end
+
+function test_good_mail()
+  expect(run("data", mail())):total(-2):no("reject")
+end
+
+function test_forged()
+  local out = run("data", mail { auth = { spf = "fail", dkim = "fail", dmarc = "fail" } })
+  expect(out):score(2, "SPF_FAIL"):score(0.5, "DKIM_FAIL"):score(3, "DMARC_FAIL"):score("NO_AUTH"):no("reject")
+end
+
+function test_no_name()
+  expect(run("data", mail(), client { rdns = "" })):score("NO_RDNS")
+end
+
+function test_names_that_are_addresses()
+  expect(run("data", mail { from = '"service@bank.example" <x@thief.example>' })):score("NAME_IS_ADDRESS")
+  expect(run("data", mail { from = '"bob@example.net" <bob@example.net>' })):no("reject"):total(-2)
+end
+
+function test_replies_elsewhere()
+  expect(run("data", mail { headers = { ["Reply-To"] = "prize@elsewhere.example" } })):score("REPLY_ELSEWHERE")
+end
+
+function test_links()
+  expect(run("data", mail { text = "Look: http://192.0.2.99/login" })):score("URL_IP")
+  expect(run("data", mail { text = "Look: https://xn--pypal-4ve.example/" })):score("URL_IDN")
+end
+
+function test_shouting()
+  expect(run("data", mail { subject = "YOU HAVE WON A PRIZE" })):score("SHOUTING")
+end
+
+function test_old_and_odd_dates()
+  clock("2026-12-24 09:00")
+  expect(run("data", mail { date = "2020-01-01 10:00" })):score("ODD_DATE")
+end
+
+function test_viruses_are_refused()
+  expect(run("data", mail { virus = "Eicar", auth = { spf = "none" } })):score(12, "VIRUS"):reject(550, "5.7.1")
+end
+
+function test_lists_gain()
+  local out = run("data", mail { headers = { ["List-Id"] = "<board.example.net>" } })
+  expect(out):score(-1, "LIST"):no("reject")
+end
+
+function test_junk()
+  expect(run("deliver", mail { spam = { score = 5 } })):fileinto("Junk", { create = true })
+  expect(run("deliver", mail { spam = { score = 4.9 } })):nothing()
+end
+
+function test_contacts_are_never_junk()
+  box { contacts = { ["bob@example.net"] = { written = "2026-01-01" } } }
+  expect(run("deliver", mail { from = "bob@example.net", spam = { score = 9 } })):nothing()
+end
