@@ -34,6 +34,6 @@ end
 
 function auth(c, a)
   if rate("login " .. a.account, LOGINS, HOUR) then
-    return reject("more than " .. LOGINS .. " logins in an hour")
+    return reject(535, "5.7.0", "more than " .. LOGINS .. " logins in an hour")
   end
 end

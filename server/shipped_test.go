@@ -49,14 +49,19 @@ func TestExampleScripts(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		runSuite(t, trial.Suite{Script: file, Source: source, Path: trial.TestsOf(file), Tests: tests, Modules: modules})
+		runSuite(t, trial.Suite{Script: file, Source: source, Path: trial.TestsOf(file), Tests: tests, Host: lua.Options{Modules: modules}})
 	}
 }
 
 func runSuite(t *testing.T, s trial.Suite) {
 	t.Helper()
-	if s.Modules == nil {
-		s.Modules = []lua.Module{}
+	compiled, err := lua.New(s.Host).Compile(s.Script, s.Source)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	for _, w := range compiled.Warnings() {
+		t.Error(w)
 	}
 	report, err := s.Run(t.Context())
 	if err != nil {
