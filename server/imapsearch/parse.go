@@ -155,6 +155,7 @@ func (p *parser) textKey(word string) key {
 		if len(k.text) == 0 { // every text holds it
 			return key{op: opAll}
 		}
+		p.uses.texts = true
 		return k
 	}
 	d.Fail("%s is no search key", clip(word))

@@ -15,7 +15,7 @@ type Program struct {
 
 // uses tells which keys a Program holds, wherever they stand.
 type uses struct {
-	modSeq, numbers, saved bool
+	modSeq, numbers, saved, texts bool
 }
 
 // ModSeq tells whether MODSEQ is among the keys: then the answer has a MODSEQ as
