@@ -55,6 +55,7 @@ type Line struct {
 type Outcome struct {
 	Actions      []Action
 	Destinations []string // at Resolve: what the function returned
+	Virus        string   // its name, when a plugin found one in this run
 	Trace        []Line
 	Elapsed      time.Duration // less the time inside calls of ours
 	// State is the memory that the run used, neither committed nor cancelled; nil: none.

@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -45,6 +46,7 @@ type Result struct {
 	// Discard: a script said so (at the live stages).
 	Discard bool
 	Spam    Spam
+	Virus   string // what a plugin found, now or at an earlier stage
 
 	states []State
 }
@@ -58,14 +60,14 @@ func Run(ctx context.Context, hooks []Hook, call Call) Result {
 	if call.Message != nil {
 		message := *call.Message // its Spam changes
 		call.Message = &message
-		res.Spam = message.Spam
+		res.Spam, res.Virus = message.Spam, message.Virus
 	}
 	for _, h := range hooks {
 		if !h.Program.Handles(call.Stage) {
 			continue
 		}
 		if call.Message != nil {
-			call.Message.Spam = res.Spam
+			call.Message.Spam, call.Message.Virus = res.Spam, res.Virus
 		}
 		out := h.Program.Run(ctx, call)
 		res.Trace = append(res.Trace, out.Trace...)
@@ -91,6 +93,7 @@ func Run(ctx context.Context, hooks []Hook, call Call) Result {
 // take adds what one script came to; it tells whether that ends the stage.
 func (res *Result) take(stage Stage, out Outcome) (end bool) {
 	res.Actions = append(res.Actions, out.Actions...)
+	res.Virus = cmp.Or(out.Virus, res.Virus)
 	for _, a := range out.Actions {
 		switch a.Kind {
 		case Reject, Tempfail:

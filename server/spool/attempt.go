@@ -86,7 +86,10 @@ func (o outcome) of(n int) Result {
 // newItem makes the Item for some recipients.
 func newItem(id string, r *record, places []int, b envelope.Body) Item {
 	first := &r.Recipients[places[0]]
-	item := Item{ID: id, Envelope: r.envelope(), Local: first.Local, Domain: address.Address(first.Address).Domain, Body: b}
+	item := Item{
+		ID: id, Envelope: r.envelope(), Local: first.Local, Domain: address.Address(first.Address).Domain, Body: b,
+		Via: first.Via, Spam: r.spam(), Virus: r.Virus,
+	}
 	for _, i := range places {
 		to := r.Recipients[i].recipient()
 		item.Recipients = append(item.Recipients, to)

@@ -19,6 +19,8 @@ type Summary struct {
 	Size       int64           // of the message, in octets
 	Sender     address.Address // zero: the null reverse-path
 	Hold       string          // why it is held, "" when it is not
+	Quarantine bool            // a script held it, to be looked at
+	Told       bool            // its recipients were told that it is in quarantine
 	NotBefore  time.Time       // when its sender, or who released it, let it go; zero: at once
 	Expires    time.Time       // when it is given up, unless it is held
 	Recipients []Status
@@ -61,6 +63,7 @@ type Status struct {
 type Detail struct {
 	Summary
 	Envelope envelope.Envelope // without recipients
+	From     string            // of the header
 	Subject  string
 	Running  bool // an attempt is under way
 }
@@ -159,7 +162,7 @@ func (s *Spool) Show(id string) (Detail, error) {
 	d := Detail{Summary: s.summary(id, r), Envelope: r.envelope()}
 	if b, err := s.store.open(id, r); err == nil {
 		if h, err := message.ReadHeader(b); err == nil {
-			d.Subject = h.Subject()
+			d.From, d.Subject = strings.Join(h.Values("From"), ", "), h.Subject()
 		}
 		b.Close()
 	}
@@ -180,6 +183,7 @@ func (s *Spool) summary(id string, r *record) Summary {
 func (r *record) summary(id string, now time.Time) Summary {
 	sum := Summary{
 		ID: id, Received: r.Received, Size: r.Size, Sender: address.Address(r.Sender.ReversePath), Hold: r.Hold, NotBefore: r.NotBefore,
+		Quarantine: r.Quarantine, Told: r.Told,
 	}
 	for i := range r.Recipients {
 		sum.Recipients = append(sum.Recipients, r.status(i, now))

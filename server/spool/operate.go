@@ -101,7 +101,7 @@ func (s *Spool) Release(id string) error {
 		if !waited {
 			return
 		}
-		r.Hold = ""
+		r.Hold, r.Quarantine = "", false
 		if !held || now.After(r.NotBefore) {
 			r.NotBefore = now // what takes long counts from here
 		}
@@ -126,6 +126,11 @@ func (s *Spool) Release(id string) error {
 // left. Nobody is told. It returns what was dropped. An attempt that is under way goes
 // on. It is fault.NotFound when there is no such entry.
 func (s *Spool) Drop(id string, to Match) (Summary, error) {
+	return s.drop(id, to, func(*record) bool { return true })
+}
+
+// drop is Drop for an entry of which may holds; for another one it does nothing.
+func (s *Spool) drop(id string, to Match, may func(*record) bool) (Summary, error) {
 	it, err := s.find(id)
 	if err != nil {
 		return Summary{}, err
@@ -135,6 +140,9 @@ func (s *Spool) Drop(id string, to Match) (Summary, error) {
 	r, err := s.currentLocked(it)
 	if err != nil {
 		return Summary{}, gone(id, err)
+	}
+	if !may(r) {
+		return Summary{}, notFound(id)
 	}
 	sum := s.summary(id, r)
 	sum.Recipients = slices.DeleteFunc(sum.Recipients, func(st Status) bool { return st.Done || !to.match(st.Address) })
@@ -154,7 +162,7 @@ func (s *Spool) Drop(id string, to Match) (Summary, error) {
 		err = s.replaceLocked(it, r)
 	}
 	if err == nil {
-		s.log.Warn("spool.dropped", "id", id, "recipients", len(sum.Recipients), "by", "operator")
+		s.log.Warn("spool.dropped", "id", id, "recipients", len(sum.Recipients), "quarantine", r.Quarantine)
 		s.tell(events)
 	}
 	return sum, err

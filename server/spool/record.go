@@ -30,6 +30,10 @@ type record struct {
 	Session    sessionRecord `json:"session"`
 	Saved      bool          `json:"-"` // there is an ID.env
 	Hold       string        `json:"hold,omitempty"`
+	Quarantine bool          `json:"quarantine,omitempty"` // what is held was held by a script
+	Told       bool          `json:"told,omitempty"`       // its recipients know of it
+	Spam       []spamRecord  `json:"spam,omitempty"`
+	Virus      string        `json:"virus,omitempty"`
 	NotBefore  time.Time     `json:"not_before,omitzero"` // counts as Received for all that takes long
 	Recipients []rcptRecord  `json:"recipients"`          // their places never change
 }
@@ -67,6 +71,7 @@ type rcptRecord struct {
 	ORcpt     string          `json:"orcpt,omitempty"`
 	Local     bool            `json:"local,omitempty"`
 	Forwarder text            `json:"forwarder,omitzero"`
+	Via       string          `json:"via,omitempty"`
 
 	Done     bool        `json:"done,omitempty"` // nothing more is tried
 	Failed   bool        `json:"failed,omitempty"`
@@ -126,7 +131,8 @@ func newRecord(e Entry, size int64, now time.Time) *record {
 	}
 	s := env.Sender
 	r.Sender = senderRecord{text(s.ReversePath), s.Size, s.Body, s.SMTPUTF8, s.Ret, s.EnvID, s.Auth, s.RequireTLS, s.HoldUntil}
-	r.Hold = clip(e.Hold, maxHoldReason)
+	r.Hold, r.Quarantine = clip(e.Hold, maxHoldReason), e.Quarantine && e.Hold != ""
+	r.Spam, r.Virus = newSpam(e.Spam), clip(e.Virus, maxVirus)
 	first := now
 	for _, t := range []time.Time{e.NotBefore, s.HoldUntil} {
 		if t.After(first) {
@@ -138,7 +144,7 @@ func newRecord(e Entry, size int64, now time.Time) *record {
 	reports := make(map[message.Action]string)
 	for _, to := range e.Recipients {
 		rcpt := rcptRecord{
-			Address: text(to.ForwardPath), Notify: to.Notify, ORcpt: to.ORcpt, Local: to.Local, Forwarder: text(to.Forwarder), Next: first,
+			Address: text(to.ForwardPath), Notify: to.Notify, ORcpt: to.ORcpt, Local: to.Local, Forwarder: text(to.Forwarder), Via: to.Via, Next: first,
 		}
 		if to.Done != nil {
 			rcpt.finish(r, *to.Done, reports, now)
@@ -159,7 +165,7 @@ func (to *rcptRecord) finish(r *record, res Result, reports map[message.Action]s
 // recipients.
 func (r *record) repeats(other *record) bool {
 	return r.ID == other.ID && slices.EqualFunc(r.Recipients, other.Recipients, func(a, b rcptRecord) bool {
-		return a.Address == b.Address && a.Local == b.Local && a.Forwarder == b.Forwarder
+		return a.Address == b.Address && a.Local == b.Local && a.Forwarder == b.Forwarder && a.Via == b.Via
 	})
 }
 
@@ -259,12 +265,12 @@ func (r *record) envelope() envelope.Envelope {
 func (to *rcptRecord) recipient() Recipient {
 	return Recipient{
 		Recipient: envelope.Recipient{ForwardPath: address.Address(to.Address), Notify: to.Notify, ORcpt: to.ORcpt},
-		Local:     to.Local, Forwarder: address.Address(to.Forwarder),
+		Local:     to.Local, Forwarder: address.Address(to.Forwarder), Via: to.Via,
 	}
 }
 
 // destination is where recipients are tried together: the key of a box, the domain
-// of other servers, or housekeeping.
+// of other servers (and the server through which they are reached), or housekeeping.
 type destination string
 
 // housekeeping stands for what is to be done for the entry itself: the reports that
@@ -274,6 +280,9 @@ const housekeeping destination = ""
 func (to *rcptRecord) destination() destination {
 	if to.Local {
 		return destination(address.Address(to.Address).Key())
+	}
+	if to.Via != "" {
+		return destination(string(to.Address.Domain) + " " + to.Via)
 	}
 	return destination(to.Address.Domain)
 }

@@ -43,6 +43,7 @@ import (
 	"facteur/server/address"
 	"facteur/server/envelope"
 	"facteur/server/fault"
+	"facteur/server/hook"
 	"facteur/server/safefile"
 )
 
@@ -55,6 +56,8 @@ type Recipient struct {
 	// Forwarder is the local address that forwards to this one, zero when nobody
 	// does. Reports name it in place of where it leads.
 	Forwarder address.Address
+	// Via is the server, "host:port", through which it leaves; "": as the settings say.
+	Via string
 	// Done is the fate of a recipient that needs no attempt: all there is to do is
 	// to tell the sender, if that is due (RFC 3461). Nil for all others.
 	Done *Result
@@ -68,6 +71,11 @@ type Entry struct {
 	// Hold is why nobody gets it until it is released, in plain words; "" when it is
 	// not held. What is held does not expire.
 	Hold string
+	// Quarantine: a script held it, to be looked at. It is not for ever: see Quarantined.
+	Quarantine bool
+	// Spam and Virus are what scripts found, for those of the stage deliver.
+	Spam  hook.Spam
+	Virus string
 	// NotBefore is when the first attempt may be, at the latest of this and the
 	// HoldUntil of the sender (RFC 4865). The time after which a message is given up,
 	// or its sender told of the delay, counts from then.
@@ -81,7 +89,10 @@ type Item struct {
 	Recipients []Recipient
 	Local      bool           // all are local: one box
 	Domain     address.Domain // of all of them
-	Body       envelope.Body  // valid until Attempt returns
+	Via        string         // as that of Recipient
+	Spam       hook.Spam      // as that of Entry
+	Virus      string
+	Body       envelope.Body // valid until Attempt returns
 	// Done makes durable that some recipients, by their places, are done, while the
 	// attempt goes on for others. Their results are returned all the same.
 	Done func(map[int]Result)
