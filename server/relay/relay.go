@@ -3,7 +3,8 @@
 // (RFC 5321) over IPv6 and IPv4, with PIPELINING (RFC 2920), SIZE (RFC 1870),
 // 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531), DSN (RFC 3461), STARTTLS (RFC 3207) and
 // REQUIRETLS (RFC 8689) where they are offered, and tells the fate of each recipient.
-// With a Smarthost all mail goes there instead, with its login (RFC 4954).
+// With a Smarthost all mail goes there instead, with its login (RFC 4954); one message
+// alone may have another one (Message.Via).
 //
 // # Fates
 //
@@ -186,6 +187,7 @@ func (r *Relay) Close() { r.pool.close() }
 type Message struct {
 	ID         string
 	Domain     address.Domain
+	Via        string // leaves through this server, see ParseVia; "": as the settings say
 	Sender     envelope.Sender
 	Recipients []envelope.Recipient
 	Body       envelope.Body // CRLF line ends

@@ -39,8 +39,13 @@ type route struct {
 func (a *attempt) hops(ctx context.Context) iter.Seq2[hop, *fault.Fault] {
 	return func(yield func(hop, *fault.Fault) bool) {
 		domain := a.t.msg.Domain
-		if a.live.Smarthost != nil {
-			a.smartHops(ctx, yield)
+		s, f := a.smarthost()
+		if f != nil {
+			yield(hop{}, f)
+			return
+		}
+		if s != nil {
+			a.smartHops(ctx, s, yield)
 			return
 		}
 		if ip, ok := literal(domain); ok { // RFC 5321 4.1.3

@@ -36,11 +36,10 @@ const (
 
 const implicitTLSPort = 465
 
-// smartHops yields the addresses of the smarthost.
-func (a *attempt) smartHops(ctx context.Context, yield func(hop, *fault.Fault) bool) {
-	s := a.live.Smarthost
+// smartHops yields the addresses of a smarthost.
+func (a *attempt) smartHops(ctx context.Context, s *Smarthost, yield func(hop, *fault.Fault) bool) {
 	need, f := a.smartNeed(s)
-	if f == nil {
+	if f == nil && s.Login != "" {
 		f = a.login.refused(a.opts.Now())
 	}
 	if f != nil {
