@@ -54,7 +54,11 @@ type Resolution struct {
 // then the catch-all. <postmaster> without a domain (RFC 5321 4.1.1.3) is an Address
 // without one.
 func (d *Directory) Resolve(forwardPath address.Address) Resolution {
-	w := &walk{dir: d, visited: make(map[any]bool)}
+	return d.resolve(forwardPath, nil)
+}
+
+func (d *Directory) resolve(forwardPath address.Address, claim Claimer) Resolution {
+	w := &walk{dir: d, visited: make(map[any]bool), claim: claim}
 	p := d.locate(forwardPath)
 	w.res.Local = p.kind != elsewhere
 	if !w.res.Local {
@@ -136,7 +140,9 @@ var everyDomain = map[string]bool{"postmaster": true, "abuse": true, "dmarc-repo
 type walk struct {
 	dir     *Directory
 	res     Resolution
-	visited map[any]bool // entries and domains by pointer, remote addresses by key
+	visited map[any]bool // entries and domains by pointer, remote and claimed addresses by key
+	claim   Claimer      // may be nil
+	claims  int          // it was asked so often
 }
 
 // route is how a walk came to an address.
@@ -184,9 +190,21 @@ func (w *walk) follow(a address.Address, r route) {
 		w.postmaster(p, r)
 	case rewritten:
 		w.rewritten(p, r)
-	case catchAll:
+	case catchAll, nobody:
+		w.unowned(p, r)
+	}
+}
+
+// unowned follows an address that is nobody's own: once, for a claim may lead back.
+func (w *walk) unowned(p place, r route) {
+	if w.claim != nil && w.again(p.at.Key()) {
+		return
+	}
+	switch {
+	case w.claimed(p, r):
+	case p.kind == catchAll:
 		w.catchAll(p, r)
-	case nobody:
+	default:
 		w.nobody(p)
 	}
 }
