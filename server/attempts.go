@@ -49,7 +49,7 @@ func (a *attempts) again(ctx context.Context, item spool.Item) []spool.Result {
 		}
 	}
 	auth := senderauth.Recorded(header, string(a.live.Load().Hostname))
-	m := deliver.Message{Envelope: item.Envelope, Body: item.Body, Header: header, Auth: auth, Junk: auth.Junk()}
+	m := deliver.Message{Envelope: item.Envelope, Body: item.Body, Header: header, Auth: auth, Junk: auth.Junk(), Spam: item.Spam, Virus: item.Virus}
 	errs := a.deliver.Deliver(ctx, m, targets)
 	results := make([]spool.Result, len(errs))
 	for i, err := range errs {
@@ -71,7 +71,7 @@ func (a *attempts) inject(ctx context.Context, item spool.Item) []spool.Result {
 
 // send relays to the servers of the domain.
 func send(ctx context.Context, r *relay.Relay, item spool.Item) []spool.Result {
-	m := relay.Message{ID: item.ID, Domain: item.Domain, Sender: item.Envelope.Sender, Recipients: item.Envelope.Recipients, Body: item.Body}
+	m := relay.Message{ID: item.ID, Domain: item.Domain, Via: item.Via, Sender: item.Envelope.Sender, Recipients: item.Envelope.Recipients, Body: item.Body}
 	m.Done = func(done map[int]relay.Result) {
 		some := make(map[int]spool.Result, len(done))
 		for i, res := range done {

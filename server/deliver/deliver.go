@@ -105,13 +105,18 @@ type Message struct {
 	// Trace holds header fields that were added here, Received last: they come
 	// above the message.
 	Trace []byte
-	// SentAs is the shared mailbox in whose name our own user sends: its folder
-	// Sent gets a copy, so that all of its members see what was answered. Zero:
-	// none.
-	SentAs address.Address
+	// Copies are those that our own user keeps of what is sent.
+	Copies []Copy
+	// Via is the server, "host:port", through which it leaves; "": as the settings say.
+	Via string
 	// Hold is why the message waits in the spool, for all of its recipients, until it
 	// is released there; "": it does not.
 	Hold string
+	// Quarantine: a script holds it, to be looked at (spool.Entry).
+	Quarantine bool
+	// Spam and Virus are what scripts found when it came in.
+	Spam  hook.Spam
+	Virus string
 	// Auth is what was found out about the sender; zero when nothing was verified.
 	Auth senderauth.Results
 	// Junk: it is kept in the folder Junk, unless a script files it elsewhere.
@@ -169,7 +174,7 @@ func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []
 	for _, b := range t.boxes {
 		b.release()
 	}
-	t.fileSent()
+	t.fileCopies()
 	t.warnFull()
 	return t.errs
 }

@@ -31,7 +31,9 @@ func (t *transaction) departures() []*departure {
 		}
 		all = t.join(all, departure{
 			forwarder: target.Forwarder, list: target.List, notBefore: target.notBefore,
-			recipients: []spool.Recipient{{Recipient: readdress(target.Recipient, target.Address), Forwarder: target.Forwarder}},
+			recipients: []spool.Recipient{{
+				Recipient: readdress(target.Recipient, target.Address), Forwarder: target.Forwarder, Via: t.msg.Via,
+			}},
 		})
 	}
 	return all
@@ -190,7 +192,8 @@ func (t *transaction) spool(e spool.Entry, prefix []byte, body envelope.Body) (*
 	}
 	defer draft.Discard()
 	e.Envelope.Recipients = nil
-	e.Hold = t.msg.Hold
+	e.Hold, e.Quarantine = t.msg.Hold, t.msg.Quarantine
+	e.Spam, e.Virus = t.msg.Spam, t.msg.Virus
 	p, err := t.opts.Spool.Add(t.ctx, e, draft)
 	if err != nil {
 		return nil, unavailable(err)

@@ -117,6 +117,7 @@ func (t *transaction) hookMessage(to envelope.Recipient) *hook.Message {
 		Recipients: []address.Address{to.ForwardPath},
 		Content:    message.NewContent(t.msg.Header, t.msg.Body),
 		Auth:       t.msg.Auth.Hook(),
+		Spam:       t.msg.Spam, Virus: t.msg.Virus, Submitted: !env.Session.Account.IsZero(),
 	}
 }
 

@@ -37,6 +37,6 @@ func (t *transaction) wait() []error {
 	for _, p := range t.pending {
 		p.Release()
 	}
-	t.fileSent()
+	t.fileCopies()
 	return t.errs
 }

@@ -54,18 +54,20 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (Receipt, e
 		tx.in.opts.Log.Info("intake.discarded", "session", tx.sess.ID, "id", env.ID)
 		return Receipt{ID: env.ID, PerRecipient: make([]error, len(tx.rcpts))}, nil
 	}
+	o := tx.carryOut(ctx, live, env.ID, orders{header: header, body: body, copies: tx.copies(live, header)}, res.Actions)
 	verdict, refusal := tx.take(live, header)
 	if refusal != nil {
 		return Receipt{}, refusal
 	}
 	m := deliver.Message{
-		Envelope: env, Body: body, Header: header, Trace: tx.trace(live, env, res), SentAs: tx.sentAs(live, header),
-		Auth: tx.auth, Junk: tx.auth.Junk(), Hold: held(verdict),
+		Envelope: env, Body: o.body, Header: o.header, Trace: tx.trace(live, env, res), Copies: o.copies, Via: o.via,
+		Auth: tx.auth, Junk: tx.auth.Junk(), Hold: cmp.Or(o.hold, held(verdict)), Quarantine: o.quarantine,
+		Spam: res.Spam, Virus: res.Virus,
 	}
 	errs := tx.in.opts.Deliver.Deliver(ctx, m, tx.targets)
 	r, err := tx.receipt(env.ID, errs)
 	if err == nil {
-		tx.tellHeld(verdict, env.ID, env.Received)
+		tx.tellHeld(verdict, o, env)
 	}
 	return r, err
 }
@@ -99,18 +101,18 @@ func (tx *Transaction) checkHeader(live *Settings, h *message.Header) error {
 	return nil
 }
 
-// sentAs returns the shared mailbox in whose name our own user writes, or zero.
-func (tx *Transaction) sentAs(live *Settings, h *message.Header) address.Address {
+// copies returns the copy for the shared mailbox in whose name our own user writes.
+func (tx *Transaction) copies(live *Settings, h *message.Header) []deliver.Copy {
 	if tx.account.IsZero() {
-		return address.Address{}
+		return nil
 	}
 	from, _ := h.Addresses("From") // checkHeader read it
 	for _, a := range from {
 		if box, ok := live.Directory.SharedOf(a); ok {
-			return box
+			return []deliver.Copy{{Box: box, Folder: deliver.SentFolder, Create: true}}
 		}
 	}
-	return address.Address{}
+	return nil
 }
 
 // dataHooks runs the stage submit for our own users, data for all others. The
@@ -125,7 +127,7 @@ func (tx *Transaction) dataHooks(ctx context.Context, live *Settings, env envelo
 	if !tx.account.IsZero() {
 		stage, owner = hook.Submit, tx.account
 	}
-	hooks := live.hooks(owner)
+	hooks := live.hooks(stage, owner)
 	if len(hooks) == 0 {
 		return hook.Result{}
 	}
@@ -151,6 +153,10 @@ func (tx *Transaction) trace(live *Settings, env envelope.Envelope, res hook.Res
 	for _, a := range res.Actions {
 		switch a.Kind {
 		case hook.AddHeader:
+			if !addable(a.Name) {
+				tx.ignored(env.ID, a, "this field is not for scripts")
+				continue
+			}
 			if field, err := message.FormatField(a.Name, a.Value); err == nil {
 				out = append(out, field...)
 			}
@@ -170,7 +176,7 @@ func (tx *Transaction) trace(live *Settings, env envelope.Envelope, res hook.Res
 	received := message.ReceivedInfo{
 		From: env.Session, By: live.Hostname, ID: env.ID, UTF8: env.Sender.SMTPUTF8, Date: env.Received.In(live.Location),
 	}
-	if len(env.Recipients) == 1 {
+	if len(env.Recipients) == 1 && tx.added == 0 {
 		received.For = env.Recipients[0].ForwardPath
 	}
 	return append(out, message.Received(received)...)

@@ -4,7 +4,7 @@
 //
 // It decides who may send what to whom: no relaying, own users under their own
 // addresses only, per-recipient answers at RCPT. It runs the hooks of the
-// stages rcpt, data and submit. What it accepts it hands to deliver, and only
+// stages connect to submit and carries out their actions. What it accepts it hands to deliver, and only
 // what deliver made durable is answered with 250.
 //
 // Settings are swapped whole by Apply; a transaction in progress meets the
@@ -15,7 +15,6 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -42,6 +41,7 @@ type Options struct {
 	// off, before it is answered; it must not block. nil: nobody is.
 	Authenticated func(envelope.Envelope, senderauth.Facts, senderauth.Results)
 	Sending       *limit.Sending // of our own users; nil: no limits
+	Greylist      *Greylist      // nil: what a script would greylist passes
 	// Notify tells the owner of an account and the postmaster something. It must
 	// not wait. It may be nil.
 	Notify func(Notice)
@@ -55,22 +55,20 @@ type Settings struct {
 	// an address's domain and of the address itself, in that order.
 	ServerHooks []hook.Hook
 	BoxHooks    func(address.Address) []hook.Hook
-	Services    hook.Services  // of scripts
-	Location    *time.Location // of the times in trace fields; nil: UTC
+	DomainHooks func(address.Domain) []hook.Hook // those of a domain alone; may be nil
+	// Handled tells whether any script at all has a function for a stage; nil: any may.
+	Handled  func(hook.Stage) bool
+	Services hook.Services  // of scripts
+	Location *time.Location // of the times in trace fields; nil: UTC
 	// Trusted are the networks whose mail is taken whatever the policy of its author.
 	Trusted []netip.Prefix
 	// Unlimited tells which clients have no sending limit of their own; that of the
 	// account holds all the same. It may be nil.
 	Unlimited func(netip.Addr) bool
-}
+	// Recipients is how many a message may have, those included that scripts add; 0: 100.
+	Recipients int
 
-// hooks returns the server's scripts, then those of box and its domain; of the
-// server alone when box is zero.
-func (s *Settings) hooks(box address.Address) []hook.Hook {
-	if box.IsZero() {
-		return s.ServerHooks
-	}
-	return slices.Concat(s.ServerHooks, s.BoxHooks(box))
+	server scripts // by Apply
 }
 
 // Intake takes messages in. It may be used by several at once.
@@ -94,6 +92,10 @@ func (in *Intake) Apply(s Settings) {
 	if s.Location == nil {
 		s.Location = time.UTC
 	}
+	if s.Recipients == 0 {
+		s.Recipients = 100
+	}
+	s.server = byStage(s.ServerHooks)
 	in.live.Store(&s)
 }
 

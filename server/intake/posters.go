@@ -1,9 +1,10 @@
 package intake
 
 import (
+	"slices"
+
 	"facteur/server/address"
 	"facteur/server/directory"
-	"facteur/server/envelope"
 	"facteur/server/fault"
 	"facteur/server/message"
 	"facteur/server/senderauth"
@@ -11,8 +12,8 @@ import (
 
 // mayPost refuses those who may not write to an alias (posters), by the login or by the
 // reverse-path. Mail of this server itself may go anywhere.
-func (tx *Transaction) mayPost(live *Settings, r envelope.Recipient) error {
-	list, closed := live.Directory.Closed(r.ForwardPath)
+func (tx *Transaction) mayPost(live *Settings, to address.Address) error {
+	list, closed := live.Directory.Closed(to)
 	switch {
 	case !closed || tx.injected != "", list.Admits(tx.account), list.Admits(tx.sender.ReversePath):
 		return nil
@@ -35,7 +36,7 @@ func notPoster(list directory.ClosedList) error {
 // already (checkHeader); who is exempt from the policies of others, and a program on this
 // machine (LMTP), is believed.
 func (tx *Transaction) checkAuthor(live *Settings, h *message.Header) error {
-	var lists []directory.ClosedList
+	lists := slices.Clone(tx.closed)
 	for _, r := range tx.rcpts {
 		if list, closed := live.Directory.Closed(r.ForwardPath); closed {
 			lists = append(lists, list)

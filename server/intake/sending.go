@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/envelope"
 	"facteur/server/fault"
 	"facteur/server/limit"
 	"facteur/server/message"
@@ -17,6 +18,7 @@ type Notice struct {
 	ID      string // of a message that is held; "" when the account was closed for sending
 	Reason  string // in plain words
 	At      time.Time
+	Script  bool // a script holds the message; else it is a limit
 }
 
 // maySend refuses what an account sends that is closed for sending.
@@ -40,7 +42,7 @@ func (tx *Transaction) take(live *Settings, h *message.Header) (limit.Verdict, *
 	now := tx.in.opts.Now()
 	account, _ := live.Directory.Account(tx.account)
 	sub := limit.Submission{
-		Account: tx.account, Client: tx.sess.Remote.Addr(), Recipients: len(tx.rcpts), Factor: account.Sending, Digest: tx.digest(h),
+		Account: tx.account, Client: tx.sess.Remote.Addr(), Recipients: len(tx.rcpts) + tx.added, Factor: account.Sending, Digest: tx.digest(h),
 		At: tx.sender.HoldUntil,
 	}
 	if live.Unlimited != nil && live.Unlimited(sub.Client) {
@@ -53,10 +55,17 @@ func (tx *Transaction) take(live *Settings, h *message.Header) (limit.Verdict, *
 	return v, v.Fault()
 }
 
-// tellHeld tells of a message that was taken over, and is held.
-func (tx *Transaction) tellHeld(v limit.Verdict, id string, at time.Time) {
-	if v.Action == limit.Hold && v.Tell {
-		tx.notify(Notice{Account: tx.account, ID: id, Reason: v.Reason, At: at})
+// tellHeld tells of a message that was taken over, and is held. Of what is in quarantine
+// its recipients are told, once a day.
+func (tx *Transaction) tellHeld(v limit.Verdict, o orders, env envelope.Envelope) {
+	if o.hold != "" {
+		tx.in.opts.Log.Info("intake.held", "session", tx.sess.ID, "id", env.ID, "quarantine", o.quarantine, "reason", o.hold)
+	}
+	switch {
+	case o.held && !tx.account.IsZero():
+		tx.notify(Notice{Account: tx.account, ID: env.ID, Reason: o.hold, At: env.Received, Script: true})
+	case v.Action == limit.Hold && v.Tell:
+		tx.notify(Notice{Account: tx.account, ID: env.ID, Reason: v.Reason, At: env.Received})
 	}
 }
 

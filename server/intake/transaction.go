@@ -22,8 +22,10 @@ type Transaction struct {
 	sender  envelope.Sender
 	rcpts   []envelope.Recipient
 	targets []deliver.Target
-	leads   [][]int     // for each of rcpts: its indexes in targets
-	reached map[end]int // indexes in targets
+	leads   [][]int                // for each of rcpts: its indexes in targets
+	reached map[end]int            // indexes in targets
+	closed  []directory.ClosedList // among the recipients
+	added   int                    // recipients, by scripts
 
 	auth senderauth.Results // of the message
 }
@@ -42,15 +44,19 @@ type Receipt struct {
 }
 
 // Mail begins with the reverse-path (RFC 5321 3.3).
-func (tx *Transaction) Mail(_ context.Context, s envelope.Sender) error {
-	dir := tx.in.live.Load().Directory
+func (tx *Transaction) Mail(ctx context.Context, s envelope.Sender) error {
+	live := tx.in.live.Load()
+	dir := live.Directory
 	if !tx.account.IsZero() && !s.ReversePath.IsZero() && !dir.MaySendAs(tx.account, s.ReversePath) {
 		return fault.Newf(fault.BadSender, "%s may not send as <%s>", tx.account, s.ReversePath)
 	}
 	if err := tx.maySend(); err != nil {
 		return err
 	}
-	tx.sender, tx.rcpts, tx.targets, tx.leads = s, nil, nil, nil
+	if err := tx.mailHooks(ctx, live, s); err != nil {
+		return err
+	}
+	tx.sender, tx.rcpts, tx.targets, tx.leads, tx.closed, tx.added = s, nil, nil, nil, nil, 0
 	clear(tx.reached)
 	return nil
 }
@@ -58,18 +64,18 @@ func (tx *Transaction) Mail(_ context.Context, s envelope.Sender) error {
 // Rcpt adds a recipient, or says why not.
 func (tx *Transaction) Rcpt(ctx context.Context, r envelope.Recipient) error {
 	live := tx.in.live.Load()
-	res := live.Directory.Resolve(r.ForwardPath)
-	if err := tx.mayReach(res); err != nil {
+	dests, err := tx.lead(ctx, live, r.ForwardPath)
+	if err != nil {
 		return err
 	}
-	if err := tx.mayPost(live, r); err != nil {
+	res := tx.rcptHooks(ctx, live, r, dests)
+	if res.Refusal != nil {
+		return res.Refusal
+	}
+	if err := tx.greylist(ctx, live, r, res.Actions); err != nil {
 		return err
 	}
-	dests := res.Destinations
-	if !res.Local {
-		dests = []directory.Destination{{Kind: directory.Remote, Address: r.ForwardPath}}
-	}
-	if err := tx.rcptHooks(ctx, live, r, dests); err != nil {
+	if dests, err = tx.rewrite(ctx, live, r, dests, res.Actions); err != nil {
 		return err
 	}
 	if err := tx.checkQuotas(live, dests); err != nil {
@@ -77,6 +83,22 @@ func (tx *Transaction) Rcpt(ctx context.Context, r envelope.Recipient) error {
 	}
 	tx.add(r, dests)
 	return nil
+}
+
+// lead tells where an address leads for the sender of this message, or why it may not go
+// there.
+func (tx *Transaction) lead(ctx context.Context, live *Settings, to address.Address) ([]directory.Destination, error) {
+	res := tx.in.route(live).Resolve(ctx, to)
+	if err := tx.mayReach(res); err != nil {
+		return nil, err
+	}
+	if err := tx.mayPost(live, to); err != nil {
+		return nil, err
+	}
+	if !res.Local {
+		return []directory.Destination{{Kind: directory.Remote, Address: to}}, nil
+	}
+	return res.Destinations, nil
 }
 
 // mayReach refuses to relay for strangers: what is not ours takes only mail of
@@ -120,20 +142,25 @@ func (tx *Transaction) checkQuotas(live *Settings, dests []directory.Destination
 // add notes the destinations of a recipient; each is reached once, however many
 // recipients lead to it.
 func (tx *Transaction) add(r envelope.Recipient, dests []directory.Destination) {
-	var leads []int
-	alone := tx.sess.Listener == lmtp && len(dests) == 1
+	leads := tx.reach(r, dests, tx.sess.Listener == lmtp && len(dests) == 1)
+	tx.rcpts = append(tx.rcpts, r)
+	tx.leads = append(tx.leads, leads)
+}
+
+// reach makes targets of the destinations that are not reached yet, and returns the places
+// of all of them. answered: the peer gets an answer for each (LMTP).
+func (tx *Transaction) reach(r envelope.Recipient, dests []directory.Destination, answered bool) (leads []int) {
 	for _, d := range dests {
 		e := end{d.Kind, d.Address.Key()}
 		i, again := tx.reached[e]
 		if !again {
 			i = len(tx.targets)
 			tx.reached[e] = i
-			tx.targets = append(tx.targets, deliver.Target{Destination: d, Recipient: r, Unique: tx.injected, Answered: alone})
+			tx.targets = append(tx.targets, deliver.Target{Destination: d, Recipient: r, Unique: tx.injected, Answered: answered})
 		}
 		leads = append(leads, i)
 	}
-	tx.rcpts = append(tx.rcpts, r)
-	tx.leads = append(tx.leads, leads)
+	return leads
 }
 
 // lmtp is the service whose peers get an answer for each recipient (RFC 2033 4.2).
@@ -141,9 +168,9 @@ const lmtp = "lmtp"
 
 // rcptHooks runs the stage rcpt: the server's scripts, then those of the
 // mailbox when there is one behind the recipient and nothing else.
-func (tx *Transaction) rcptHooks(ctx context.Context, live *Settings, r envelope.Recipient, dests []directory.Destination) error {
+func (tx *Transaction) rcptHooks(ctx context.Context, live *Settings, r envelope.Recipient, dests []directory.Destination) hook.Result {
 	if tx.injected != "" {
-		return nil
+		return hook.Result{}
 	}
 	var box address.Address
 	to := hook.Recipient{Address: r.ForwardPath, Original: r.ForwardPath}
@@ -152,19 +179,15 @@ func (tx *Transaction) rcptHooks(ctx context.Context, live *Settings, r envelope
 		to.Address, to.Detail, to.Path = d.Address, d.Detail, d.Path
 		box = d.Address
 	}
-	hooks := live.hooks(box)
+	hooks := live.hooks(hook.Rcpt, box)
 	if len(hooks) == 0 {
-		return nil
+		return hook.Result{}
 	}
-	res := tx.run(ctx, live, hooks, hook.Call{
+	return tx.run(ctx, live, hooks, hook.Call{
 		Stage:     hook.Rcpt,
 		Message:   &hook.Message{ReversePath: tx.sender.ReversePath, Recipients: tx.forwardPaths(), Size: tx.sender.Size},
 		Recipient: &to,
 	})
-	if res.Refusal != nil {
-		return res.Refusal
-	}
-	return nil
 }
 
 func (tx *Transaction) forwardPaths() []address.Address {
@@ -173,17 +196,4 @@ func (tx *Transaction) forwardPaths() []address.Address {
 		all = append(all, r.ForwardPath)
 	}
 	return all
-}
-
-// run runs hooks with the facts of the session, and logs what they said.
-func (tx *Transaction) run(ctx context.Context, live *Settings, hooks []hook.Hook, call hook.Call) hook.Result {
-	s := tx.sess
-	call.Client = &hook.Client{
-		IP: s.Remote.Addr(), RDNS: s.RDNS, Helo: s.Helo, TLSVersion: s.TLSVersion, TLSCipher: s.TLSCipher,
-		User: tx.account.String(), Listener: s.Listener, ID: s.ID,
-	}
-	call.Now, call.Location, call.Services = tx.in.opts.Now(), live.Location, live.Services
-	res := hook.Run(ctx, hooks, call)
-	res.Log(tx.in.opts.Log.With("session", s.ID, "id", call.Message.ID))
-	return res
 }

@@ -152,3 +152,8 @@ func checkIPRev(ctx context.Context, r Resolver, ip netip.Addr) IPRev {
 	}
 	return IPRev{Result: result, IP: ip}
 }
+
+// SPF checks the reverse-path alone (RFC 7208), before there is a message. It ends with ctx.
+func (v *Verifier) SPF(ctx context.Context, f Facts) SPF {
+	return checkSPF(ctx, v.live.Load().Resolver, f)
+}
