@@ -10,6 +10,10 @@ import (
 func (s *session) Command(line []byte) {
 	var room [len("STARTTLS") + 1]byte // a longer word is no command
 	verb, args := connection.Cut(room[:0], line)
+	if s.refused {
+		s.onlyQuit(string(verb))
+		return
+	}
 	switch string(verb) {
 	// The replies to these may wait for those to the next ones (RFC 2920 3.2);
 	// all others are sent at once.

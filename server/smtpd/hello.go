@@ -7,6 +7,9 @@ import (
 
 // Greet is that of connection.Protocol (RFC 5321 3.1).
 func (s *session) Greet() {
+	if !s.welcome() {
+		return
+	}
 	protocol := " ESMTP"
 	if s.Info.Listener == LMTP {
 		protocol = " LMTP" // RFC 2033 4.1

@@ -15,7 +15,9 @@ type session struct {
 	o      *Options // newest at the last command
 	line   []byte   // a reply in the making
 	mailed bool     // there was a MAIL
-	tx     *transaction
+	// refused: the client was turned away, and only QUIT is left.
+	refused bool
+	tx      *transaction
 }
 
 // What mistakes cost beside those that package connection knows. 100 unknown

@@ -88,6 +88,9 @@ type Options struct {
 	connection.Settings
 
 	Timeouts Timeouts
+
+	// Connect says how clients of the service smtp are greeted; nil: all at once.
+	Connect Connect
 }
 
 // Timeouts of a session; a client that is slower gets 421 (RFC 5321 4.5.3.2).
@@ -133,6 +136,7 @@ type Server struct {
 	pool    *buffer.Pool
 	options atomic.Pointer[Options]
 	conns   *connection.Server
+	waiting atomic.Int64 // clients whose greeting is delayed
 }
 
 // New returns a Server. pool holds the messages while they arrive.
