@@ -19,7 +19,7 @@ type backend Server
 
 // Login is that of smtpd.Backend.
 func (b *backend) Login(ctx context.Context, sess envelope.Session, name, password string) (auth.Credential, error) {
-	return b.auth.Login(ctx, auth.Attempt{Name: name, Password: password, Remote: sess.Remote.Addr(), Protocol: sess.Listener})
+	return b.auth.Login(ctx, auth.Attempt{Name: name, Password: password, Remote: sess.Remote.Addr(), Protocol: sess.Listener, Session: sess})
 }
 
 // Valid is that of smtpd.Backend.

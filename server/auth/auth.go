@@ -29,6 +29,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/directory"
+	"facteur/server/envelope"
 	"facteur/server/fault"
 	"facteur/server/password"
 )
@@ -42,6 +43,12 @@ type Options struct {
 	Trusted func(netip.Addr) bool
 	// Seen is told of each login to an account, good or not. It may be nil.
 	Seen func(account address.Address, try Attempt, good bool)
+	// Admit is asked about each login whose password is right, remembered ones too. What it
+	// refuses is a wrong password for the client, in the time that one takes; but it is not
+	// counted as a failed login, for it was none: other clients at the same address would be
+	// slowed for it. Its error is for the log; one that may pass (a temporary fault) makes
+	// the login fail for now. nil: all are admitted.
+	Admit func(ctx context.Context, try Attempt, c Credential) error
 	// Verify is that of a password.Verifier, which nil stands for.
 	Verify func(ctx context.Context, hash, password string) (bool, error)
 	Log    *slog.Logger     // nil: nothing is logged
@@ -52,8 +59,9 @@ type Options struct {
 type Attempt struct {
 	Name     string // an address or a login name, as the client sent it
 	Password string
-	Remote   netip.Addr // invalid on a Unix socket
-	Protocol string     // for the log: "submission", "imap"
+	Remote   netip.Addr       // invalid on a Unix socket
+	Protocol string           // for the log: "submission", "imap"
+	Session  envelope.Session // what else is known of the client, for Admit
 }
 
 // String leaves name and password out: people type one for the other.
@@ -140,7 +148,7 @@ func (a *Authenticator) Login(ctx context.Context, try Attempt) (Credential, err
 	usable := known && !account.Disabled
 	if usable {
 		if device, ok := a.device(account, try.Password); ok {
-			return a.accept(try, account, device.Name, string(device.Line))
+			return a.accept(ctx, try, account, device.Name, string(device.Line))
 		}
 	}
 	hash := string(account.Password)
@@ -152,7 +160,7 @@ func (a *Authenticator) Login(ctx context.Context, try Attempt) (Credential, err
 	case err != nil:
 		return Credential{}, a.failed(try, err)
 	case ok && usable:
-		return a.accept(try, account, "", hash)
+		return a.accept(ctx, try, account, "", hash)
 	case !known:
 		return a.refuse(try, "no such account")
 	case account.Disabled:
@@ -254,10 +262,13 @@ func (a *Authenticator) proof(account address.Address, device, hash string) mark
 }
 
 // accept ends a good login, unless mail.toml has changed meanwhile.
-func (a *Authenticator) accept(try Attempt, account directory.Account, device, hash string) (Credential, error) {
+func (a *Authenticator) accept(ctx context.Context, try Attempt, account directory.Account, device, hash string) (Credential, error) {
 	c := Credential{Account: account.Address, Device: device, proof: a.proof(account.Address, device, hash)}
 	if !a.Valid(c) {
 		return a.refuse(try, "the account has changed")
+	}
+	if err := a.admit(ctx, try, c); err != nil {
+		return Credential{}, err
 	}
 	if device == "" {
 		a.mu.Lock()

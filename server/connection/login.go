@@ -40,6 +40,7 @@ func (c *Conn) Revoked() bool { return c.LoggedIn() && !c.server.config.Valid(c.
 // tells whether it came to a name and a password; else all is said.
 func (c *Conn) Exchange(args string) (name, password string, ok bool) {
 	mechanism, initial, _ := strings.Cut(args, " ")
+	c.Info.Mechanism = strings.ToUpper(mechanism)
 	name, password, err := auth.Exchange(mechanism, initial, func(challenge string) (string, error) {
 		c.protocol.Challenge(challenge)
 		line, err := c.readLine(true)

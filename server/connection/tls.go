@@ -55,7 +55,7 @@ func (c *Conn) handshake() bool {
 	c.link.conn = conn
 	c.R.Reset(&c.link, c.tap) // nothing that came in the clear is left
 	state := conn.ConnectionState()
-	c.Info.TLSVersion = tlsVersion(state.Version)
+	c.Info.TLSVersion = TLSVersion(state.Version)
 	c.Info.TLSCipher = tls.CipherSuiteName(state.CipherSuite)
 	return true
 }
@@ -70,8 +70,8 @@ func (c *Conn) handshakeFailed(err error) {
 	c.Done = true
 }
 
-// tlsVersion returns a version as in Received: "TLS1.3".
-func tlsVersion(v uint16) string {
+// TLSVersion returns a version as in Received: "TLS1.3".
+func TLSVersion(v uint16) string {
 	switch v {
 	case tls.VersionTLS12:
 		return "TLS1.2"

@@ -28,8 +28,9 @@ type Session struct {
 	TLSVersion string // "TLS1.3", "" without TLS
 	TLSCipher  string
 
-	AuthcID string          // the name given at login, "" without one
-	Account address.Address // whose login it is
+	Mechanism string          // of the login, or of the one that is tried: "PLAIN", "LOGIN", "USER"
+	AuthcID   string          // the name given at login, "" without one
+	Account   address.Address // whose login it is
 }
 
 // TLS tells whether the connection is encrypted.

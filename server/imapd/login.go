@@ -1,9 +1,14 @@
 package imapd
 
 import (
+	"crypto/tls"
+	"net/netip"
+	"strings"
 	"time"
 
 	"facteur/server/auth"
+	"facteur/server/connection"
+	"facteur/server/envelope"
 	"facteur/server/fault"
 )
 
@@ -27,16 +32,18 @@ func (s *session) cmdLogin(c *call) error {
 	if err := c.end(); err != nil {
 		return err
 	}
-	return s.login(c, name, password)
+	return s.login(c, "LOGIN", name, password)
 }
 
 // login is the end of LOGIN and AUTHENTICATE.
-func (s *session) login(c *call, name, password string) error {
+func (s *session) login(c *call, mechanism, name, password string) error {
 	if !s.mayLogIn() {
 		return errPrivacy
 	}
 	opt := s.options()
-	cred, err := opt.Auth.Login(s.ctx, auth.Attempt{Name: name, Password: password, Remote: s.remote, Protocol: "imap"})
+	cred, err := opt.Auth.Login(s.ctx, auth.Attempt{
+		Name: name, Password: password, Remote: s.remote, Protocol: "imap", Session: s.facts(mechanism),
+	})
 	if err != nil {
 		return err
 	}
@@ -57,6 +64,19 @@ func (s *session) login(c *call, name, password string) error {
 	s.dec.SetLimits(maxLine, maxLiteral, 2*opt.AppendLimit)
 	s.done(c, s.capabilityCode(), "Logged in")
 	return nil
+}
+
+// facts are what scripts are told of a client that logs in.
+func (s *session) facts(mechanism string) envelope.Session {
+	f := envelope.Session{ID: s.id, Listener: "imap", Remote: netip.AddrPortFrom(s.remote, 0), Mechanism: mechanism}
+	if s.tlsFirst {
+		f.Listener = "imaps"
+	}
+	if s.tls != nil {
+		state := s.tls.ConnectionState()
+		f.TLSVersion, f.TLSCipher = connection.TLSVersion(state.Version), tls.CipherSuiteName(state.CipherSuite)
+	}
+	return f
 }
 
 // maxResponse bounds a SASL response, in octets of base64.
@@ -93,7 +113,7 @@ func (s *session) cmdAuthenticate(c *call) error {
 	if err != nil {
 		return saslFailure(err)
 	}
-	return s.login(c, name, password)
+	return s.login(c, strings.ToUpper(mechanism), name, password)
 }
 
 // challenge sends a SASL challenge and returns the response.

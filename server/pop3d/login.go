@@ -38,6 +38,7 @@ func (s *session) cmdPass(user, password string) {
 	case !utf8.ValidString(password):
 		s.mistake("A password is in UTF-8")
 	default:
+		s.Info.Mechanism = "USER"
 		s.login("PASS", user, password)
 	}
 }
