@@ -9,6 +9,7 @@ import (
 	"facteur/server/auth"
 	"facteur/server/dns"
 	"facteur/server/envelope"
+	"facteur/server/hook"
 	"facteur/server/intake"
 	"facteur/server/limit"
 	"facteur/server/smtpd"
@@ -27,8 +28,8 @@ func (b *backend) Valid(c auth.Credential) bool { return b.auth.Valid(c) }
 
 // Begin is that of smtpd.Backend.
 func (b *backend) Begin(sess envelope.Session, cred auth.Credential) smtpd.Transaction {
-	if sess.Listener == "smtp" && sess.RDNS == "" && !sess.Remote.Addr().Unmap().IsLoopback() {
-		sess.RDNS = verifiedName(b.resolver, sess.Remote.Addr().Unmap())
+	if sess.Listener == smtpd.SMTP && sess.RDNS == "" {
+		sess.RDNS = verifiedName(b.resolver, sess.Remote.Addr().Unmap(), reverseTimeout)
 	}
 	t := transaction{Transaction: b.intake.Begin(sess, cred), client: sess.Remote.Addr()}
 	if sess.Listener == smtpd.SMTP && !(*Server)(b).trusts(t.client) {
@@ -37,13 +38,32 @@ func (b *backend) Begin(sess envelope.Session, cred auth.Credential) smtpd.Trans
 	return t
 }
 
-// reverseTimeout bounds the look-up of a client's name: mail goes on without it.
-const reverseTimeout = 3 * time.Second
+// These bound the look-up of a client's name: mail goes on without it. Before the greeting
+// it is looked up only where a script may ask for it.
+const (
+	reverseTimeout  = 3 * time.Second
+	greetingTimeout = time.Second
+)
+
+// connect is that of smtpd.Options.
+func (b *backend) connect(ctx context.Context, sess envelope.Session) smtpd.Greeting {
+	sess.RDNS = verifiedName(b.resolver, sess.Remote.Addr().Unmap(), greetingTimeout)
+	g := b.intake.Connect(ctx, sess)
+	return smtpd.Greeting{RDNS: sess.RDNS, Delay: g.Delay, Refusal: g.Refusal}
+}
+
+// admit is that of auth.Options.
+func (b *backend) admit(ctx context.Context, try auth.Attempt, c auth.Credential) error {
+	return b.intake.Auth(ctx, try.Session, hook.Login{Account: c.Account, Device: c.Device, Mechanism: try.Session.Mechanism})
+}
 
 // verifiedName returns the name of a client that leads back to its address
 // (RFC 8601 3, iprev), "" when there is none. The resolver remembers answers.
-func verifiedName(r *dns.Resolver, ip netip.Addr) string {
-	ctx, cancel := context.WithTimeout(context.Background(), reverseTimeout)
+func verifiedName(r *dns.Resolver, ip netip.Addr, patience time.Duration) string {
+	if !ip.IsValid() || ip.IsLoopback() {
+		return "" // it has none in the DNS
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	names, err := r.PTR(ctx, ip)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"facteur/server/connection"
 	"facteur/server/control"
 	"facteur/server/deliver"
+	"facteur/server/hook"
 	"facteur/server/imapd"
 	"facteur/server/intake"
 	"facteur/server/listen"
@@ -140,17 +141,22 @@ func (s *Server) deliverSettings(c *settings) deliver.Settings {
 func (s *Server) intakeSettings(c *settings) intake.Settings {
 	return intake.Settings{
 		Hostname: string(c.Hostname), Directory: c.directory, Location: c.Location,
-		ServerHooks: c.hooks(c.Scripts), BoxHooks: c.boxHooks, Trusted: c.Trusted, Unlimited: s.trusts,
+		ServerHooks: c.hooks(c.Scripts), BoxHooks: c.boxHooks, DomainHooks: c.domainHooks, Handled: c.handled(),
+		Trusted: c.Trusted, Unlimited: s.trusts, Recipients: c.Limits.Recipients,
 	}
 }
 
 func (s *Server) smtpOptions(c *settings) smtpd.Options {
 	conns := s.connections(c)
 	conns.Limits = s.inboundLimits(c.Trusted)
-	return smtpd.Options{
+	o := smtpd.Options{
 		Hostname: string(c.Hostname), MessageSize: c.Limits.MessageSize, Recipients: c.Limits.Recipients,
 		Settings: conns,
 	}
+	if slices.ContainsFunc(c.hooks(c.Scripts), func(h hook.Hook) bool { return h.Program.Handles(hook.Connect) }) {
+		o.Connect = (*backend)(s).connect
+	}
+	return o
 }
 
 func (s *Server) connections(c *settings) connection.Settings {

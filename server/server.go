@@ -72,6 +72,7 @@ type Server struct {
 	state     *statedb.DB
 	sending   *limit.Sending
 	inbound   *limit.Inbound
+	greylist  *intake.Greylist
 	notices   chan notice // to be sent
 	redirects *redirect.Memory
 	srs       *srs.Rewriter
@@ -214,6 +215,9 @@ func (s *Server) openData(first *settings) error {
 	if s.sending, err = limit.Open(limit.Options{State: s.state, Log: s.log, Table: sendingTable(first)}); err != nil {
 		return fmt.Errorf("opening the sending limits: %w", err)
 	}
+	if s.greylist, err = intake.OpenGreylist(s.state); err != nil {
+		return fmt.Errorf("opening the greylist: %w", err)
+	}
 	if err := s.openReports(first); err != nil {
 		return err
 	}
@@ -263,10 +267,11 @@ func (s *Server) build(first *settings) error {
 	s.senders = senderauth.NewVerifier(senderauth.VerifierOptions{Log: s.log}, s.senderSettings(first))
 	s.intake = intake.New(intake.Options{
 		Deliver: s.deliver, Store: s.store, Log: s.log, Verifier: s.senders, Authenticated: s.authenticated,
-		Sending: s.sending, Notify: s.tellOwner,
+		Sending: s.sending, Greylist: s.greylist, Notify: s.tellOwner,
 	}, s.intakeSettings(first))
 	s.auth = auth.New(auth.Options{
 		Directory: func() *directory.Directory { return s.live.Load().directory }, Trusted: s.trusts, Seen: s.loginSeen, Log: s.log,
+		Admit: (*backend)(s).admit,
 	})
 	s.inbound = limit.NewInbound(limit.InboundOptions{})
 	s.certs.Use(first.certs)

@@ -122,6 +122,22 @@ func (s *settings) boxHooks(a address.Address) []hook.Hook {
 	return s.hooks(box.Scripts)
 }
 
+// domainHooks returns the scripts of a domain.
+func (s *settings) domainHooks(name address.Domain) []hook.Hook {
+	return s.hooks(s.directory.Scripts(name))
+}
+
+// handled returns a function that tells whether any script is for a stage.
+func (s *settings) handled() func(hook.Stage) bool {
+	stages := make(map[hook.Stage]bool)
+	for _, sc := range s.scripts {
+		for _, stage := range hook.Stages {
+			stages[stage] = stages[stage] || sc.Program.Handles(stage)
+		}
+	}
+	return func(stage hook.Stage) bool { return stages[stage] }
+}
+
 // deliverHooks returns all scripts of a mailbox, the server's first.
 func (s *settings) deliverHooks(a address.Address) []hook.Hook {
 	return append(s.hooks(s.Scripts), s.boxHooks(a)...)

@@ -203,6 +203,9 @@ func (s *state) execute(ctx context.Context, script *Script, call *hook.Call) (o
 	out.Destinations = destinations
 	out.Actions = s.run.actions
 	out.State = s.run.state
+	if s.run.virus != nil {
+		out.Virus = *s.run.virus
+	}
 	s.end()
 	return out
 }

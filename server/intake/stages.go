@@ -103,9 +103,6 @@ type Greeting struct {
 	Refusal *fault.Fault  // nil: it is welcome
 }
 
-// HasConnect tells whether there is anything to ask at Connect.
-func (in *Intake) HasConnect() bool { return len(in.live.Load().server[hook.Connect]) > 0 }
-
 // Connect runs the stage connect: the server's scripts alone, for nobody is written to yet.
 func (in *Intake) Connect(ctx context.Context, sess envelope.Session) Greeting {
 	live := in.live.Load()

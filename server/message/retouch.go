@@ -16,11 +16,12 @@ type Retouch struct {
 
 // Removable tells whether a field may be taken out of a message. Those may not by which
 // others see where it has been and what was found out (RFC 5321 4.4, RFC 8601, RFC 6376,
-// RFC 8617), and those without which it can't be read (RFC 5322 3.6, RFC 2045).
+// RFC 8617), the one that keeps mail from going in circles (RFC 3834), and those without
+// which it can't be read (RFC 5322 3.6, RFC 2045).
 func Removable(name string) bool {
 	name = strings.ToLower(name)
 	switch name {
-	case "received", "return-path", "delivered-to", "authentication-results", "dkim-signature", "from", "mime-version":
+	case "received", "return-path", "delivered-to", "authentication-results", "dkim-signature", "auto-submitted", "from", "mime-version":
 		return false
 	}
 	return !strings.HasPrefix(name, "arc-") && !strings.HasPrefix(name, "content-")
