@@ -59,6 +59,9 @@ type Options struct {
 	Keys      Signer           // nil: nothing is signed or sealed
 	// Tell tells somebody something, by mail, without waiting. May be nil.
 	Tell func(Notice)
+	// Delivered is told of each mailbox that has the message, or whose scripts dropped it, once
+	// all of the delivery is durable. It must not block. May be nil.
+	Delivered func(Delivered)
 }
 
 // Notice is what this server has to tell somebody.
@@ -174,6 +177,7 @@ func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []
 	for _, b := range t.boxes {
 		b.release()
 	}
+	t.tellDelivered()
 	t.fileCopies()
 	t.warnFull()
 	return t.errs

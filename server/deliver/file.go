@@ -11,6 +11,7 @@ import (
 	"facteur/server/mailbox"
 	"facteur/server/message"
 	"facteur/server/safefile"
+	"facteur/server/schedule"
 )
 
 // draft is one form of the message, written and synced once. Most often there is
@@ -145,7 +146,7 @@ func (t *transaction) fill(p *boxPlan, d *draft) error {
 		return unavailable(err)
 	}
 	for _, f := range into {
-		if f.uid, err = t.add(p, d, f); err != nil {
+		if f.uid, err = t.add(p, d, &f); err != nil {
 			return unavailable(err)
 		}
 		p.done = append(p.done, f)
@@ -160,8 +161,11 @@ func (t *transaction) fill(p *boxPlan, d *draft) error {
 
 // add links the message into one folder. Flags that can't be are left out: mail
 // is never lost over a flag.
-func (t *transaction) add(p *boxPlan, d *draft, f filed) (mailbox.UID, error) {
+func (t *transaction) add(p *boxPlan, d *draft, f *filed) (mailbox.UID, error) {
 	opt := mailbox.AddOptions{Flags: f.flags, Unique: t.targets[p.targets[0]].Unique, Summary: &d.summary}
+	if !f.until.IsZero() {
+		return t.addSnoozed(p, d, f, opt)
+	}
 	uid, err := f.box.Add(d.file, opt)
 	if fault.Is(err, fault.NotPossible) && len(f.flags) > 0 {
 		t.opts.Log.Warn("deliver.flags", "id", t.msg.Envelope.ID, "box", p.address.String(), "flags", f.flags,
@@ -181,13 +185,19 @@ next:
 		if err != nil {
 			return nil, err
 		}
+		if mb.Name() != schedule.SnoozeFolder {
+			f.unsnooze()
+		}
 		for i := range into {
 			if into[i].box == mb {
 				into[i].flags = union(into[i].flags, f.flags)
+				if !f.until.IsZero() {
+					into[i].until = f.until
+				}
 				continue next
 			}
 		}
-		into = append(into, filed{box: mb, flags: f.flags})
+		into = append(into, filed{box: mb, flags: f.flags, until: f.until})
 	}
 	return into, nil
 }

@@ -3,6 +3,7 @@ package deliver
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"facteur/server/address"
 	"facteur/server/directory"
@@ -22,8 +23,9 @@ type boxPlan struct {
 	home      *mailbox.Home
 	filings   []filing
 	redirects []address.Address
-	header    []byte // fields that scripts added, above the trace
-	keepIn    string // the folder that keeps what nothing else is said of; "": INBOX
+	header    []byte        // fields that scripts added, above the trace
+	keepIn    string        // the folder that keeps what nothing else is said of; "": INBOX
+	later     []hook.Action // what is done once the message is durable
 
 	pending []*spool.Pending // the redirects, until all is well
 	leave   *redirect.Leave  // for the redirects; nil: none is needed
@@ -36,12 +38,14 @@ type filing struct {
 	folder string
 	create bool
 	flags  []string
+	until  time.Time // it comes back then; zero: it is not snoozed
 }
 
 // filed is a filing that was carried out.
 type filed struct {
 	box   *mailbox.Mailbox
 	flags []string
+	until time.Time // of the filing
 	uid   mailbox.UID
 }
 
@@ -104,7 +108,7 @@ func (t *transaction) runHooks(p *boxPlan) error {
 	if err != nil {
 		return err
 	}
-	p.take(res.Actions, may)
+	p.take(t.opts.Now(), res.Actions, may)
 	return nil
 }
 
@@ -125,17 +129,22 @@ func (t *transaction) hookMessage(to envelope.Recipient) *hook.Message {
 // cancels the implicit keep, then flags for all copies, headers, redirects. A
 // redirect that may not be (a loop, a limit) is never a loss: when nothing
 // else holds the message, the keep comes back.
-func (p *boxPlan) take(actions []hook.Action, mayRedirect func(address.Address) bool) {
+func (p *boxPlan) take(now time.Time, actions []hook.Action, mayRedirect func(address.Address) bool) {
 	keep, explicit, suppressed := true, false, false
 	var flags, keepFlags []string
 	for _, a := range actions {
 		switch a.Kind {
 		case hook.FileInto:
-			p.filings = append(p.filings, filing{a.Folder, a.Create, a.Flags})
+			p.filings = append(p.filings, filing{folder: a.Folder, create: a.Create, flags: a.Flags})
 			keep = keep && a.Copy
 		case hook.Keep:
 			explicit = true
 			keepFlags = append(keepFlags, a.Flags...)
+		case hook.Snooze:
+			p.filings = append(p.filings, snoozeInto(now, a.Until))
+			keep = false
+		case hook.Learn, hook.Accept, hook.Decline:
+			p.later = append(p.later, a)
 		case hook.Discard:
 			keep = false
 		case hook.Flag:
@@ -172,6 +181,9 @@ next:
 			if out[i].folder == f.folder {
 				out[i].create = out[i].create || f.create
 				out[i].flags = union(out[i].flags, f.flags)
+				if !f.until.IsZero() {
+					out[i].until = f.until
+				}
 				continue next
 			}
 		}
