@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/autoreply"
 	"facteur/server/deliver"
 	"facteur/server/directory"
 	"facteur/server/fault"
@@ -21,6 +22,9 @@ func (s *Server) openForwarding(data string) (err error) {
 	if s.redirects, err = redirect.Open(context.Background(), s.state, nil); err != nil {
 		return fmt.Errorf("opening the memory of redirections: %w", err)
 	}
+	if s.replies, err = autoreply.Open(s.state, nil); err != nil {
+		return fmt.Errorf("opening the memory of replies: %w", err)
+	}
 	s.srs = srs.New(srs.Options{Dir: keysDir(data), Store: redirect.Senders{Memory: s.redirects}})
 	return nil
 }
@@ -29,6 +33,7 @@ func (s *Server) openForwarding(data string) (err error) {
 func (s *Server) deliverOptions() deliver.Options {
 	return deliver.Options{
 		Store: s.store, Spool: s.spool, Log: s.log, Redirects: s.redirects, SRS: s.srs, Keys: s.keys, Tell: s.tellLater,
+		Replies: s.replies,
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/auth"
+	"facteur/server/autoreply"
 	"facteur/server/buffer"
 	"facteur/server/certs"
 	"facteur/server/control"
@@ -75,6 +76,7 @@ type Server struct {
 	greylist  *intake.Greylist
 	notices   chan notice // to be sent
 	redirects *redirect.Memory
+	replies   *autoreply.Memory
 	srs       *srs.Rewriter
 	own       ownAddresses
 	reports   reporting

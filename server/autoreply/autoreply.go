@@ -180,13 +180,22 @@ func (r *Request) trust() Reason {
 		return Infected
 	case m.Junk:
 		return Junk
-	case m.Submitted:
+	}
+	return Genuine(m.Auth, m.Submitted)
+}
+
+// Genuine tells whether the reverse-path is that of who sent the message, as far as can be
+// known: a login here sent it, or SPF or DKIM passes, and DMARC does not fail. auth is nil
+// when nothing was verified.
+func Genuine(auth *hook.Authenticity, submitted bool) Reason {
+	switch {
+	case submitted:
 		return ""
-	case m.Auth == nil:
+	case auth == nil:
 		return Unverified
-	case m.Auth.DMARC == "fail":
+	case auth.DMARC == "fail":
 		return Forged
-	case m.Auth.SPF != "pass" && m.Auth.DKIM != "pass":
+	case auth.SPF != "pass" && auth.DKIM != "pass":
 		return Unverified
 	}
 	return ""

@@ -15,7 +15,10 @@
 //     happened, and the caller keeps the message. Else the spool keeps it for
 //     those that failed for a while, and tells the sender (RFC 3461) of those that
 //     failed for good; when that can't be made durable, all of 2 and 4 is undone;
-//  6. note what was sent on, and release what waits in the spool.
+//  6. make durable what the scripts noted in their memory; note what was sent on, and
+//     release what waits in the spool;
+//  7. answer: vacations, replies, notifications (package autoreply), each noted before it
+//     is queued.
 //
 // A crash before the end leaves what a client without an answer will send
 // again, so some get it twice (RFC 5321 4.5.3.2 knows no better). The same may
@@ -35,6 +38,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/autoreply"
 	"facteur/server/directory"
 	"facteur/server/envelope"
 	"facteur/server/fault"
@@ -54,9 +58,10 @@ type Options struct {
 	Log   *slog.Logger
 	Now   func() time.Time // nil: time.Now
 
-	Redirects *redirect.Memory // limits what is sent on; nil: nothing does
-	SRS       *srs.Rewriter    // nil: reverse-paths stay as they are
-	Keys      Signer           // nil: nothing is signed or sealed
+	Redirects *redirect.Memory  // limits what is sent on; nil: nothing does
+	SRS       *srs.Rewriter     // nil: reverse-paths stay as they are
+	Keys      Signer            // nil: nothing is signed or sealed
+	Replies   *autoreply.Memory // of what is sent by itself; nil: nothing is
 	// Tell tells somebody something, by mail, without waiting. May be nil.
 	Tell func(Notice)
 	// Delivered is told of each mailbox that has the message, or whose scripts dropped it, once
@@ -78,6 +83,9 @@ type Settings struct {
 	Hooks    func(box address.Address) []hook.Hook
 	Services hook.Services // of scripts
 	Location *time.Location
+	// Vacation returns the notice that the owner of a mailbox has set, nil: none. It may be
+	// nil itself.
+	Vacation func(box address.Address) *hook.AutoReply
 }
 
 // Deliverer delivers messages. It may be used by several at once.
@@ -170,6 +178,7 @@ func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []
 	if err := t.spoolRest(); err != nil {
 		return t.fail(err)
 	}
+	t.commitScripts()
 	t.commitLeaves()
 	for _, p := range t.pending {
 		p.Release()
@@ -177,6 +186,7 @@ func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []
 	for _, b := range t.boxes {
 		b.release()
 	}
+	t.answer()
 	t.tellDelivered()
 	t.fileCopies()
 	t.warnFull()
@@ -210,6 +220,7 @@ func (t *transaction) nothingDone() bool {
 // fail undoes what was done. With a cause each target fails for it.
 func (t *transaction) fail(cause error) []error {
 	t.cancelLeaves()
+	t.cancelScripts(cause)
 	for _, p := range t.pending {
 		t.drop(p)
 	}

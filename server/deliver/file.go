@@ -19,20 +19,23 @@ import (
 // differ.
 type draft struct {
 	prefix  []byte // what stands above the body
+	form    string // the key of what is changed of it
+	body    envelope.Body
 	file    *safefile.Draft
 	summary message.Summary // for the indexes of all mailboxes
 	err     error           // it could not be written
 }
 
-// draft returns the form with that prefix.
-func (t *transaction) draft(prefix []byte) (*draft, error) {
+// draft returns the message in a form with that prefix.
+func (t *transaction) draft(prefix []byte, f *form) (*draft, error) {
+	key := f.key()
 	for _, d := range t.drafts {
-		if bytes.Equal(d.prefix, prefix) {
+		if bytes.Equal(d.prefix, prefix) && d.form == key {
 			return d, d.err
 		}
 	}
-	d := &draft{prefix: prefix}
-	d.file, d.err = t.write(prefix, t.msg.Body)
+	d := &draft{prefix: prefix, form: key, body: f.body(t.msg.Header, t.msg.Body)}
+	d.file, d.err = t.write(prefix, d.body)
 	if d.err == nil {
 		if err := d.file.Sync(); err != nil { // several may link it from here on
 			d.err = unavailable(err)
@@ -48,8 +51,8 @@ func (t *transaction) draft(prefix []byte) (*draft, error) {
 }
 
 // write writes a form. It is not synced yet: the spool appends to it.
-func (t *transaction) write(prefix []byte, body envelope.Body) (*safefile.Draft, error) {
-	f, err := t.opts.Store.Draft()
+func (d *Deliverer) write(prefix []byte, body envelope.Body) (*safefile.Draft, error) {
+	f, err := d.opts.Store.Draft()
 	if err != nil {
 		return nil, unavailable(err)
 	}
@@ -98,8 +101,8 @@ func (t *transaction) prefixFor(p *boxPlan) []byte {
 	if len(t.targets) == 1 && len(t.msg.Envelope.Recipients) == 1 {
 		prefix = append(prefix, message.DeliveredTo(p.address, true)...)
 	}
-	prefix = append(prefix, p.header...)
-	return append(prefix, t.msg.Trace...)
+	prefix = append(prefix, p.form.header...)
+	return append(prefix, p.form.trace(t.msg.Trace)...)
 }
 
 // parallel bounds how many mailboxes are filed into and synced at once: each
@@ -115,7 +118,7 @@ func (t *transaction) file() {
 		if p.err != nil || len(p.filings) == 0 {
 			continue
 		}
-		d, err := t.draft(t.prefixFor(p))
+		d, err := t.draft(t.prefixFor(p), &p.form)
 		if err != nil {
 			p.err = err
 			continue

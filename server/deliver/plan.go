@@ -1,8 +1,6 @@
 package deliver
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"facteur/server/address"
@@ -23,9 +21,13 @@ type boxPlan struct {
 	home      *mailbox.Home
 	filings   []filing
 	redirects []address.Address
-	header    []byte        // fields that scripts added, above the trace
+	form      form          // of the message in this mailbox
 	keepIn    string        // the folder that keeps what nothing else is said of; "": INBOX
-	later     []hook.Action // what is done once the message is durable
+	refuse    *hook.Action  // a script rejects it
+	overruled *hook.Action  // a reject that has no effect, because something keeps the message
+	replies   []hook.Action // what is sent by itself once the message is durable
+	later     []hook.Action // what else is done then
+	scripts   hook.Result   // whose memory holds then
 
 	pending []*spool.Pending // the redirects, until all is well
 	leave   *redirect.Leave  // for the redirects; nil: none is needed
@@ -87,6 +89,9 @@ func (t *transaction) planBox(p *boxPlan) (err error) {
 	if err := t.runHooks(p); err != nil {
 		return err
 	}
+	if err := t.refuse(p); err != nil {
+		return err
+	}
 	return t.checkQuota(p)
 }
 
@@ -104,6 +109,7 @@ func (t *transaction) runHooks(p *boxPlan) error {
 		})
 		res.Log(t.opts.Log.With("id", t.msg.Envelope.ID, "box", p.address.String()))
 	}
+	p.scripts = res
 	may, err := t.mayRedirect(p, res.Actions)
 	if err != nil {
 		return err
@@ -121,83 +127,6 @@ func (t *transaction) hookMessage(to envelope.Recipient) *hook.Message {
 		Recipients: []address.Address{to.ForwardPath},
 		Content:    message.NewContent(t.msg.Header, t.msg.Body),
 		Auth:       t.msg.Auth.Hook(),
-		Spam:       t.msg.Spam, Virus: t.msg.Virus, Submitted: !env.Session.Account.IsZero(),
+		Spam:       t.msg.Spam, Virus: t.msg.Virus, Submitted: t.submitted(),
 	}
-}
-
-// take carries the actions over in their fixed order: filings first, then what
-// cancels the implicit keep, then flags for all copies, headers, redirects. A
-// redirect that may not be (a loop, a limit) is never a loss: when nothing
-// else holds the message, the keep comes back.
-func (p *boxPlan) take(now time.Time, actions []hook.Action, mayRedirect func(address.Address) bool) {
-	keep, explicit, suppressed := true, false, false
-	var flags, keepFlags []string
-	for _, a := range actions {
-		switch a.Kind {
-		case hook.FileInto:
-			p.filings = append(p.filings, filing{folder: a.Folder, create: a.Create, flags: a.Flags})
-			keep = keep && a.Copy
-		case hook.Keep:
-			explicit = true
-			keepFlags = append(keepFlags, a.Flags...)
-		case hook.Snooze:
-			p.filings = append(p.filings, snoozeInto(now, a.Until))
-			keep = false
-		case hook.Learn, hook.Accept, hook.Decline:
-			p.later = append(p.later, a)
-		case hook.Discard:
-			keep = false
-		case hook.Flag:
-			flags = append(flags, a.Flags...)
-		case hook.AddHeader:
-			if field, err := message.FormatField(a.Name, a.Value); err == nil {
-				p.header = append(p.header, field...)
-			}
-		case hook.Redirect:
-			if !mayRedirect(a.Address) {
-				suppressed = true
-				continue
-			}
-			p.redirects = append(p.redirects, a.Address)
-			keep = keep && a.Copy
-		}
-	}
-	lost := suppressed && len(p.filings) == 0 && len(p.redirects) == 0
-	if keep || explicit || lost {
-		p.filings = append(p.filings, filing{folder: cmp.Or(p.keepIn, inbox), flags: keepFlags})
-	}
-	p.filings = merge(p.filings)
-	for i := range p.filings {
-		p.filings[i].flags = union(p.filings[i].flags, flags)
-	}
-}
-
-// merge makes one filing of those into the same folder.
-func merge(in []filing) []filing {
-	var out []filing
-next:
-	for _, f := range in {
-		for i := range out {
-			if out[i].folder == f.folder {
-				out[i].create = out[i].create || f.create
-				out[i].flags = union(out[i].flags, f.flags)
-				if !f.until.IsZero() {
-					out[i].until = f.until
-				}
-				continue next
-			}
-		}
-		out = append(out, f)
-	}
-	return out
-}
-
-func union(a, b []string) []string {
-	out := slices.Clone(a)
-	for _, s := range b {
-		if !slices.Contains(out, s) {
-			out = append(out, s)
-		}
-	}
-	return out
 }

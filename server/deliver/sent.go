@@ -50,7 +50,7 @@ func (t *transaction) fileCopy(c Copy) (*mailbox.Mailbox, mailbox.UID, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	d, err := t.draft(t.msg.Trace)
+	d, err := t.draft(t.msg.Trace, &form{})
 	if err != nil {
 		return nil, 0, err
 	}

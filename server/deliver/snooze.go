@@ -30,7 +30,7 @@ func (f *filing) unsnooze() {
 // share one file, and its time with it. Without the keyword it would never come back, so
 // where that can't be it goes to INBOX.
 func (t *transaction) addSnoozed(p *boxPlan, d *draft, f *filed, opt mailbox.AddOptions) (mailbox.UID, error) {
-	own, err := t.write(d.prefix, t.msg.Body)
+	own, err := t.write(d.prefix, d.body)
 	if err != nil {
 		return 0, err
 	}

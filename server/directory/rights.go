@@ -140,15 +140,28 @@ func (d *Directory) addSenders() {
 
 // SharedOf returns the shared mailbox to which an address leads alone.
 func (d *Directory) SharedOf(a address.Address) (address.Address, bool) {
-	p := d.locate(a)
-	if p.kind != found {
-		return address.Address{}, false
+	if box := d.boxOf(a); box != nil && box.shared != nil {
+		return box.address, true
 	}
-	box := d.soleBox(p.entry)
-	if box == nil || box.shared == nil {
-		return address.Address{}, false
+	return address.Address{}, false
+}
+
+// SoleBox returns the mailbox to which an address leads alone: it is the mailbox's own, or
+// that of an alias, under any name of its domain and with any subaddress. What a catch-all
+// or the rule for the postmaster takes is nobody's own.
+func (d *Directory) SoleBox(a address.Address) (address.Address, bool) {
+	if box := d.boxOf(a); box != nil {
+		return box.address, true
 	}
-	return box.address, true
+	return address.Address{}, false
+}
+
+// boxOf returns the mailbox to which an address leads alone, or nil.
+func (d *Directory) boxOf(a address.Address) *entry {
+	if p := d.locate(a); p.kind == found {
+		return d.soleBox(p.entry)
+	}
+	return nil
 }
 
 // MaySendAs tells whether an account may use an address as the reverse-path, or
