@@ -79,6 +79,7 @@ func (a *assembler) assemble() {
 		Aliases:    a.aliases(),
 		Shared:     a.shared(),
 	}
+	c.Vacations = a.vacations()
 	a.scripts()
 	a.missing()
 	a.pairs(root.get("tls"), "[tls]")

@@ -116,7 +116,7 @@ func (c *checker) mistyped(n *node, f *form, label string) {
 	switch {
 	case f.kind == text && (n.kind == integer || n.kind == float || n.kind == boolean || n.kind == date):
 		hint = "put the value in quotes"
-	case n.kind == text && (f.kind == integer || f.kind == boolean):
+	case n.kind == text && (f.kind == integer || f.kind == boolean || f.kind == date):
 		hint = "write it without quotes"
 	case f.kind == list && n.kind == text:
 		hint = "put it in brackets: [ ... ]"

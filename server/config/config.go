@@ -61,6 +61,7 @@ type Config struct {
 	ScriptFiles []Script
 
 	Directory directory.Options
+	Vacations []Vacation // of the accounts that have one
 }
 
 // Script is a Lua file.

@@ -105,7 +105,15 @@ func rules() []rule {
 		{"accounts.<address>.send_as", oneOrMore(addressForm), now},
 		{"accounts.<address>.scripts", listOf(scriptForm), now},
 		{"accounts.<address>.disabled", flagForm, now},
-		{"accounts.<address>.vacation.<table>", anyForm, later},
+		{"accounts.<address>.vacation.text", letterForm, now},
+		{"accounts.<address>.vacation.html", letterForm, now},
+		{"accounts.<address>.vacation.subject", textForm, now},
+		{"accounts.<address>.vacation.from", addressForm, now},
+		{"accounts.<address>.vacation.days", numberBetween(1, 60), now}, // RFC 5230 4.1
+		{"accounts.<address>.vacation.addresses", oneOrMore(addressForm), now},
+		{"accounts.<address>.vacation.handle", textForm, now},
+		{"accounts.<address>.vacation.start", dateForm, now},
+		{"accounts.<address>.vacation.stop", dateForm, now},
 		{"accounts.<address>.devices.<name>", deviceForm, now},
 		{"accounts.<address>.renamed_from", anyForm, later},
 
