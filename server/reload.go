@@ -135,7 +135,7 @@ func (s *Server) watch(more []string, versions ...*settings) {
 }
 
 func (s *Server) deliverSettings(c *settings) deliver.Settings {
-	return deliver.Settings{Hostname: string(c.Hostname), Directory: c.directory, Hooks: s.filing(c), Location: c.Location}
+	return deliver.Settings{Hostname: string(c.Hostname), Directory: c.directory, Hooks: s.filing(c), Location: c.Location, Vacation: c.vacation}
 }
 
 func (s *Server) intakeSettings(c *settings) intake.Settings {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -42,9 +43,9 @@ func Explain(w io.Writer, path, addr string, asJSON bool) error {
 	dir := directory.New(cfg.Directory)
 	res := dir.Resolve(a)
 	if asJSON {
-		err = printJSON(w, explanation(dir, addr, res))
+		err = printJSON(w, explanation(cfg, dir, addr, res))
 	} else {
-		printResolution(w, dir, res)
+		printResolution(w, cfg, dir, res)
 	}
 	if err == nil && res.Fault != nil && res.Local {
 		err = fmt.Errorf("mail to %s is refused: %d %s %s", addr, res.Fault.Code, res.Fault.Enhanced(), res.Fault.Text)
@@ -60,12 +61,15 @@ func parseForwardPath(s string) (address.Address, error) {
 	return address.Parse(strings.Trim(s, "<>"))
 }
 
-func printResolution(w io.Writer, dir *directory.Directory, res directory.Resolution) {
+func printResolution(w io.Writer, cfg *config.Config, dir *directory.Directory, res directory.Resolution) {
 	for _, step := range res.Steps {
 		fmt.Fprintln(w, step)
 	}
 	for _, d := range res.Destinations {
 		fmt.Fprintf(w, "  => %s\n", describe(dir, d))
+		if text := vacationAt(cfg, d); text != "" {
+			fmt.Fprintf(w, "     %s\n", text)
+		}
 	}
 	if !res.Local {
 		fmt.Fprintln(w, "  => the mail server of its domain, for own users who are logged in; refused for all others")
@@ -84,6 +88,15 @@ func describe(dir *directory.Directory, d directory.Destination) string {
 	return text
 }
 
+// vacationAt tells of the vacation of a mailbox, "" when there is none.
+func vacationAt(cfg *config.Config, d directory.Destination) string {
+	v := vacationOf(cfg, d.Address)
+	if d.Kind != directory.Box || v == nil {
+		return ""
+	}
+	return describeVacation(v, localDate(time.Now(), cfg.Location))
+}
+
 type explanationJSON struct {
 	Address      string            `json:"address"`
 	Local        bool              `json:"local"`
@@ -98,9 +111,11 @@ type destinationJSON struct {
 	Detail  string   `json:"detail,omitempty"`
 	Path    []string `json:"path,omitempty"`
 	Scripts []string `json:"scripts,omitempty"`
+	// Vacation tells of the vacation in mail.toml, in words.
+	Vacation string `json:"vacation,omitempty"`
 }
 
-func explanation(dir *directory.Directory, addr string, res directory.Resolution) explanationJSON {
+func explanation(cfg *config.Config, dir *directory.Directory, addr string, res directory.Resolution) explanationJSON {
 	e := explanationJSON{Address: addr, Local: res.Local, Steps: res.Steps, Destinations: []destinationJSON{}}
 	for _, d := range res.Destinations {
 		j := destinationJSON{Kind: "mailbox", Address: d.Address.String(), Detail: d.Detail, Path: d.Path}
@@ -109,6 +124,7 @@ func explanation(dir *directory.Directory, addr string, res directory.Resolution
 		} else if box, ok := dir.Box(d.Address); ok {
 			j.Scripts = box.Scripts
 		}
+		j.Vacation = vacationAt(cfg, d)
 		e.Destinations = append(e.Destinations, j)
 	}
 	if res.Fault != nil {
