@@ -2,8 +2,10 @@ package deliver
 
 import (
 	"context"
+	"slices"
 
 	"facteur/server/autoreply"
+	"facteur/server/directory"
 	"facteur/server/fault"
 	"facteur/server/hook"
 )
@@ -37,7 +39,12 @@ func (t *transaction) refuse(p *boxPlan) error {
 // peerWaits tells whether the error of a mailbox is what the peer is answered.
 func (t *transaction) peerWaits(p *boxPlan) bool {
 	first := t.targets[p.targets[0]]
-	return first.Answered || first.Unique == "" && len(p.targets) == len(t.targets)
+	if first.Answered || first.Unique != "" {
+		return first.Answered
+	}
+	return !slices.ContainsFunc(t.targets, func(other Target) bool {
+		return other.Kind != directory.Box || other.Address.Key() != p.address.Key()
+	})
 }
 
 // genuine tells whether a report to the reverse-path reaches who sent the message.
