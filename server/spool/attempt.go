@@ -141,6 +141,8 @@ func (s *Spool) settle(sl *slot, places []int, o outcome) (time.Time, error) {
 		return time.Time{}, err
 	}
 	events := s.apply(it.id, r, places, o)
+	release := s.attach(it.id, r, events)
+	defer release()
 	events, err = s.keep(it, r, events)
 	s.mu.Lock()
 	it.waiting = int32(r.open())
@@ -271,6 +273,7 @@ func (r *record) event(id string, to *rcptRecord, res Result) Event {
 	e := Event{
 		ID: id, Kind: Sent, Sender: address.Address(r.Sender.ReversePath),
 		Recipient: rcpt.Recipient, Forwarder: rcpt.Forwarder, Local: rcpt.Local, Result: res,
+		Attempts: to.Attempts, Next: to.Next, Envelope: r.envelope(),
 	}
 	switch {
 	case res.Fault == nil:

@@ -1,6 +1,8 @@
 package spool
 
 import (
+	"time"
+
 	"facteur/server/address"
 	"facteur/server/envelope"
 	"facteur/server/fault"
@@ -31,4 +33,10 @@ type Event struct {
 	Forwarder address.Address // as that of Recipient
 	Local     bool
 	Result    Result
+	Attempts  int
+	Next      time.Time         // of the next one; zero: none
+	Envelope  envelope.Envelope // of the message, without recipients
+	// Message is there when Options.Wanted said so, and the disk did not fail since. It is
+	// closed when Told returns, unless Told keeps it.
+	Message *Message
 }

@@ -131,6 +131,9 @@ type Options struct {
 	// It is called by several goroutines at once, and must neither block nor call the
 	// Spool. May be nil.
 	Told func(Event)
+	// Wanted tells whether Told wants the message with an Event. It is called as Told is, and
+	// before it. Nil: never.
+	Wanted func(Event) bool
 
 	// These may change later, see Apply.
 	Hostname       string
