@@ -315,6 +315,7 @@ func (s *session) settle() {
 			continue
 		}
 		s.mistakes = 0
+		s.storedNew(a.to, uids[i])
 		s.tagged(a.call.tag, "OK", appendUID(uids[i], a.to), "APPEND completed")
 	}
 }

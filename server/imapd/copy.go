@@ -27,6 +27,7 @@ func (s *session) cmdCopy(c *call) error {
 	if len(pairs) == 0 {
 		return t.ended()
 	}
+	s.storedPairs("copy", pairs, t.to)
 	s.done(c, s.copied(pairs, t.to), "")
 	return nil
 }
@@ -52,6 +53,7 @@ func (s *session) cmdMove(c *call) error {
 		return t.ended()
 	}
 	pairs, err := s.sel.box.Move(t.uids, t.to, s.settable(t.to))
+	s.storedPairs("move", pairs, t.to)
 	if len(pairs) > 0 { // RFC 6851 4.3: before the EXPUNGEs
 		s.enc.Raw("* OK [").Raw(s.copied(pairs, t.to)).Raw("] Moved\r\n")
 	}

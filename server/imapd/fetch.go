@@ -141,10 +141,12 @@ func (s *session) markSeen(places spans, items *fetchItems) {
 	if len(uids) == 0 {
 		return
 	}
+	before := sel.now
 	_, err := sel.box.SetFlags(mailbox.StoreOptions{UIDs: uids, Op: mailbox.AddFlags, Flags: []string{flagSeen}})
 	if err == nil {
 		err = sel.refresh()
 	}
+	s.storedFlags(before, uids)
 	if err != nil {
 		s.log.Warn("imapd.failed", "command", "fetch", "text", `\Seen can't be set`, "error", err)
 	}

@@ -49,6 +49,7 @@ func (s *session) cmdReplace(c *call) error {
 		return err
 	}
 	s.made(a.to, uids...)
+	s.storedNew(a.to, uids)
 	s.enc.Raw("* OK [").Raw(appendUID(uids, a.to)).Raw("] The new message is there\r\n") // RFC 8508 3.2
 	if _, err := s.sel.box.Expunge(old); err != nil {
 		return err

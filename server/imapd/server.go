@@ -72,6 +72,12 @@ type Options struct {
 	Roles func(account address.Address) []Shared
 	// Members returns who may see a shared mailbox. nil: nobody.
 	Members func(shared address.Address) []Grant
+	// Follows tells whether Stored is to be told of a mailbox, an account's or a shared one.
+	// nil: of none.
+	Follows func(box address.Address) bool
+	// Stored is told what APPEND, REPLACE, COPY, MOVE, STORE and FETCH did to messages of a
+	// mailbox that is followed, once it is durable. It must not block.
+	Stored func(Stored)
 
 	connection.Limits // of clients; 0: 10,000 connections, 100 of one client
 

@@ -82,6 +82,7 @@ func (s *session) cmdStore(c *call) error {
 	}
 	places = s.limited(c, places)
 	uids, missing := s.sel.uids(places)
+	before := s.sel.now
 	modified, err := s.sel.box.SetFlags(mailbox.StoreOptions{
 		UIDs: uids, Op: a.op, Flags: flags, Conditional: a.conditional, UnchangedSince: a.since,
 	})
@@ -91,6 +92,7 @@ func (s *session) cmdStore(c *call) error {
 	if err := s.sel.refresh(); err != nil {
 		return err
 	}
+	s.storedFlags(before, uids)
 	s.tellKeywords()
 	a.uid, a.flags = c.uid, flags
 	s.answerStore(places.order(c), a, modified)
