@@ -10,14 +10,14 @@ import (
 
 // Stored is what a command of a client did to messages (Options.Stored).
 type Stored struct {
-	Account   address.Address // of the client
-	Box       address.Address // whose mailbox it is
-	Kind      string          // "append", "copy", "move" or "flags"
-	Mailbox   *mailbox.Mailbox
-	UIDs      []mailbox.UID
-	From      string   // copy, move: the folder of Box where they were, "" when it was another's
-	Added     []string // flags: what was set
-	Removed   []string // flags: what was removed
+	Account address.Address // of the client
+	Box     address.Address // whose mailbox it is
+	Kind    string          // "append", "copy", "move" or "flags"
+	Mailbox *mailbox.Mailbox
+	UIDs    []mailbox.UID
+	From    string   // copy, move: the folder of Box where they were, "" when it was another's
+	Added   []string // flags: what was set
+	Removed []string // flags: what was removed
 }
 
 // follows tells whether somebody wants to know what is done to the messages of a mailbox,
