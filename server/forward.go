@@ -33,7 +33,7 @@ func (s *Server) openForwarding(data string) (err error) {
 func (s *Server) deliverOptions() deliver.Options {
 	return deliver.Options{
 		Store: s.store, Spool: s.spool, Log: s.log, Redirects: s.redirects, SRS: s.srs, Keys: s.keys, Tell: s.tellLater,
-		Replies: s.replies,
+		Replies: s.replies, Delivered: s.follow.Delivered,
 	}
 }
 

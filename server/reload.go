@@ -107,6 +107,7 @@ func (s *Server) apply(next *settings) {
 	s.pop.Apply(s.popOptions(next))
 	s.spool.Apply(spool.Options{Hostname: string(next.Hostname)})
 	s.applyReports(next)
+	s.follow.Apply(s.followSettings(next))
 }
 
 // recheck ends the sessions whose login is gone, and forgets the mail of
@@ -169,7 +170,8 @@ func (s *Server) imapOptions(c *settings) imapd.Options {
 	return imapd.Options{
 		Store: s.store, Auth: s.auth, Log: s.log,
 		TLS: s.certs.Config(), PlaintextLogin: c.TLS.PlaintextLogin == config.PlaintextLoopback, AppendLimit: c.Limits.MessageSize,
-		Limits: connection.Limits{Trusted: c.Trusted},
+		Limits:  connection.Limits{Trusted: c.Trusted},
+		Follows: s.follow.Follows, Stored: s.storedBy,
 		QuotaOf: func(a address.Address) int64 {
 			box, _ := c.directory.Box(a)
 			return box.Quota

@@ -28,6 +28,7 @@ import (
 	"facteur/server/directory"
 	"facteur/server/dns"
 	"facteur/server/envelope"
+	"facteur/server/follow"
 	"facteur/server/imapd"
 	"facteur/server/intake"
 	"facteur/server/limit"
@@ -83,6 +84,7 @@ type Server struct {
 	store     *mailbox.Store
 	spool     *spool.Spool
 	deliver   *deliver.Deliverer
+	follow    *follow.Follower
 	intake    *intake.Intake
 	auth      *auth.Authenticator
 	smtp      *smtpd.Server
@@ -171,6 +173,7 @@ func start(o ServeOptions) (_ *Server, err error) {
 	s.maintained.Go(s.maintain)
 	s.maintained.Go(s.writeNotices)
 	s.startReports()
+	s.startFollowing()
 	s.watch(nil, first)
 	go func() {
 		if err := s.control.Serve(); err != nil {
@@ -229,7 +232,7 @@ func (s *Server) openData(first *settings) error {
 	// The spool before the mailboxes: it sweeps the drafts that a crash left.
 	s.spool, err = spool.Open(spool.Options{
 		Dir: spoolDir, FS: safefile.OS, Log: s.log, Hostname: string(first.Hostname), Attempt: (*attempts)(s),
-		Inject: s.notify, Told: s.told,
+		Inject: s.notify, Told: s.toldOf, Wanted: s.wantedBy,
 	})
 	if err != nil {
 		return fmt.Errorf("opening the spool: %w", err)
@@ -265,7 +268,11 @@ func (s *Server) build(first *settings) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openFollowing(first); err != nil {
+		return err
+	}
 	s.deliver = deliver.New(s.deliverOptions(), s.deliverSettings(first))
+	s.follow.Use(s.deliver)
 	s.senders = senderauth.NewVerifier(senderauth.VerifierOptions{Log: s.log}, s.senderSettings(first))
 	s.intake = intake.New(intake.Options{
 		Deliver: s.deliver, Store: s.store, Log: s.log, Verifier: s.senders, Authenticated: s.authenticated,

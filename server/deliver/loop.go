@@ -10,12 +10,18 @@ import (
 // passed tells whether the message came through the address a before: its
 // Delivered-To says so.
 func (t *transaction) passed(a address.Address) bool {
+	return t.passes(a) > 0
+}
+
+// passes counts how often it did.
+func (t *transaction) passes(a address.Address) int {
+	n := 0
 	for _, v := range t.msg.Header.RawValues("Delivered-To") {
 		if been, err := address.Parse(message.DecodeText(v)); err == nil && been.Key() == a.Key() {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // stopLoops changes the targets that would send the message around once more.

@@ -2,7 +2,6 @@ package mailbox
 
 import (
 	"errors"
-	"time"
 
 	"facteur/server/address"
 	"facteur/server/fault"
@@ -95,39 +94,4 @@ func (m *Mailbox) reindex(progress func(Progress)) error {
 		progress(Progress{Folder: m.Name(), Done: snap.Len(), Total: snap.Len()})
 	}
 	return nil
-}
-
-// Expire expunges the messages of folders with a special use that were saved
-// there longer than age ago (RFC 8514), and returns how many.
-func (s *Store) Expire(a address.Address, use string, age time.Duration) (int, error) {
-	h, err := s.Home(a)
-	if err != nil {
-		return 0, err
-	}
-	before := s.opt.Now().Add(-age).Unix()
-	count := 0
-	for _, m := range h.mailboxes() {
-		if m.use != use || use == "" {
-			continue
-		}
-		snap, err := m.Snapshot()
-		if err != nil {
-			return count, err
-		}
-		var old []UID
-		for _, r := range snap.Range(0, snap.Len()) {
-			if int64(r.SaveDate) < before {
-				old = append(old, r.UID)
-			}
-		}
-		if len(old) == 0 {
-			continue
-		}
-		gone, err := m.Expunge(old)
-		count += len(gone)
-		if err != nil {
-			return count, err
-		}
-	}
-	return count, nil
 }
