@@ -120,8 +120,15 @@ func (res *Result) take(stage Stage, out Outcome) (end bool) {
 	return end
 }
 
-// Commit makes durable what the scripts noted, in their memory.
+// Commit makes durable what the scripts noted, in their memory: at once where they
+// are of a kind that can.
 func (res Result) Commit(ctx context.Context) error {
+	if len(res.states) == 0 {
+		return nil
+	}
+	if first, ok := res.states[0].(JointState); ok {
+		return first.CommitWith(ctx, res.states[1:])
+	}
 	var errs []error
 	for _, s := range res.states {
 		errs = append(errs, s.Commit(ctx))

@@ -42,6 +42,12 @@ type State interface {
 	Cancel()                      // after Commit: does nothing
 }
 
+// JointState is a State of a kind that several of commit in one transaction.
+type JointState interface {
+	State
+	CommitWith(ctx context.Context, others []State) error // all of the same KV
+}
+
 // DNS looks names up. Kinds are a, aaaa, mx, txt and ptr (whose name is an IP
 // address). No such name is an empty list; an error is temporary.
 type DNS interface {

@@ -8,7 +8,7 @@
 // returns at once, and what it was given is written within a second. Reads have
 // connections of their own, and see what was committed when they began.
 //
-// The functions given to Write and Later run in the goroutine that writes: they
+// The functions given to Write, WriteThen and Later run in the goroutine that writes: they
 // are quick, take no lock that is held while somebody waits for a Write, and
 // call neither Write nor Read. They use the transaction that they are given, and
 // do not end it.
@@ -68,6 +68,7 @@ type DB struct {
 // write is a function that somebody waits for.
 type write struct {
 	run    func(*sql.Tx) error
+	then   func() // once it is durable; may be nil
 	answer chan error
 }
 
@@ -164,10 +165,17 @@ func (db *DB) Migrate(owner string, steps ...string) error {
 // or broken disk is a fault.Fault of kind Unavailable. When ctx ends before the
 // function has begun, it is not run.
 func (db *DB) Write(ctx context.Context, run func(*sql.Tx) error) error {
+	return db.WriteThen(ctx, run, nil)
+}
+
+// WriteThen is Write, and calls then once it is durable and before the next
+// transaction begins, in the goroutine that writes: what is kept in memory of the
+// database changes in the order that the database does.
+func (db *DB) WriteThen(ctx context.Context, run func(*sql.Tx) error, then func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w := write{run, make(chan error, 1)}
+	w := write{run, then, make(chan error, 1)}
 	select {
 	case db.queue <- w:
 		return <-w.answer

@@ -90,6 +90,13 @@ func TestWrite(t *testing.T) {
 	if err != sentinel {
 		t.Error(err)
 	}
+	then := 0
+	for _, n := range []int{1, 5} { // the first is there already
+		db.WriteThen(t.Context(), insert(n), func() { then += n })
+	}
+	if then != 5 {
+		t.Errorf("told of %d", then)
+	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := db.Write(gone, insert(3)); !errors.Is(err, context.Canceled) {
@@ -98,7 +105,7 @@ func TestWrite(t *testing.T) {
 	if err := db.Read(t.Context(), insert(4)); err == nil || code(err) != codeReadOnly {
 		t.Errorf("a reader writes: %v", err)
 	}
-	if got := fmt.Sprint(rows(t, db)); got != "[1]" {
+	if got := fmt.Sprint(rows(t, db)); got != "[1 5]" {
 		t.Error(got)
 	}
 	if err := db.Close(); err != nil {
@@ -111,7 +118,7 @@ func TestWrite(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Error(err)
 	}
-	if got := fmt.Sprint(rows(t, open(t, path))); got != "[1]" {
+	if got := fmt.Sprint(rows(t, open(t, path))); got != "[1 5]" {
 		t.Error(got)
 	}
 	files, _ := os.ReadDir(filepath.Dir(path))

@@ -45,7 +45,7 @@ func (db *DB) gather(w write) []write {
 // answer runs a batch in one transaction, and tells each how its part ended.
 func (db *DB) answer(batch []write) {
 	if len(batch) == 1 {
-		batch[0].answer <- told(db.transact(batch[0].run))
+		batch[0].end(db.transact(batch[0].run))
 		return
 	}
 	errs := make([]error, len(batch))
@@ -62,8 +62,16 @@ func (db *DB) answer(batch []write) {
 		if failed != nil {
 			errs[i] = failed
 		}
-		w.answer <- told(errs[i])
+		w.end(errs[i])
 	}
+}
+
+// end tells who waits for a write how it ended.
+func (w write) end(err error) {
+	if err == nil && w.then != nil {
+		w.then()
+	}
+	w.answer <- told(err)
 }
 
 // flush writes what is pending. When the transaction fails as a whole, it stays
