@@ -1,0 +1,40 @@
+package trace
+
+import (
+	"facteur/server/address"
+	"facteur/server/hook"
+)
+
+// Run is where scripts ran.
+type Run struct {
+	ID      string // of the message; "" before there is one
+	Session string
+	Stage   hook.Stage
+	Box     address.Address // zero at the stages without one
+	To      address.Address // at Rcpt: the forward-path
+}
+
+// Scripts notes which scripts of a stage ran, and the lines that decided. Where there
+// is no message yet those that asked for nothing are not noted.
+func (l *Log) Scripts(r Run, res hook.Result) {
+	if l == nil || len(res.Ran) == 0 || r.ID == "" && len(res.Actions) == 0 && len(res.Failures) == 0 {
+		return
+	}
+	e := Event{ID: r.ID, Kind: Ran, Session: r.Session, Stage: string(r.Stage), Box: AddressText(r.Box)}
+	if !r.To.IsZero() {
+		e.To = []string{AddressText(r.To)}
+	}
+	for _, ran := range res.Ran {
+		s := Script{Name: ran.Script, Hash: ran.Hash, Micros: ran.Elapsed.Microseconds()}
+		if ran.Err != nil {
+			s.Err = ran.Err.Error()
+		}
+		for _, a := range res.Actions {
+			if a.Script == ran.Script && len(s.Lines) < maxLines {
+				s.Lines = append(s.Lines, Line{a.Line, a.String()})
+			}
+		}
+		e.Scripts = append(e.Scripts, s)
+	}
+	l.Note(e)
+}
