@@ -31,6 +31,7 @@ type cli struct {
 	Reload  reloadCmd  `cmd:"" help:"Have the running server read its settings now."`
 	Hook    hookCmd    `cmd:"" help:"Try Lua scripts."`
 	Queue   queueCmd   `cmd:"" help:"Look at the mail that has yet to leave, and work on it."`
+	Trace   traceCmd   `cmd:"" help:"Tell what happened to a message, from the connection to the mailbox."`
 	DNS     dnsCmd     `cmd:"" name:"dns" help:"List the DNS records that a domain needs, and which are missing or wrong."`
 	Report  reportCmd  `cmd:"" help:"Tell what other servers reported: who sends in your name, and whether mail travels encrypted."`
 

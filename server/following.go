@@ -17,7 +17,7 @@ func (s *Server) openFollowing(first *settings) error {
 	if err != nil {
 		return fmt.Errorf("opening the memory of invitations: %w", err)
 	}
-	s.follow = follow.New(follow.Options{Store: s.store, Log: s.log, Replies: replies, Inject: s.notify}, s.followSettings(first))
+	s.follow = follow.New(follow.Options{Store: s.store, Log: s.log, Trace: s.trace, Replies: replies, Inject: s.notify}, s.followSettings(first))
 	return nil
 }
 

@@ -33,7 +33,7 @@ func (s *Server) openForwarding(data string) (err error) {
 func (s *Server) deliverOptions() deliver.Options {
 	return deliver.Options{
 		Store: s.store, Spool: s.spool, Log: s.log, Redirects: s.redirects, SRS: s.srs, Keys: s.keys, Tell: s.tellLater,
-		Replies: s.replies, Delivered: s.follow.Delivered,
+		Replies: s.replies, Delivered: s.follow.Delivered, Trace: s.trace,
 	}
 }
 
@@ -82,6 +82,7 @@ func (offline) Find(context.Context, string) (address.Address, bool, error) {
 
 // told takes note of what became of mail that was sent on (spool.Options.Told).
 func (s *Server) told(e spool.Event) {
+	s.traceFate(e)
 	o := redirect.Outcome{Entry: e.ID, Forwarder: e.Forwarder, Target: e.Recipient.ForwardPath, Fault: e.Result.Fault, Final: e.Kind != spool.Deferred && e.Kind != spool.Delayed}
 	if e.Local || e.Forwarder.IsZero() || e.Forwarder.IsSRS() {
 		return

@@ -75,7 +75,7 @@ func (s *Server) sweepRemoved() {
 	for _, a := range live.directory.Boxes() {
 		known[a.Dir()] = true
 	}
-	r := removal{data: live.Data, keep: live.Retention.Account, now: time.Now(), log: s.log}
+	r := removal{data: live.Data, keep: live.Retention.Account, now: time.Now(), log: s.log, forget: s.forget}
 	waiting, err := r.sweep(known)
 	if err != nil {
 		s.log.Error("server.removed", "error", err)

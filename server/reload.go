@@ -108,6 +108,8 @@ func (s *Server) apply(next *settings) {
 	s.spool.Apply(spool.Options{Hostname: string(next.Hostname)})
 	s.applyReports(next)
 	s.follow.Apply(s.followSettings(next))
+	s.scripts.load(next)
+	s.trace.Apply(next.Retention.Trace)
 }
 
 // recheck ends the sessions whose login is gone, and forgets the mail of
@@ -136,7 +138,10 @@ func (s *Server) watch(more []string, versions ...*settings) {
 }
 
 func (s *Server) deliverSettings(c *settings) deliver.Settings {
-	return deliver.Settings{Hostname: string(c.Hostname), Directory: c.directory, Hooks: s.filing(c), Location: c.Location, Vacation: c.vacation}
+	return deliver.Settings{
+		Hostname: string(c.Hostname), Directory: c.directory, Hooks: s.filing(c), Location: c.Location, Vacation: c.vacation,
+		Services: s.services(),
+	}
 }
 
 func (s *Server) intakeSettings(c *settings) intake.Settings {
@@ -144,6 +149,7 @@ func (s *Server) intakeSettings(c *settings) intake.Settings {
 		Hostname: string(c.Hostname), Directory: c.directory, Location: c.Location,
 		ServerHooks: c.hooks(c.Scripts), BoxHooks: c.boxHooks, DomainHooks: c.domainHooks, Handled: c.handled(),
 		Trusted: c.Trusted, Unlimited: s.trusts, Recipients: c.Limits.Recipients,
+		Services: s.services(),
 	}
 }
 

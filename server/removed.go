@@ -33,6 +33,9 @@ type removal struct {
 	keep time.Duration
 	now  time.Time
 	log  *slog.Logger
+	// forget is called with an account whose folder is to move: what else is kept of it
+	// goes now. May be nil.
+	forget func(account string) error
 }
 
 // sweep goes through all folders; known are those of accounts and shared
@@ -87,6 +90,11 @@ func (r removal) wait(dir, account string) (*control.Removed, error) {
 	}
 	if until := since.Add(r.keep); r.now.Before(until) {
 		return &control.Removed{Account: account, Since: since, Until: &until}, nil
+	}
+	if r.forget != nil {
+		if err := r.forget(account); err != nil {
+			return nil, err
+		}
 	}
 	to := filepath.Join(r.data, attic)
 	if err := safefile.MkdirAll(safefile.OS, to); err != nil {

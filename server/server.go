@@ -31,6 +31,7 @@ import (
 	"facteur/server/follow"
 	"facteur/server/imapd"
 	"facteur/server/intake"
+	"facteur/server/kv"
 	"facteur/server/limit"
 	"facteur/server/listen"
 	"facteur/server/mailbox"
@@ -44,6 +45,7 @@ import (
 	"facteur/server/spool"
 	"facteur/server/srs"
 	"facteur/server/statedb"
+	"facteur/server/trace"
 	"facteur/server/wire"
 )
 
@@ -76,6 +78,10 @@ type Server struct {
 	inbound   *limit.Inbound
 	greylist  *intake.Greylist
 	notices   chan notice // to be sent
+	memory    *kv.Store   // of scripts
+	scripts   *scriptCounts
+	failures  *failures
+	trace     *trace.Log
 	redirects *redirect.Memory
 	replies   *autoreply.Memory
 	srs       *srs.Rewriter
@@ -226,6 +232,9 @@ func (s *Server) openData(first *settings) error {
 	if err := s.openReports(first); err != nil {
 		return err
 	}
+	if err := s.openScripts(first); err != nil {
+		return err
+	}
 	if err := s.openForwarding(first.Data); err != nil {
 		return err
 	}
@@ -276,7 +285,7 @@ func (s *Server) build(first *settings) error {
 	s.senders = senderauth.NewVerifier(senderauth.VerifierOptions{Log: s.log}, s.senderSettings(first))
 	s.intake = intake.New(intake.Options{
 		Deliver: s.deliver, Store: s.store, Log: s.log, Verifier: s.senders, Authenticated: s.authenticated,
-		Sending: s.sending, Greylist: s.greylist, Notify: s.tellOwner,
+		Sending: s.sending, Greylist: s.greylist, Notify: s.tellOwner, Trace: s.trace,
 	}, s.intakeSettings(first))
 	s.auth = auth.New(auth.Options{
 		Directory: func() *directory.Directory { return s.live.Load().directory }, Trusted: s.trusts, Seen: s.loginSeen, Log: s.log,
@@ -343,6 +352,7 @@ func (s *Server) release() {
 			s.log.Error("server.store", "error", err)
 		}
 	}
+	s.closeScripts()
 	if s.state != nil {
 		if err := s.state.Close(); err != nil {
 			s.log.Error("server.state", "error", err)

@@ -28,6 +28,7 @@ func (s *Server) Status() control.Status {
 	st.Queue = counts.Recipients
 	st.QueueStatus = control.QueueStatus{Messages: counts.Entries, Held: counts.Held, Oldest: timeOrNil(counts.Oldest)}
 	st.LimitStatus = s.limited()
+	st.Scripts = s.scripts.status(time.Now())
 	return st
 }
 
@@ -53,6 +54,7 @@ func printStatus(w io.Writer, st control.Status) {
 		fmt.Fprintf(w, "no mail leaves: %s\n", st.Relay)
 	}
 	printLimited(w, st.LimitStatus)
+	printScripts(w, st.Scripts)
 	for _, r := range st.Removed {
 		when := "its folder stays"
 		if r.Until != nil {

@@ -29,6 +29,7 @@ const (
 	defaultSeparator   = "+"
 	defaultDeleted     = 60 * day
 	defaultAccount     = 30 * day
+	defaultTrace       = 90 * day
 )
 
 func (a *assembler) assemble() {
@@ -62,6 +63,7 @@ func (a *assembler) assemble() {
 		Trash:   or(root, Never, "retention", "trash"),
 		Junk:    or(root, Never, "retention", "junk"),
 		Account: or(root, time.Duration(defaultAccount), "retention", "account"),
+		Trace:   or(root, time.Duration(defaultTrace), "retention", "trace"),
 	}
 	c.Lua = a.lua()
 	c.Plugins = a.plugins()

@@ -126,6 +126,7 @@ type Retention struct {
 	Trash   time.Duration // until mail in Trash is expunged
 	Junk    time.Duration // until mail in Junk is expunged
 	Account time.Duration // a removed account's folder stays in its place, and then as long in removed/
+	Trace   time.Duration // what is noted of each message, for facteur trace
 }
 
 // Lua bounds scripts.

@@ -82,7 +82,7 @@ func rules() []rule {
 		{"retention.junk", retentionFrom(day), now},
 		{"retention.account", retentionFrom(day), now},
 		{"retention.quarantine", anyForm, later},
-		{"retention.trace", anyForm, later},
+		{"retention.trace", retentionFrom(day), now},
 		{"retention.logins", anyForm, later},
 		{"dns.servers", oneOrMore(serverForm), now},
 

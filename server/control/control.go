@@ -34,8 +34,9 @@ type Status struct {
 	QueueStatus
 	Relay string `json:"relay,omitempty"` // why nothing leaves through the relay; "" is well
 	LimitStatus
-	Memory  uint64    `json:"memory"`
-	Removed []Removed `json:"removed,omitempty"` // accounts that are gone from the settings, whose mail is still there
+	Scripts []ScriptStatus `json:"scripts,omitempty"`
+	Memory  uint64         `json:"memory"`
+	Removed []Removed      `json:"removed,omitempty"` // accounts that are gone from the settings, whose mail is still there
 }
 
 // Removed is an account that mail.toml does not name any more.

@@ -97,9 +97,11 @@ func (t *transaction) reply(p *boxPlan, kind hook.Kind, o *hook.AutoReply) {
 	reply, why := autoreply.Judge(r)
 	if why != "" {
 		log.Info("deliver."+string(kind), "result", "not sent", "why", string(why))
+		t.traceReply(p.address, t.msg.Envelope.ID, string(kind), r.Message.ReversePath, string(why))
 		return
 	}
-	t.sendOwn(t.ctx, log, string(kind), reply.Claim, reply.Write)
+	problem := t.sendOwn(t.ctx, log, string(kind), reply.Claim, reply.Write)
+	t.traceReply(p.address, t.msg.Envelope.ID, string(kind), r.Message.ReversePath, problem)
 }
 
 // replier is a mailbox as package autoreply sees it.
@@ -159,19 +161,21 @@ func (d *Deliverer) Notify(ctx context.Context, n Notification) {
 	claim, why := notice.Judge()
 	if why != "" {
 		log.Info("deliver.notify", "result", "not sent", "why", string(why))
+		d.traceReply(n.Box, n.ID, string(hook.Notify), notice.Target(), string(why))
 		return
 	}
-	d.sendOwn(ctx, log, string(hook.Notify), claim, notice.Write)
+	problem := d.sendOwn(ctx, log, string(hook.Notify), claim, notice.Write)
+	d.traceReply(n.Box, n.ID, string(hook.Notify), notice.Target(), problem)
 }
 
 // sendOwn claims, writes and queues a message of a mailbox, in this order, so that a crash
-// sends nothing twice.
-func (d *Deliverer) sendOwn(ctx context.Context, log *slog.Logger, what string, claim autoreply.Claim, write func(autoreply.Stamp) (envelope.Envelope, envelope.Bytes)) {
+// sends nothing twice. It returns why it did not, "" when it did.
+func (d *Deliverer) sendOwn(ctx context.Context, log *slog.Logger, what string, claim autoreply.Claim, write func(autoreply.Stamp) (envelope.Envelope, envelope.Bytes)) string {
 	ctx = context.WithoutCancel(ctx) // the peer may hang up now: the message has arrived
 	why, err := d.opts.Replies.Claim(ctx, claim)
 	if err == nil && why != "" {
 		log.Info("deliver."+what, "result", "not sent", "why", string(why))
-		return
+		return string(why)
 	}
 	id := envelope.NewID()
 	if err == nil {
@@ -184,9 +188,10 @@ func (d *Deliverer) sendOwn(ctx context.Context, log *slog.Logger, what string, 
 	}
 	if err != nil {
 		log.Error("deliver."+what, "result", "not sent", "error", err)
-		return
+		return err.Error()
 	}
 	log.Info("deliver."+what, "result", "sent", "reply", id)
+	return ""
 }
 
 // now is the time in the zone of this server.

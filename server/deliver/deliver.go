@@ -49,6 +49,7 @@ import (
 	"facteur/server/senderauth"
 	"facteur/server/spool"
 	"facteur/server/srs"
+	"facteur/server/trace"
 )
 
 // Options are the parts that a Deliverer works with, for its whole life.
@@ -67,6 +68,7 @@ type Options struct {
 	// Delivered is told of each mailbox that has the message, or whose scripts dropped it, once
 	// all of the delivery is durable. It must not block. May be nil.
 	Delivered func(Delivered)
+	Trace     *trace.Log // nil: nothing is noted
 }
 
 // Notice is what this server has to tell somebody.
@@ -188,6 +190,7 @@ func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []
 	}
 	t.answer()
 	t.tellDelivered()
+	t.traceDelivery()
 	t.fileCopies()
 	t.warnFull()
 	return t.errs

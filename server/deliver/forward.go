@@ -9,6 +9,7 @@ import (
 	"facteur/server/fault"
 	"facteur/server/hook"
 	"facteur/server/redirect"
+	"facteur/server/trace"
 )
 
 // limitForwarders asks which of the remote targets that somebody here forwards to may go
@@ -126,6 +127,7 @@ func (t *transaction) mayRedirect(p *boxPlan, actions []hook.Action) (func(addre
 
 func (t *transaction) logSuppressed(forwarder, to address.Address, v redirect.Verdict) {
 	t.opts.Log.Warn("deliver.redirect_suppressed", "id", t.msg.Envelope.ID, "forwarder", forwarder.String(), "to", to.String(), "why", string(v.Why))
+	t.note(trace.Event{Kind: trace.NotSentOn, Box: trace.AddressText(forwarder), To: []string{trace.AddressText(to)}, Why: string(v.Why)})
 }
 
 // commitLeaves notes what goes, once all of the delivery is durable. When that fails, a

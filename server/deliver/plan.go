@@ -108,6 +108,7 @@ func (t *transaction) runHooks(p *boxPlan) error {
 			Services: t.live.Services,
 		})
 		res.Log(t.opts.Log.With("id", t.msg.Envelope.ID, "box", p.address.String()))
+		t.traceScripts(p, res)
 	}
 	p.scripts = res
 	may, err := t.mayRedirect(p, res.Actions)

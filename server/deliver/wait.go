@@ -37,6 +37,7 @@ func (t *transaction) wait() []error {
 	for _, p := range t.pending {
 		p.Release()
 	}
+	t.traceDelivery()
 	t.fileCopies()
 	return t.errs
 }

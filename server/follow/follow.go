@@ -38,6 +38,7 @@ import (
 	"facteur/server/envelope"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
+	"facteur/server/trace"
 	"facteur/server/schedule"
 )
 
@@ -53,6 +54,7 @@ const (
 type Options struct {
 	Store   *mailbox.Store
 	Log     *slog.Logger
+	Trace   *trace.Log // nil: nothing is noted
 	Now     func() time.Time // nil: time.Now
 	Replies *schedule.Memory // of answers to invitations
 	// Deliver notifies, sends on, and shows scripts their mailbox. It may be set later, before
@@ -155,6 +157,7 @@ func (f *Follower) run(ctx context.Context, live *Settings, box address.Address,
 	call.Now, call.Location, call.Services = f.opts.Now(), live.Location, live.Services
 	res := hook.Run(ctx, live.Hooks(box), call)
 	res.Log(log)
+	f.traceScripts(box, call, res)
 	return res, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"facteur/server/fault"
 	"facteur/server/hook"
 	"facteur/server/message"
+	"facteur/server/trace"
 )
 
 // maxReceived is the number of Received fields over which a message is in a
@@ -22,7 +23,8 @@ const maxReceived = 100
 
 // Data takes the message itself. When it returns without an error, what
 // Receipt.PerRecipient does not refuse is durable.
-func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (Receipt, error) {
+func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (_ Receipt, err error) {
+	defer func() { tx.traceRefusal(hook.Data, tx.sender.ReversePath, tx.rcpts, err) }()
 	if len(tx.rcpts) == 0 {
 		return Receipt{}, fault.New(fault.Malformed, "The message has no recipients")
 	}
@@ -30,6 +32,7 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (Receipt, e
 	env := envelope.Envelope{
 		ID: cmp.Or(tx.injected, envelope.NewID()), Session: tx.sess, Sender: tx.sender, Recipients: tx.rcpts, Received: tx.in.opts.Now(),
 	}
+	tx.id, tx.noted = env.ID, false
 	header, err := message.ReadHeader(body)
 	if err != nil {
 		return Receipt{}, err
@@ -46,12 +49,14 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (Receipt, e
 	if header, body, err = tx.complete(live, env, header, body); err != nil {
 		return Receipt{}, err
 	}
+	tx.traceIn(env, header, body)
 	res := tx.dataHooks(ctx, live, env, header, body)
 	if res.Refusal != nil {
 		return Receipt{}, res.Refusal
 	}
 	if res.Discard {
 		tx.in.opts.Log.Info("intake.discarded", "session", tx.sess.ID, "id", env.ID)
+		tx.note(trace.Event{Kind: trace.Discarded})
 		return Receipt{ID: env.ID, PerRecipient: make([]error, len(tx.rcpts))}, nil
 	}
 	o := tx.carryOut(ctx, live, env.ID, orders{header: header, body: body, copies: tx.copies(live, header)}, res.Actions)

@@ -27,6 +27,7 @@ import (
 	"facteur/server/limit"
 	"facteur/server/mailbox"
 	"facteur/server/senderauth"
+	"facteur/server/trace"
 )
 
 // Options are the parts that an Intake works with, for its whole life.
@@ -45,6 +46,7 @@ type Options struct {
 	// Notify tells the owner of an account and the postmaster something. It must
 	// not wait. It may be nil.
 	Notify func(Notice)
+	Trace  *trace.Log // nil: nothing is noted
 }
 
 // Settings are what a reload changes.

@@ -73,6 +73,7 @@ func (in *Intake) run(ctx context.Context, live *Settings, hooks []hook.Hook, ca
 		log = log.With("id", call.Message.ID)
 	}
 	res.Log(log)
+	in.traceScripts(call, res)
 	if err := res.Commit(context.WithoutCancel(ctx)); err != nil {
 		log.Error("hook.memory", "stage", string(call.Stage), "error", err)
 		if res.Refusal == nil && slices.ContainsFunc(hooks, func(h hook.Hook) bool { return h.Required }) {

@@ -28,6 +28,9 @@ type Transaction struct {
 	added   int                    // recipients, by scripts
 
 	auth senderauth.Results // of the message
+
+	id    string // of the message, from Data on; "" before
+	noted bool   // it was noted as come in
 }
 
 // end is where a destination is, however one came there.
@@ -44,7 +47,8 @@ type Receipt struct {
 }
 
 // Mail begins with the reverse-path (RFC 5321 3.3).
-func (tx *Transaction) Mail(ctx context.Context, s envelope.Sender) error {
+func (tx *Transaction) Mail(ctx context.Context, s envelope.Sender) (err error) {
+	defer func() { tx.traceRefusal(hook.Mail, s.ReversePath, nil, err) }()
 	live := tx.in.live.Load()
 	dir := live.Directory
 	if !tx.account.IsZero() && !s.ReversePath.IsZero() && !dir.MaySendAs(tx.account, s.ReversePath) {
@@ -62,7 +66,8 @@ func (tx *Transaction) Mail(ctx context.Context, s envelope.Sender) error {
 }
 
 // Rcpt adds a recipient, or says why not.
-func (tx *Transaction) Rcpt(ctx context.Context, r envelope.Recipient) error {
+func (tx *Transaction) Rcpt(ctx context.Context, r envelope.Recipient) (err error) {
+	defer func() { tx.traceRefusal(hook.Rcpt, tx.sender.ReversePath, []envelope.Recipient{r}, err) }()
 	live := tx.in.live.Load()
 	dests, err := tx.lead(ctx, live, r.ForwardPath)
 	if err != nil {

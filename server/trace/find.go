@@ -104,6 +104,9 @@ func (f *finder) choose() error {
 			return false, nil
 		}
 		key := e.key()
+		if key == "" { // neither a message nor a connection: a script that ran by the clock
+			return true, nil
+		}
 		if _, again := f.wanted[key]; !again && f.query.Limit > 0 && len(f.found) >= f.query.Limit {
 			return false, nil
 		}

@@ -12,12 +12,19 @@ type Run struct {
 	Stage   hook.Stage
 	Box     address.Address // zero at the stages without one
 	To      address.Address // at Rcpt: the forward-path
+	Own     bool            // the message is one of this server: a report, or a notice
 }
 
 // Scripts notes which scripts of a stage ran, and the lines that decided. Where there
 // is no message yet those that asked for nothing are not noted.
 func (l *Log) Scripts(r Run, res hook.Result) {
-	if l == nil || len(res.Ran) == 0 || r.ID == "" && len(res.Actions) == 0 && len(res.Failures) == 0 {
+	if l == nil || len(res.Ran) == 0 {
+		return
+	}
+	if l.ran != nil {
+		l.ran(r, res)
+	}
+	if r.ID == "" && len(res.Actions) == 0 && len(res.Failures) == 0 {
 		return
 	}
 	e := Event{ID: r.ID, Kind: Ran, Session: r.Session, Stage: string(r.Stage), Box: AddressText(r.Box)}

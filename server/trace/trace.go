@@ -30,6 +30,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"facteur/server/hook"
 )
 
 // Limits bound what is kept.
@@ -52,6 +54,8 @@ type Options struct {
 	Now    func() time.Time // nil: time.Now
 	Keep   time.Duration    // how long files are kept
 	Limits Limits           // zero: the defaults
+	// Ran is told of the scripts of each stage that ran. It must not block. May be nil.
+	Ran func(Run, hook.Result)
 }
 
 // Log writes traces. A nil Log takes events and drops them. It may be used by any
@@ -62,6 +66,7 @@ type Log struct {
 	now    func() time.Time
 	limits Limits
 	keep   atomic.Int64
+	ran    func(Run, hook.Result)
 
 	queue   chan Event
 	flush   chan chan struct{}
@@ -93,7 +98,7 @@ func Open(o Options) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{
-		dir: o.Dir, log: o.Log, now: o.Now, limits: o.Limits, queue: make(chan Event, o.Limits.Queue),
+		dir: o.Dir, log: o.Log, now: o.Now, limits: o.Limits, ran: o.Ran, queue: make(chan Event, o.Limits.Queue),
 		flush: make(chan chan struct{}), closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	l.Apply(o.Keep)
