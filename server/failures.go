@@ -196,7 +196,10 @@ func (f *failures) write(k failing, n failureCount) error {
 // else the postmaster.
 func (s *Server) scriptOwner(script string, box address.Address) address.Address {
 	live := s.live.Load()
-	postmaster := postmasterAddress(live.Config)
+	postmaster := live.Directory.Postmaster
+	if postmaster.IsZero() {
+		postmaster = postmasterAddress(live.Config)
+	}
 	if slices.Contains(live.Scripts, script) {
 		return postmaster
 	}

@@ -158,7 +158,7 @@ func (f *finder) collect() error {
 			return false, nil
 		}
 		f.found[i].Events = append(f.found[i].Events, e)
-		if e.Kind == In || e.Kind == Refused {
+		if e.Kind == In || e.Kind == Refused && e.Client != nil { // nothing is older
 			delete(f.open, e.ID)
 		}
 		return len(f.open) > 0 || f.until != "", nil

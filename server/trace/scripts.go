@@ -1,6 +1,8 @@
 package trace
 
 import (
+	"slices"
+
 	"facteur/server/address"
 	"facteur/server/hook"
 )
@@ -32,6 +34,10 @@ func (l *Log) Scripts(r Run, res hook.Result) {
 		e.To = []string{AddressText(r.To)}
 	}
 	for _, ran := range res.Ran {
+		decided := slices.ContainsFunc(res.Actions, func(a hook.Action) bool { return a.Script == ran.Script })
+		if ran.Hash == "" && !decided && ran.Err == nil {
+			continue // built in, and about something else
+		}
 		s := Script{Name: ran.Script, Hash: ran.Hash, Micros: ran.Elapsed.Microseconds()}
 		if ran.Err != nil {
 			s.Err = ran.Err.Error()
@@ -43,5 +49,7 @@ func (l *Log) Scripts(r Run, res hook.Result) {
 		}
 		e.Scripts = append(e.Scripts, s)
 	}
-	l.Note(e)
+	if len(e.Scripts) > 0 {
+		l.Note(e)
+	}
 }

@@ -179,6 +179,9 @@ func (s Story) by(filed Event) string {
 }
 
 func took(micros int64) string {
+	if micros < 1000 {
+		return strconv.FormatInt(micros, 10) + " µs"
+	}
 	return strconv.FormatFloat(float64(micros)/1000, 'f', 1, 64) + " ms"
 }
 

@@ -67,6 +67,9 @@ func filled(t testing.TB) string {
 	at(2, Event{ID: "m2", Kind: In, Session: "s1", From: "", To: []string{"info@example.org"}, MessageID: "<2@remote.example>"})
 	at(3, Event{ID: "m2", Kind: Filed, Box: "bob@example.org", Folder: "INBOX"})
 	at(4, Event{Kind: Refused, Session: "s2", From: "spam@bad.example", To: []string{"alice@example.org"}, Stage: "rcpt", Why: "550 5.7.1 no"})
+	at(5, Event{ID: "m4", Kind: In, Session: "s2", From: "spam@bad.example", To: []string{"carol@example.org"}})
+	at(6, Event{ID: "m4", Kind: Ran, Session: "s2", Stage: "data"})
+	at(7, Event{ID: "m4", Kind: Refused, Session: "s2", From: "spam@bad.example", To: []string{"carol@example.org"}, Stage: "data"})
 	l.Flush()
 	c.now = start.Add(25 * time.Hour)
 	at(90000, Event{ID: "m1", Kind: Sent, To: []string{"far@far.example"}, Remote: "mx.far.example"})
@@ -97,7 +100,8 @@ func TestFind(t *testing.T) {
 		{"recipient, far", Query{Address: "far@far.example"}, "m1: in filed sent"},
 		{"mailbox behind an alias", Query{Address: "bob@example.org"}, "m2: in filed"},
 		{"refused too", Query{Address: "alice@example.org"}, "s2: refused; m1: in filed sent"},
-		{"refused alone", Query{Address: "spam@bad.example"}, "s2: refused"},
+		{"refused at two stages", Query{Address: "spam@bad.example"}, "m4: in scripts refused; s2: refused"},
+		{"refused after it came in", Query{ID: "m4"}, "m4: in scripts refused"},
 		{"limit", Query{Address: "alice@example.org", Limit: 1}, "s2: refused"},
 		{"since", Query{Address: "a@remote.example", Since: start.Add(time.Hour)}, "m3: in"},
 		{"nobody", Query{Address: "example.org"}, ""},
@@ -148,7 +152,7 @@ func TestScripts(t *testing.T) {
   23:59:00  alice@example.org: sort.lua (3f2a91000000, 1.2 ms) at deliver
               line 14: score +2.5 FRESH_DOMAIN
               line 7: fileinto "Lists/Go"
-            alice@example.org: bad.lua (built in, 0.0 ms) at deliver failed: bad.lua:3: oh
+            alice@example.org: bad.lua (built in, 0 µs) at deliver failed: bad.lua:3: oh
   23:59:00  alice@example.org: filed into Lists/Go with \Seen by sort.lua line 7
 `
 	if b.String() != want {
