@@ -3,12 +3,14 @@ package server
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"facteur/plugins/lua"
 	"facteur/server/address"
 	"facteur/server/hook"
 	"facteur/server/statedb"
@@ -54,7 +56,8 @@ type failure struct {
 	box     address.Address // whose mail it was; zero where that is not known
 	refused bool            // the script is required: the peer was put off
 	own     bool            // over a message of this server
-	until   time.Time       // it is suspended until then; zero: it failed
+	// suspended: it did not run, for it used too much CPU within an hour
+	suspended bool
 }
 
 // failureSteps makes the table (statedb.Migrate). Times are in seconds.
@@ -110,14 +113,11 @@ func (f *failures) note(r trace.Run, res hook.Result) {
 	for i, fail := range res.Failures {
 		one := failure{script: fail.Script, stage: fail.Stage, err: fail.Err.Error(), id: r.ID, box: r.Box, own: r.Own}
 		one.refused = res.Refusal != nil && i == len(res.Failures)-1 && res.Ran[len(res.Ran)-1].Err != nil
-		f.add(one)
-	}
-}
-
-func (f *failures) add(one failure) {
-	select {
-	case f.queue <- one:
-	default: // a flood: those that are in the queue tell enough
+		one.suspended = errors.Is(fail.Err, lua.ErrSuspended)
+		select {
+		case f.queue <- one:
+		default: // a flood: those that are in the queue tell enough
+		}
 	}
 }
 
@@ -224,7 +224,7 @@ func (s *Server) scriptOwner(script string, box address.Address) address.Address
 }
 
 func failureSubject(one failure) string {
-	if !one.until.IsZero() {
+	if one.suspended {
 		return "The script " + one.script + " is suspended"
 	}
 	return "The script " + one.script + " fails"
@@ -233,10 +233,10 @@ func failureSubject(one failure) string {
 // failureText is what the owner of a script reads.
 func failureText(one failure, count int, last, now time.Time) string {
 	var b strings.Builder
-	if one.until.IsZero() {
+	if !one.suspended {
 		fmt.Fprintf(&b, "The script %s failed at the stage %s, at %s:\n\n", one.script, one.stage, now.Format("2006-01-02 15:04 MST"))
 	} else {
-		fmt.Fprintf(&b, "The script %s is suspended until %s:\n\n", one.script, one.until.In(now.Location()).Format("2006-01-02 15:04 MST"))
+		fmt.Fprintf(&b, "The script %s is suspended since %s, for an hour at most:\n\n", one.script, now.Format("2006-01-02 15:04 MST"))
 	}
 	fmt.Fprintf(&b, "  %s\n\n", strings.ReplaceAll(strings.TrimSpace(one.err), "\n", "\n  "))
 	switch {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"facteur/plugins/lua"
 	"facteur/server/control"
 	"facteur/server/hook"
 )
@@ -25,7 +27,8 @@ type scriptCounts struct {
 // scriptCount is that of one script.
 type scriptCount struct {
 	control.ScriptStatus
-	hour int64 // in which its CPU was counted, in hours since 1970
+	hour      int64     // in which its CPU was counted, in hours since 1970
+	suspended time.Time // the last time that it did not run for that
 }
 
 // maxMetrics is how many names a script may count under.
@@ -61,6 +64,9 @@ func (c *scriptCounts) ran(list []hook.Ran, now time.Time) {
 		if r.Err != nil {
 			n.Failures++
 		}
+		if n.suspended = (time.Time{}); errors.Is(r.Err, lua.ErrSuspended) {
+			n.suspended = now
+		}
 		if hour := now.Unix() / 3600; hour != n.hour {
 			n.hour, n.CPU = hour, 0
 		}
@@ -95,9 +101,7 @@ func (c *scriptCounts) status(now time.Time) []control.ScriptStatus {
 			s.CPU = 0
 		}
 		s.Metrics = maps.Clone(s.Metrics)
-		if s.Suspended != nil && !now.Before(*s.Suspended) {
-			s.Suspended = nil
-		}
+		s.Suspended = now.Sub(n.suspended) < time.Hour
 		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b control.ScriptStatus) int { return cmp.Compare(a.Name, b.Name) })
@@ -108,8 +112,8 @@ func printScripts(w io.Writer, list []control.ScriptStatus) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range list {
 		state := ""
-		if s.Suspended != nil {
-			state = ", SUSPENDED until " + s.Suspended.Local().Format(time.TimeOnly) + ": it used too much CPU"
+		if s.Suspended {
+			state = ", SUSPENDED: it used too much CPU within an hour"
 		}
 		fmt.Fprintf(tw, "  %s\t%s\tsince %s\t%s, %s, %.1f s of CPU this hour%s\n", s.Name, s.Hash, s.Since.Local().Format(time.DateTime),
 			counted(s.Runs, "run"), counted(s.Failures, "failure"), s.CPU, state)

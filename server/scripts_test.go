@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"facteur/plugins/lua"
 	"facteur/server/address"
 	"facteur/server/control"
 	"facteur/server/dns"
@@ -80,6 +81,16 @@ func TestScriptCounts(t *testing.T) {
 	if later := s.scripts.status(now.Add(time.Hour)); later[0].CPU != 1.5 || later[0].Runs != 3 {
 		t.Errorf("an hour later: %+v", later)
 	}
+	for _, c := range []struct {
+		err   error
+		after time.Duration
+		want  bool
+	}{{&lua.Error{Cause: lua.ErrSuspended}, 0, true}, {&lua.Error{Cause: lua.ErrSuspended}, 2 * time.Hour, false}, {nil, 0, false}} {
+		s.scripts.ran([]hook.Ran{{Script: "a.lua", Hash: hash, Err: c.err}}, now)
+		if got := s.scripts.status(now.Add(c.after))[0].Suspended; got != c.want {
+			t.Errorf("suspended after %v: %v", c.err, got)
+		}
+	}
 	if err := os.WriteFile(filepath.Join(s.dir, "a.lua"), []byte("function deliver(m, box) box:keep() end"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -99,12 +110,12 @@ func TestPrintScripts(t *testing.T) {
 	printScripts(&b, nil)
 	printScripts(&b, []control.ScriptStatus{
 		{Name: "a.lua", Hash: "0123456789ab", Since: at, Runs: 2, Failures: 1, CPU: 0.25, Metrics: map[string]float64{"x": 3, "b": 0.5}},
-		{Name: "b.lua", Hash: "ba9876543210", Since: at, Suspended: &at},
+		{Name: "b.lua", Hash: "ba9876543210", Since: at, Suspended: true},
 	})
 	want := `scripts:
   a.lua  0123456789ab  since 2026-01-01 12:00:00  2 runs, 1 failure, 0.2 s of CPU this hour
                        counted                    b 0.5, x 3
-  b.lua  ba9876543210  since 2026-01-01 12:00:00  0 runs, 0 failures, 0.0 s of CPU this hour, SUSPENDED until 12:00:00: it used too much CPU
+  b.lua  ba9876543210  since 2026-01-01 12:00:00  0 runs, 0 failures, 0.0 s of CPU this hour, SUSPENDED: it used too much CPU within an hour
 `
 	if b.String() != want {
 		t.Errorf("%s", b.String())
@@ -211,13 +222,13 @@ script for a day.
 	}{
 		{failure{stage: hook.Data, refused: true}, "the sender was told to try again later"},
 		{failure{stage: hook.Data}, "All went on as if the script were not there"},
-		{failure{stage: hook.Deliver, until: now}, "is suspended until 2026-01-02 12:00 UTC"},
+		{failure{stage: hook.Deliver, suspended: true}, "is suspended since 2026-01-02 12:00 UTC"},
 	} {
 		if got := failureText(c.one, 1, time.Time{}, now); !strings.Contains(got, c.want) || strings.Contains(got, "last notice") {
 			t.Errorf("%+v: %s", c.one, got)
 		}
 	}
-	if got := failureSubject(failure{script: "a.lua", until: now}); got != "The script a.lua is suspended" {
+	if got := failureSubject(failure{script: "a.lua", suspended: true}); got != "The script a.lua is suspended" {
 		t.Error(got)
 	}
 }

@@ -10,6 +10,6 @@ type ScriptStatus struct {
 	Runs      int                `json:"runs"`
 	Failures  int                `json:"failures"`
 	CPU       float64            `json:"cpu"`                 // seconds of this hour
-	Suspended *time.Time         `json:"suspended,omitempty"` // until then; nil: it runs
+	Suspended bool               `json:"suspended,omitempty"` // it does not run, for it used too much CPU within an hour
 	Metrics   map[string]float64 `json:"metrics,omitempty"`   // what it counts itself
 }

@@ -38,8 +38,8 @@ import (
 	"facteur/server/envelope"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
-	"facteur/server/trace"
 	"facteur/server/schedule"
+	"facteur/server/trace"
 )
 
 // The bounds of the queues.
@@ -54,7 +54,7 @@ const (
 type Options struct {
 	Store   *mailbox.Store
 	Log     *slog.Logger
-	Trace   *trace.Log // nil: nothing is noted
+	Trace   *trace.Log       // nil: nothing is noted
 	Now     func() time.Time // nil: time.Now
 	Replies *schedule.Memory // of answers to invitations
 	// Deliver notifies, sends on, and shows scripts their mailbox. It may be set later, before
