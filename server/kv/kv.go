@@ -50,7 +50,7 @@ type Limits struct {
 // defaultLimits are those of a server.
 var defaultLimits = Limits{
 	Entries: 10_000, Octets: 4 << 20, ServerEntries: 100_000, ServerOctets: 16 << 20, Changes: 1000,
-	Key: 250, Value: 64 << 10, Total: 512 << 20, Cache: 32 << 20,
+	Key: 256, Value: 64 << 10, Total: 512 << 20, Cache: 32 << 20,
 }
 
 // overhead is what an entry costs beside its octets.

@@ -251,9 +251,9 @@ func (r *run) fits(sh *shelf, by growth) error {
 	}
 	switch {
 	case len(sh.entries)-sh.rates+by.entries > most:
-		return fmt.Errorf("the memory of this script is full: %d keys; give keys an end (kv.set(key, value, seconds)) or delete some", most)
+		return fmt.Errorf("the memory of this script is full: %d keys; give keys an end (kv.set(key, value, {ttl = seconds})) or delete some", most)
 	case sh.octets+by.octets > size:
-		return fmt.Errorf("the memory of this script is full: %d kB; give keys an end (kv.set(key, value, seconds)) or delete some", size>>10)
+		return fmt.Errorf("the memory of this script is full: %d kB; give keys an end (kv.set(key, value, {ttl = seconds})) or delete some", size>>10)
 	case s.total+by.octets+int64(by.entries*overhead) > s.limits.Total:
 		return s.full()
 	}
