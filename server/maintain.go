@@ -15,7 +15,8 @@ const maintenance = time.Hour
 
 // maintain does what [retention] says at the start and each hour, until the server
 // stops: it expunges what is too old in Trash and Junk, deletes for good what was
-// expunged long ago, and looks after removed accounts. It also looks after our DKIM keys.
+// expunged long ago, and looks after removed accounts. It also looks after our DKIM keys
+// and the quarantine.
 func (s *Server) maintain() {
 	tick := time.NewTicker(maintenance)
 	defer tick.Stop()
@@ -23,6 +24,7 @@ func (s *Server) maintain() {
 		s.sweepRemoved()
 		s.tidy()
 		s.refreshKeys()
+		s.keepQuarantine()
 		select {
 		case <-s.stopping:
 			return

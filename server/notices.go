@@ -44,6 +44,10 @@ func (s *Server) tellLater(n deliver.Notice) {
 // tellOwner tells the owner of an account and the postmaster what became of its mail
 // (intake.Options.Notify).
 func (s *Server) tellOwner(n intake.Notice) {
+	if n.Script && !s.heldToday.take(n.Account, maxHeldNotices, n.At) {
+		s.log.Warn("server.notice", "to", n.Account.String(), "id", n.ID, "error", "too many messages of it are held today to tell of each")
+		return
+	}
 	live := s.live.Load()
 	to := []address.Address{n.Account}
 	if p := live.Directory.Postmaster; !p.IsZero() && !onlyTo(live.directory.Resolve(p), n.Account) {
@@ -51,10 +55,13 @@ func (s *Server) tellOwner(n intake.Notice) {
 	}
 	at := n.At.In(live.Location)
 	told := notice{to: to}
-	if n.ID == "" {
+	switch {
+	case n.ID == "":
 		told.closed = n.Account
 		told.subject, told.text = closedText(n, at)
-	} else {
+	case n.Script:
+		told.subject, told.text = heldByScript(n, at)
+	default:
 		told.subject, told.text = heldText(n, at)
 	}
 	s.noticeLater(told)

@@ -107,7 +107,7 @@ func (q queueWork) QueueShow(id string) (control.QueuedDetail, error) {
 // queued turns an entry into its form for the socket.
 func queued(e spool.Summary) control.Queued {
 	out := control.Queued{
-		ID: e.ID, Since: e.Received, Size: e.Size, Sender: e.Sender.String(), Hold: e.Hold, NotBefore: timeOrNil(e.NotBefore),
+		ID: e.ID, Since: e.Received, Size: e.Size, Sender: e.Sender.String(), Hold: e.Hold, Quarantine: e.Quarantine, NotBefore: timeOrNil(e.NotBefore),
 	}
 	if e.Hold == "" {
 		out.Expires = timeOrNil(e.Expires)

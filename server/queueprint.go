@@ -96,7 +96,10 @@ func QueueWork(ctx context.Context, w io.Writer, path string, r control.QueueReq
 
 func printQueued(w io.Writer, e control.Queued, now time.Time) {
 	fmt.Fprintf(w, "%s  %s  %d octets  from <%s>\n", e.ID, e.Since.Local().Format(time.DateTime), e.Size, e.Sender)
-	if e.Hold != "" {
+	switch {
+	case e.Quarantine:
+		fmt.Fprintf(w, "    in quarantine until it is released: %s\n", e.Hold)
+	case e.Hold != "":
 		fmt.Fprintf(w, "    held until it is released: %s\n", e.Hold)
 	}
 	for _, r := range e.Recipients {

@@ -82,6 +82,7 @@ type Server struct {
 	scripts   *scriptCounts
 	failures  *failures
 	trace     *trace.Log
+	heldToday perDay // notices of what scripts hold
 	redirects *redirect.Memory
 	replies   *autoreply.Memory
 	srs       *srs.Rewriter
@@ -111,7 +112,9 @@ type Server struct {
 	stopping   chan struct{} // closed when the server stops
 	maintained sync.WaitGroup
 	sweeping   sync.Mutex // one sweep of removed accounts at a time
-	removed    atomic.Pointer[[]control.Removed]
+
+	quarantineTold time.Time // when people were told last; of the goroutine of maintain
+	removed        atomic.Pointer[[]control.Removed]
 }
 
 // Serve runs a server until ctx ends. It returns early when it can't start.

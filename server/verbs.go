@@ -2,10 +2,12 @@ package server
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -16,6 +18,8 @@ import (
 	"facteur/server/config"
 	"facteur/server/control"
 	"facteur/server/directory"
+	"facteur/server/hook"
+	"facteur/server/intake"
 	"facteur/server/password"
 	"facteur/server/srs"
 )
@@ -30,27 +34,43 @@ func counted(n int, what string) string {
 // Explain prints the way of an address. The returned error says so when it
 // leads nowhere.
 func Explain(w io.Writer, path, addr string, asJSON bool) error {
-	cfg, err := config.Load(path)
-	if err != nil {
+	cfg, err := loadSettings(path, nil)
+	if cfg == nil {
 		return err
+	}
+	if err != nil { // its scripts: the way is told without them
+		for _, p := range listProblems(err) {
+			fmt.Fprintln(os.Stderr, p)
+		}
 	}
 	a, err := parseForwardPath(addr)
 	if err != nil {
 		return err
 	}
-	senders := srs.New(srs.Options{Dir: keysDir(cfg.Data), Store: offline{}})
-	cfg.Directory.Unwrap = func(a address.Address) (address.Address, error) { return unwrap(senders, a) }
-	dir := directory.New(cfg.Directory)
-	res := dir.Resolve(a)
+	dir, res := cfg.explain(a)
 	if asJSON {
-		err = printJSON(w, explanation(cfg, dir, addr, res))
+		err = printJSON(w, explanation(cfg.Config, dir, addr, res))
 	} else {
-		printResolution(w, cfg, dir, res)
+		printResolution(w, cfg.Config, dir, res)
 	}
 	if err == nil && res.Fault != nil && res.Local {
 		err = fmt.Errorf("mail to %s is refused: %d %s %s", addr, res.Fault.Code, res.Fault.Enhanced(), res.Fault.Text)
 	}
 	return err
+}
+
+// explain resolves an address as the server does, but for the memory of scripts, which only
+// the running server has.
+func (s *settings) explain(a address.Address) (*directory.Directory, directory.Resolution) {
+	senders := srs.New(srs.Options{Dir: keysDir(s.Data), Store: offline{}})
+	s.Directory.Unwrap = func(a address.Address) (address.Address, error) { return unwrap(senders, a) }
+	dir := directory.New(s.Directory)
+	router := intake.Router{
+		Directory: dir, ServerHooks: s.hooks(s.Scripts), Location: s.Location, Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), Trace: hook.TraceLines,
+		DomainHooks: func(d address.Domain) []hook.Hook { return s.hooks(dir.Scripts(d)) },
+	}
+	return dir, router.Resolve(context.Background(), a)
 }
 
 // parseForwardPath reads an address, or the bare postmaster of RFC 5321 4.1.1.3.

@@ -30,6 +30,7 @@ const (
 	defaultDeleted     = 60 * day
 	defaultAccount     = 30 * day
 	defaultTrace       = 90 * day
+	defaultQuarantine  = 14 * day
 )
 
 func (a *assembler) assemble() {
@@ -64,6 +65,8 @@ func (a *assembler) assemble() {
 		Junk:    or(root, Never, "retention", "junk"),
 		Account: or(root, time.Duration(defaultAccount), "retention", "account"),
 		Trace:   or(root, time.Duration(defaultTrace), "retention", "trace"),
+
+		Quarantine: or(root, time.Duration(defaultQuarantine), "retention", "quarantine"),
 	}
 	c.Lua = a.lua()
 	c.Plugins = a.plugins()

@@ -127,6 +127,8 @@ type Retention struct {
 	Junk    time.Duration // until mail in Junk is expunged
 	Account time.Duration // a removed account's folder stays in its place, and then as long in removed/
 	Trace   time.Duration // what is noted of each message, for facteur trace
+	// Quarantine is how long what scripts hold is kept, until it is released.
+	Quarantine time.Duration
 }
 
 // Lua bounds scripts.

@@ -62,7 +62,7 @@ func TestEverything(t *testing.T) {
 			Account:   []Window{{time.Second, 1, 1}, {90 * time.Second, 10, 20}, {24 * time.Hour, 100, 100}},
 			NightFrom: time.Hour + 30*time.Minute, NightTo: 5 * time.Hour, NightDivide: 10, WeekendDivide: 1,
 		}},
-		Retention: Retention{Deleted: 0, Trash: 14 * 24 * time.Hour, Junk: Never, Account: 7 * 24 * time.Hour, Trace: 30 * 24 * time.Hour},
+		Retention: Retention{Deleted: 0, Trash: 14 * 24 * time.Hour, Junk: Never, Account: 7 * 24 * time.Hour, Quarantine: 3 * 24 * time.Hour, Trace: 30 * 24 * time.Hour},
 		Lua: Lua{
 			Instructions: 1_000_000, CPUSMTP: 500 * time.Millisecond, CPUDeliver: time.Minute, Memory: 64 << 20,
 			Actions: 16, Redirects: 0, ScriptSize: 1_000_000,
@@ -167,7 +167,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Data != filepath.Join(dir, "data") || c.Location != time.Local || c.TLS.PlaintextLogin != PlaintextLoopback ||
-		c.Limits.MessageSize != 25_000_000 || c.Limits.Recipients != 100 || !reflect.DeepEqual(c.Limits.Sending, designed) || c.Retention != (Retention{60 * 24 * time.Hour, Never, Never, 30 * 24 * time.Hour, 90 * 24 * time.Hour}) || c.Directory.Quota != 5_000_000_000 || c.Directory.Domains[0].Separator != "+" || !c.Directory.Accounts[0].Keep ||
+		c.Limits.MessageSize != 25_000_000 || c.Limits.Recipients != 100 || !reflect.DeepEqual(c.Limits.Sending, designed) || c.Retention != (Retention{Deleted: 60 * 24 * time.Hour, Trash: Never, Junk: Never, Account: 30 * 24 * time.Hour, Quarantine: 14 * 24 * time.Hour, Trace: 90 * 24 * time.Hour}) || c.Directory.Quota != 5_000_000_000 || c.Directory.Domains[0].Separator != "+" || !c.Directory.Accounts[0].Keep ||
 		c.Lua != (Lua{5_000_000, 250 * time.Millisecond, 2 * time.Second, 32_000_000, 32, 4, 256_000}) {
 		t.Errorf("%+v", c)
 	}

@@ -81,7 +81,7 @@ func rules() []rule {
 		{"retention.trash", retentionFrom(day), now},
 		{"retention.junk", retentionFrom(day), now},
 		{"retention.account", retentionFrom(day), now},
-		{"retention.quarantine", anyForm, later},
+		{"retention.quarantine", retentionFrom(day), now},
 		{"retention.trace", retentionFrom(day), now},
 		{"retention.logins", anyForm, later},
 		{"dns.servers", oneOrMore(serverForm), now},

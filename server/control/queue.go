@@ -24,8 +24,9 @@ type Queued struct {
 	ID         string            `json:"id"`
 	Since      time.Time         `json:"since"`
 	Size       int64             `json:"size"`
-	Sender     string            `json:"sender"`         // "" is the null reverse-path
-	Hold       string            `json:"hold,omitempty"` // why it is held
+	Sender     string            `json:"sender"`               // "" is the null reverse-path
+	Hold       string            `json:"hold,omitempty"`       // why it is held
+	Quarantine bool              `json:"quarantine,omitempty"` // a script holds it, to be looked at
 	NotBefore  *time.Time        `json:"not_before,omitempty"`
 	Expires    *time.Time        `json:"expires,omitempty"` // when it is given up; nil while it is held
 	Recipients []QueuedRecipient `json:"recipients"`        // that are not done; QueuedDetail has all
