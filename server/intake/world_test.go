@@ -65,6 +65,7 @@ type world struct {
 	store    *mailbox.Store
 	queue    *spool.Spool
 	settings Settings
+	attempts chan spool.Item // the first hundred, while there is room
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -79,7 +80,7 @@ func (w *world) Write(p []byte) (int, error) {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
-	w := &world{T: t}
+	w := &world{T: t, attempts: make(chan spool.Item, 100)}
 	log := slog.New(slog.NewTextHandler(w, nil))
 	var err error
 	w.queue, err = spool.Open(spool.Options{
@@ -113,6 +114,10 @@ func newWorld(t *testing.T) *world {
 
 // Attempt is that of spool.Attempter.
 func (w *world) Attempt(_ context.Context, item spool.Item) []spool.Result {
+	select {
+	case w.attempts <- item:
+	default:
+	}
 	results := make([]spool.Result, len(item.Recipients))
 	for i := range results {
 		results[i].Fault = fault.New(fault.TryLater, "Busy")
