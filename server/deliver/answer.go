@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -88,7 +89,7 @@ func (t *transaction) reply(p *boxPlan, kind hook.Kind, o *hook.AutoReply) {
 		Message: autoreply.Message{
 			ReversePath: t.msg.Envelope.Sender.ReversePath, ForwardPath: t.targets[p.targets[0]].Recipient.ForwardPath,
 			Header: t.msg.Header, Body: t.msg.Body, Auth: t.msg.Auth.Hook(), Submitted: t.submitted(),
-			Junk: t.msg.Junk || inJunk(p.home, p.done),
+			Junk: t.msg.Junk || inJunk(p.home, p.done), Virus: cmp.Or(p.scripts.Virus, t.msg.Virus),
 		},
 	}
 	if kind == hook.Reply && o.Days == 0 {
