@@ -55,8 +55,8 @@ const (
 	maxDays = 60
 )
 
-// autoReply reads the table of box:vacation or box:reply.
-func (s *state) autoReply(more func(*hook.AutoReply) []option) *hook.AutoReply {
+// autoReply reads the table of box:vacation or box:reply; least is the least number of days.
+func (s *state) autoReply(least int, more func(*hook.AutoReply) []option) *hook.AutoReply {
 	r := &hook.AutoReply{Days: -1}
 	options := []option{
 		s.isText("text", &r.Text),
@@ -66,8 +66,8 @@ func (s *state) autoReply(more func(*hook.AutoReply) []option) *hook.AutoReply {
 		s.isLine("handle", &r.Handle, maxHandle),
 		{"days", func(w where, v lua.LValue) {
 			n, ok := v.(lua.LNumber)
-			if r.Days = int(n); !ok || lua.LNumber(r.Days) != n || r.Days < minDays || r.Days > maxDays {
-				s.wrong(w, "must be a number of days from %d to %d", minDays, maxDays)
+			if r.Days = int(n); !ok || lua.LNumber(r.Days) != n || r.Days < least || r.Days > maxDays {
+				s.wrong(w, "must be a number of days from %d to %d", least, maxDays)
 			}
 		}},
 		{"addresses", func(w where, v lua.LValue) { r.Addresses = s.addressesOf(w, v) }},
@@ -85,7 +85,7 @@ func (s *state) autoReply(more func(*hook.AutoReply) []option) *hook.AutoReply {
 func actVacation(s *state) int {
 	s.allow(hook.Vacation)
 	s.onlyArgs(1)
-	r := s.autoReply(func(r *hook.AutoReply) []option {
+	r := s.autoReply(minDays, func(r *hook.AutoReply) []option {
 		return []option{
 			{"start", func(w where, v lua.LValue) { r.Start = s.date1(w, v) }},
 			{"stop", func(w where, v lua.LValue) { r.Stop = s.date1(w, v) }},
@@ -97,11 +97,12 @@ func actVacation(s *state) int {
 	return s.act(hook.Action{Kind: hook.Vacation, Reply: r})
 }
 
-// actReply is box:reply{...}: as vacation, without start and stop.
+// actReply is box:reply{...}: as vacation, without start and stop; days = 0 answers each
+// message.
 func actReply(s *state) int {
 	s.allow(hook.Reply)
 	s.onlyArgs(1)
-	r := s.autoReply(func(*hook.AutoReply) []option { return nil })
+	r := s.autoReply(0, func(*hook.AutoReply) []option { return nil })
 	return s.act(hook.Action{Kind: hook.Reply, Reply: r})
 }
 
