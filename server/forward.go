@@ -32,7 +32,7 @@ func (s *Server) openForwarding(data string) (err error) {
 // deliverOptions are the parts that delivery works with.
 func (s *Server) deliverOptions() deliver.Options {
 	return deliver.Options{
-		Store: s.store, Spool: s.spool, Log: s.log, Redirects: s.redirects, SRS: s.srs, Keys: s.keys, Tell: s.tellLater,
+		Store: s.store, Spool: s.spool, Log: s.log, Redirects: s.redirects, People: s.people, SRS: s.srs, Keys: s.keys, Tell: s.tellLater,
 		Replies: s.replies, Delivered: s.follow.Delivered, Trace: s.trace,
 	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,6 +24,7 @@ func (s *Server) maintain() {
 	for {
 		s.sweepRemoved()
 		s.tidy()
+		s.prunePeople()
 		s.refreshKeys()
 		s.keepQuarantine()
 		select {
@@ -92,4 +94,21 @@ func (s *Server) removedAccounts() []control.Removed {
 		return *list
 	}
 	return nil
+}
+
+// prunePeople forgets whom mailboxes knew long ago, and what those knew that are gone for
+// good.
+func (s *Server) prunePeople() {
+	known := make(map[address.Key]bool)
+	for _, a := range s.live.Load().directory.Boxes() {
+		known[a.Key()] = true
+	}
+	for _, r := range s.removedAccounts() { // their folders are still there
+		if a, err := address.Parse(r.Account); err == nil {
+			known[a.Key()] = true
+		}
+	}
+	if err := s.people.Prune(context.Background(), func(box address.Key) bool { return known[box] }); err != nil {
+		s.log.Error("server.people", "error", err)
+	}
 }

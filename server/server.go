@@ -36,6 +36,7 @@ import (
 	"facteur/server/listen"
 	"facteur/server/mailbox"
 	"facteur/server/mtasts"
+	"facteur/server/people"
 	"facteur/server/pop3d"
 	"facteur/server/redirect"
 	"facteur/server/relay"
@@ -85,6 +86,7 @@ type Server struct {
 	heldToday perDay // notices of what scripts hold
 	redirects *redirect.Memory
 	replies   *autoreply.Memory
+	people    *people.Memory
 	srs       *srs.Rewriter
 	own       ownAddresses
 	reports   reporting
@@ -241,6 +243,9 @@ func (s *Server) openData(first *settings) error {
 	if err := s.openForwarding(first.Data); err != nil {
 		return err
 	}
+	if s.people, err = people.Open(s.state, nil); err != nil {
+		return fmt.Errorf("opening what mailboxes know of people: %w", err)
+	}
 	// The spool before the mailboxes: it sweeps the drafts that a crash left.
 	s.spool, err = spool.Open(spool.Options{
 		Dir: spoolDir, FS: safefile.OS, Log: s.log, Hostname: string(first.Hostname), Attempt: (*attempts)(s),
@@ -288,7 +293,7 @@ func (s *Server) build(first *settings) error {
 	s.senders = senderauth.NewVerifier(senderauth.VerifierOptions{Log: s.log}, s.senderSettings(first))
 	s.intake = intake.New(intake.Options{
 		Deliver: s.deliver, Store: s.store, Log: s.log, Verifier: s.senders, Authenticated: s.authenticated,
-		Sending: s.sending, Greylist: s.greylist, Notify: s.tellOwner, Trace: s.trace,
+		Sending: s.sending, Greylist: s.greylist, People: s.people, Notify: s.tellOwner, Trace: s.trace,
 	}, s.intakeSettings(first))
 	s.auth = auth.New(auth.Options{
 		Directory: func() *directory.Directory { return s.live.Load().directory }, Trusted: s.trusts, Seen: s.loginSeen, Log: s.log,

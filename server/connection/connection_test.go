@@ -331,7 +331,7 @@ func TestTLS(t *testing.T) {
 	c.Do("TLS", "- 5.5.1 TLS is active already")
 
 	for version, want := range map[uint16]string{tls.VersionTLS12: "TLS1.2", tls.VersionTLS13: "TLS1.3", 0: "TLS"} {
-		if got := tlsVersion(version); got != want {
+		if got := TLSVersion(version); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

@@ -1,11 +1,16 @@
 package deliver
 
 import (
+	"context"
+	"log/slog"
+	"time"
+
 	"facteur/server/address"
 	"facteur/server/directory"
 	"facteur/server/fault"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
+	"facteur/server/people"
 )
 
 // box is a mailbox home as scripts see it (hook.Box).
@@ -13,6 +18,11 @@ type box struct {
 	home      *mailbox.Home
 	directory *directory.Directory
 	address   address.Address
+	people    *people.Memory // nil: it knows nobody
+	now       time.Time
+	zone      *time.Location
+	ctx       context.Context // of the run
+	log       *slog.Logger
 }
 
 func (b *box) Address() address.Address { return b.address }
@@ -45,10 +55,29 @@ func (b *box) Folders() []string {
 	return names
 }
 
-func (b *box) Count(folder, query string) (int, error) { return 0, nil }
-func (b *box) Contact(address.Address) hook.Contact    { return hook.Contact{} }
-func (b *box) ThreadKnown([]string) bool               { return false }
-func (b *box) Exists(folder string) bool               { return b.home.Exists(folder) }
+func (b *box) Exists(folder string) bool { return b.home.Exists(folder) }
+
+func (b *box) Contact(a address.Address) hook.Contact {
+	if b.people == nil {
+		return hook.Contact{}
+	}
+	c, err := b.people.Contact(b.ctx, b.address, a)
+	if err != nil {
+		b.log.Warn("deliver.people", "box", b.address.String(), "error", err)
+	}
+	return c
+}
+
+func (b *box) ThreadKnown(ids []string) bool {
+	if b.people == nil {
+		return false
+	}
+	known, err := b.people.HasSent(b.ctx, b.address, ids)
+	if err != nil {
+		b.log.Warn("deliver.people", "box", b.address.String(), "error", err)
+	}
+	return known
+}
 
 // checkQuota refuses a message for which there is no room.
 func (t *transaction) checkQuota(p *boxPlan) error {

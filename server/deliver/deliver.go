@@ -34,6 +34,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,7 @@ import (
 	"facteur/server/hook"
 	"facteur/server/mailbox"
 	"facteur/server/message"
+	"facteur/server/people"
 	"facteur/server/redirect"
 	"facteur/server/senderauth"
 	"facteur/server/spool"
@@ -60,6 +62,7 @@ type Options struct {
 	Now   func() time.Time // nil: time.Now
 
 	Redirects *redirect.Memory  // limits what is sent on; nil: nothing does
+	People    *people.Memory    // who the mailboxes know; nil: nobody
 	SRS       *srs.Rewriter     // nil: reverse-paths stay as they are
 	Keys      Signer            // nil: nothing is signed or sealed
 	Replies   *autoreply.Memory // of what is sent by itself; nil: nothing is
@@ -159,6 +162,7 @@ type Target struct {
 // happened and each error says so.
 func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []error {
 	t := &transaction{Deliverer: d, live: d.live.Load(), ctx: ctx, msg: m, targets: slices.Clone(targets), errs: make([]error, len(targets))}
+	t.content = sync.OnceValue(func() *message.Content { return message.NewContent(m.Header, m.Body) })
 	defer t.discardDrafts()
 	if err := t.stopLoops(); err != nil {
 		return t.fail(err)
@@ -191,6 +195,7 @@ func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []
 	t.answer()
 	t.tellDelivered()
 	t.traceDelivery()
+	t.notePeople()
 	t.fileCopies()
 	t.warnFull()
 	return t.errs
@@ -212,6 +217,8 @@ type transaction struct {
 
 	leaves      []*redirect.Leave
 	fingerprint []byte // of the message, once it is needed
+
+	content func() *message.Content // what scripts ask of the message is found once
 }
 
 // nothingDone tells whether no target was reached, so that the client keeps the

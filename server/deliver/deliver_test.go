@@ -176,7 +176,7 @@ func TestGone(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.store.Forget(addr("small@example.org"))
-		o := people()
+		o := everybody()
 		o.Accounts = o.Accounts[:3]
 		w.settings.Directory = directory.New(o)
 		w.Apply(w.settings)
@@ -200,7 +200,7 @@ func TestRoom(t *testing.T) {
 		text := strings.Repeat("x", 100)
 		taken(t, w.send(mail{text: text, to: []string{"small@example.org", "alice@example.org"}}))
 		synctest.Wait()
-		o := people()
+		o := everybody()
 		o.Accounts[3].Quota = directory.Unlimited
 		w.settings.Directory = directory.New(o)
 		w.Apply(w.settings)

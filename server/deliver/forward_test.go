@@ -21,7 +21,7 @@ import (
 func forwardWorld(t *testing.T) *world {
 	w := newWorld(t, t.TempDir(), safefile.Unsynced{FS: safefile.OS})
 	w.open = true
-	o := people()
+	o := everybody()
 	o.Domains = append(o.Domains, directory.Domain{Name: "example.edu", CatchAll: to("x@example.net")[0]})
 	o.Domains[0].Aliases = []address.Domain{"example.de"}
 	o.Aliases = append(o.Aliases,

@@ -9,7 +9,6 @@ import (
 	"facteur/server/fault"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
-	"facteur/server/message"
 	"facteur/server/redirect"
 	"facteur/server/spool"
 )
@@ -102,7 +101,7 @@ func (t *transaction) runHooks(p *boxPlan) error {
 		res = hook.Run(t.ctx, hooks, hook.Call{
 			Stage:    hook.Deliver,
 			Message:  t.hookMessage(t.targets[p.targets[0]].Recipient),
-			Box:      &box{home: p.home, directory: t.live.Directory, address: p.address},
+			Box:      t.hookBox(p),
 			Now:      t.opts.Now(),
 			Location: t.live.Location,
 			Services: t.live.Services,
@@ -119,6 +118,14 @@ func (t *transaction) runHooks(p *boxPlan) error {
 	return nil
 }
 
+// hookBox returns a mailbox as its scripts see it.
+func (t *transaction) hookBox(p *boxPlan) *box {
+	return &box{
+		home: p.home, directory: t.live.Directory, address: p.address, people: t.opts.People,
+		now: t.opts.Now(), zone: t.live.Location, ctx: t.ctx, log: t.opts.Log.With("id", t.msg.Envelope.ID),
+	}
+}
+
 // hookMessage returns the message as the scripts of one mailbox see it: who
 // else gets it is not theirs to know.
 func (t *transaction) hookMessage(to envelope.Recipient) *hook.Message {
@@ -126,7 +133,7 @@ func (t *transaction) hookMessage(to envelope.Recipient) *hook.Message {
 	return &hook.Message{
 		ID: env.ID, ReversePath: env.Sender.ReversePath, Size: t.msg.Body.Size(),
 		Recipients: []address.Address{to.ForwardPath},
-		Content:    message.NewContent(t.msg.Header, t.msg.Body),
+		Content:    t.content(),
 		Auth:       t.msg.Auth.Hook(),
 		Spam:       t.msg.Spam, Virus: t.msg.Virus, Submitted: t.submitted(),
 	}

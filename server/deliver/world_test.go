@@ -84,7 +84,7 @@ const (
 
 func member(i int) string { return fmt.Sprintf("m%02d", i) }
 
-func people() directory.Options {
+func everybody() directory.Options {
 	o := directory.Options{
 		Domains: []directory.Domain{{Name: "example.org", Separator: "+"}},
 		Accounts: []directory.Account{
@@ -130,7 +130,7 @@ func newWorld(t *testing.T, dir string, fsys safefile.FS) *world {
 	}
 	w.srs = srs.New(srs.Options{Dir: filepath.Join(dir, "keys"), FS: fsys})
 	w.settings = Settings{
-		Hostname: "mail.example.org", Directory: directory.New(people()),
+		Hostname: "mail.example.org", Directory: directory.New(everybody()),
 		Hooks: func(a address.Address) []hook.Hook { return w.hooks[a.String()] },
 	}
 	w.Deliverer = New(Options{Store: w.store, Spool: w.queue, Log: log, SRS: w.srs, Keys: signer{w}, Tell: w.tell}, w.settings)

@@ -73,6 +73,7 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (_ Receipt,
 	r, err := tx.receipt(env.ID, errs)
 	if err == nil {
 		tx.tellHeld(verdict, o, env)
+		tx.notePeople(header, o.copies)
 	}
 	return r, err
 }

@@ -26,6 +26,7 @@ import (
 	"facteur/server/hook"
 	"facteur/server/limit"
 	"facteur/server/mailbox"
+	"facteur/server/people"
 	"facteur/server/senderauth"
 	"facteur/server/trace"
 )
@@ -43,6 +44,7 @@ type Options struct {
 	Authenticated func(envelope.Envelope, senderauth.Facts, senderauth.Results)
 	Sending       *limit.Sending // of our own users; nil: no limits
 	Greylist      *Greylist      // nil: what a script would greylist passes
+	People        *people.Memory // that they write to; nil: none are noted
 	// Notify tells the owner of an account and the postmaster something. It must
 	// not wait. It may be nil.
 	Notify func(Notice)

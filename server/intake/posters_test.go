@@ -27,7 +27,7 @@ _dmarc.broken.example. TXT "v=DMARC1; p=none"
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := people()
+	o := everybody()
 	alias := func(a string, p directory.Posters, list ...string) {
 		o.Aliases = append(o.Aliases, directory.Alias{Address: addr(a), To: to(list...), Posters: p})
 	}

@@ -36,7 +36,7 @@ func to(list ...string) []directory.Target {
 	return out
 }
 
-func people() directory.Options {
+func everybody() directory.Options {
 	return directory.Options{
 		Hostname: "mail.example.org", Postmaster: addr("alice@example.org"),
 		Unwrap:  func(address.Address) (address.Address, error) { return addr("far@example.net"), nil },
@@ -103,7 +103,7 @@ func newWorld(t *testing.T) *world {
 		w.store.Close()
 	})
 	none := func(address.Address) []hook.Hook { return nil }
-	d := directory.New(people())
+	d := directory.New(everybody())
 	w.settings = Settings{Hostname: "mail.example.org", Directory: d, BoxHooks: none}
 	w.Intake = New(Options{
 		Deliver: deliver.New(deliver.Options{Store: w.store, Spool: w.queue, Log: log}, deliver.Settings{Directory: d, Hooks: none}),
