@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"facteur/server/fault"
 	"facteur/server/imapsearch"
 )
 
@@ -18,8 +17,8 @@ var (
 )
 
 // Count returns how many messages of a folder match search keys (RFC 9051 6.4.4), except
-// BODY and TEXT; none in a folder that is not there. The error names the mistake in them,
-// or is that of the disk.
+// BODY and TEXT. The error names the mistake in them, says that there is no such folder, or
+// is that of the disk.
 func (b *box) Count(folder, query string) (int, error) {
 	program, err := imapsearch.ParseText(query)
 	if err != nil {
@@ -29,9 +28,6 @@ func (b *box) Count(folder, query string) (int, error) {
 		return 0, errCountText
 	}
 	mb, err := b.home.Mailbox(folder)
-	if fault.Is(err, fault.NotFound) {
-		return 0, nil
-	}
 	if err != nil {
 		return 0, err
 	}
