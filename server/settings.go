@@ -98,8 +98,17 @@ func loadSettings(path string, old *settings) (*settings, error) {
 func luaLimits(c config.Lua) lua.Limits {
 	return lua.Limits{
 		Instructions: c.Instructions, SMTPTime: c.CPUSMTP, DeliverTime: c.CPUDeliver, Memory: c.Memory,
-		Actions: c.Actions, Redirects: c.Redirects, Source: int(c.ScriptSize),
+		Actions: c.Actions, Redirects: orNone(c.Redirects), Vacations: orNone(c.Vacations), Replies: orNone(c.Replies),
+		Notices: orNone(c.Notices), Lookups: orNone(c.Lookups), Source: int(c.ScriptSize),
 	}
+}
+
+// orNone is a number of mail.toml as lua.Limits has it, where 0 is the default.
+func orNone(n int) int {
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 // hooks returns the scripts of those names, in order.

@@ -7,7 +7,8 @@ import (
 	"facteur/server/hook"
 )
 
-// Limits bound one run of a script. A zero field stands for its default.
+// Limits bound one run of a script. A zero field stands for its default, and in a
+// number of actions or look-ups -1 for none.
 type Limits struct {
 	Instructions int           // 5 million
 	SMTPTime     time.Duration // CPU at the SMTP stages: 250 ms
@@ -28,9 +29,10 @@ const minMemory = 8_000_000
 
 func (l Limits) withDefaults() Limits {
 	def := func(n *int, d int) {
-		if *n <= 0 {
+		if *n == 0 {
 			*n = d
 		}
+		*n = max(*n, 0)
 	}
 	defTime := func(t *time.Duration, d time.Duration) {
 		if *t <= 0 {

@@ -16,12 +16,11 @@ import (
 func registered() []string {
 	names := slices.Collect(maps.Keys(globalFunctions))
 	names = slices.AppendSeq(names, maps.Keys(globalActions))
-	for lib, l := range libraries {
-		for name := range l.functions {
-			names = append(names, lib+"."+name)
-		}
-		for name := range l.constants {
-			names = append(names, lib+"."+name)
+	names = slices.AppendSeq(names, maps.Keys(toolFunctions))
+	for _, libs := range []map[string]library{libraries, toolLibraries} {
+		for lib, l := range libs {
+			names = appendMembers(names, lib, l.functions)
+			names = appendMembers(names, lib, l.constants)
 		}
 	}
 	for _, k := range kinds() {
@@ -160,6 +159,13 @@ func checkNumbers(t *testing.T, text string) {
 		fmt.Sprintf("used %v s of CPU within an hour", l.Hourly.Seconds()),
 		fmt.Sprintf("octets: %s, and never more than %s", grouped(defaultText), grouped(maxString)),
 		fmt.Sprintf("an array, at most %s", grouped(maxUnpack)),
+		fmt.Sprintf("DNS look-ups of a run | %d |", l.Lookups),
+		fmt.Sprintf("A key has 1 to %d octets. A value has at most %s octets", maxKey, grouped(maxKV)),
+		fmt.Sprintf("at most\n%s times, and stores at most %d MB", grouped(maxKVCalls), maxKVRun>>20),
+		fmt.Sprintf("at most %s octets, %d groups, and %s states", grouped(maxPattern), maxGroups, grouped(maxWeight)),
+		fmt.Sprintf("At most %d deep", maxJSONDepth),
+		fmt.Sprintf("%d files, %d deep", maxFiles, maxIncludeDepth),
+		fmt.Sprintf("a script has at most %d |", maxMetrics),
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("README.md does not say %q", want)

@@ -102,6 +102,10 @@ func (a *assembler) lua() Lua {
 		Memory:       or(a.root, int64(32_000_000), "lua", "memory"),
 		Actions:      or(a.root, 32, "lua", "actions"),
 		Redirects:    or(a.root, 4, "lua", "redirects"),
+		Vacations:    or(a.root, 1, "lua", "vacations"),
+		Replies:      or(a.root, 1, "lua", "replies"),
+		Notices:      or(a.root, 10, "lua", "notifications"),
+		Lookups:      or(a.root, 20, "lua", "lookups"),
 		ScriptSize:   or(a.root, int64(256_000), "lua", "script_size"),
 	}
 }

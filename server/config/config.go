@@ -139,6 +139,10 @@ type Lua struct {
 	Memory       int64         // octets
 	Actions      int           // of one run
 	Redirects    int           // of one run
+	Vacations    int           // of one run
+	Replies      int           // of one run
+	Notices      int           // of one run
+	Lookups      int           // in the DNS, of one run
 	ScriptSize   int64         // octets
 }
 

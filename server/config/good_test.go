@@ -65,7 +65,7 @@ func TestEverything(t *testing.T) {
 		Retention: Retention{Deleted: 0, Trash: 14 * 24 * time.Hour, Junk: Never, Account: 7 * 24 * time.Hour, Quarantine: 3 * 24 * time.Hour, Trace: 30 * 24 * time.Hour},
 		Lua: Lua{
 			Instructions: 1_000_000, CPUSMTP: 500 * time.Millisecond, CPUDeliver: time.Minute, Memory: 64 << 20,
-			Actions: 16, Redirects: 0, ScriptSize: 1_000_000,
+			Actions: 16, Redirects: 0, Vacations: 0, Replies: 3, Notices: 5, Lookups: 50, ScriptSize: 1_000_000,
 		},
 		Hosts: []string{"chat.example.net", "127.0.0.1:8080", "[::1]:80", "::1"},
 		Plugins: []Plugin{
@@ -168,7 +168,7 @@ func TestDefaults(t *testing.T) {
 	}
 	if c.Data != filepath.Join(dir, "data") || c.Location != time.Local || c.TLS.PlaintextLogin != PlaintextLoopback ||
 		c.Limits.MessageSize != 25_000_000 || c.Limits.Recipients != 100 || !reflect.DeepEqual(c.Limits.Sending, designed) || c.Retention != (Retention{Deleted: 60 * 24 * time.Hour, Trash: Never, Junk: Never, Account: 30 * 24 * time.Hour, Quarantine: 14 * 24 * time.Hour, Trace: 90 * 24 * time.Hour}) || c.Directory.Quota != 5_000_000_000 || c.Directory.Domains[0].Separator != "+" || !c.Directory.Accounts[0].Keep ||
-		c.Lua != (Lua{5_000_000, 250 * time.Millisecond, 2 * time.Second, 32_000_000, 32, 4, 256_000}) {
+		c.Lua != (Lua{5_000_000, 250 * time.Millisecond, 2 * time.Second, 32_000_000, 32, 4, 1, 1, 10, 20, 256_000}) {
 		t.Errorf("%+v", c)
 	}
 	other, err := Parse(path, []byte(minimal+"\n"))

@@ -71,6 +71,10 @@ func rules() []rule {
 		{"lua.memory", sizeBetween(1_000_000, 1_000_000_000), now},
 		{"lua.actions", numberBetween(1, 1000), now},
 		{"lua.redirects", numberBetween(0, 100), now},
+		{"lua.vacations", numberBetween(0, 1), now},
+		{"lua.replies", numberBetween(0, 10), now},
+		{"lua.notifications", numberBetween(0, 100), now},
+		{"lua.lookups", numberBetween(0, 1000), now},
 		{"lua.script_size", sizeBetween(1000, 10_000_000), now},
 		{"lua.http", listOf(hostForm), now},
 

@@ -195,7 +195,7 @@ func TestVacationAlias(t *testing.T) {
 		w.settings.Vacation = func(box address.Address) *hook.AutoReply {
 			return &hook.AutoReply{Text: "Away: " + box.Local, Days: -1}
 		}
-		o := people()
+		o := everybody()
 		o.Aliases = append(o.Aliases, alias("info@example.org", "alice@example.org"), alias("desk@example.org", "info@example.org"))
 		w.settings.Directory = directoryOf(o)
 		w.Apply(w.settings)
