@@ -27,24 +27,26 @@ func (f files) compile(o Options, name string) (*Script, error) {
 	return New(o).Compile(name, []byte(f[name]))
 }
 
-func TestInclude(t *testing.T) {
-	f := files{
-		"scripts/main.lua": `
+var includeFiles = files{
+	"scripts/main.lua": `
 local lists = include("data/lists")
 function deliver(m, box)
   include("rules.lua")
   log(lists.go, rule(), select("#", include("data/lists")))
   box:flag("$x")
 end`,
-		"scripts/data/lists.lua": `include("deeper") return { go = "Lists/Go" }, 2`,
-		"scripts/data/deeper.lua": `
+	"scripts/data/lists.lua": `include("deeper") return { go = "Lists/Go" }, 2`,
+	"scripts/data/deeper.lua": `
 function rcpt() log("rcpt") end`,
-		"scripts/rules.lua": `
+	"scripts/rules.lua": `
 function rule()
   log("in a rule")
   return 7
 end`,
-	}
+}
+
+func TestInclude(t *testing.T) {
+	f := includeFiles
 	s, err := f.compile(Options{}, "scripts/main.lua")
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,10 @@ func tried(t *testing.T) []try {
 		}
 		list = append(list, try{"", string(source), ""})
 	}
-	return list
+	for _, r := range toolRows {
+		list = append(list, try{"", r.source, ""})
+	}
+	return append(list, try{"", includeFiles["scripts/main.lua"], ""})
 }
 
 // Every name of the manual page is used in a script that a test runs, and every
