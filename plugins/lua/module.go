@@ -171,8 +171,10 @@ func moduleFunction(f Func) function {
 			results = Results{result}
 		}
 		s.L.SetTop(0)
-		for _, r := range results {
-			s.L.Push(s.luaValue(r))
+		for i, r := range results {
+			v := s.luaValue(r)
+			s.L.SetTop(i)
+			s.L.Push(v)
 		}
 		return len(results)
 	}

@@ -37,7 +37,13 @@ func testModule() Module {
 				return nil, a.Context().Err()
 			},
 			"large": func(a *Args) (any, error) { return strings.Repeat("x", 3<<20), nil },
-			"many":  func(a *Args) (any, error) { return make([]any, 8_000_000), nil },
+			"deep": func(a *Args) (any, error) {
+				list := make([]any, 1_000_000)
+				for i := range list {
+					list[i] = []any{}
+				}
+				return list, nil
+			},
 		},
 		Globals: map[string]Func{"buy": func(a *Args) (any, error) { return a.Number(1) * 2, nil }},
 		Virus: func(a *Args) (string, error) {
@@ -90,7 +96,8 @@ func TestModuleFails(t *testing.T) {
 		{`shop.open = 1`, "shop is read only"},
 		{`shop.pay()`, "pay"},
 		{`local t = {} for i = 1, 100 do t[i] = shop.large() end`, "memory"},
-		{`shop.many()`, "memory"},
+		{`shop.deep()`, "memory"},
+		{`local t, s = {}, ("x"):rep(1e6) for i = 1, 10000 do t[i] = s end shop.show(t)`, "more than 4 MB"},
 		{`pcall(shop.waits) while true do end`, "50ms in all"},
 	} {
 		o := Options{}

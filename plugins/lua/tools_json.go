@@ -133,7 +133,9 @@ func (w *jsonWriter) table(t *lua.LTable, depth int) error {
 // array.
 func (s *state) decodeJSON(text string) (lua.LValue, error) {
 	r := &jsonReader{s: s, text: text}
+	top := s.L.GetTop()
 	v := r.value(0)
+	s.L.SetTop(top)
 	r.space()
 	if r.err == nil && r.at < len(text) {
 		r.fail("something follows the value")
@@ -213,13 +215,13 @@ func (r *jsonReader) word(word string) bool {
 }
 
 func (r *jsonReader) array(depth int) lua.LValue {
-	r.s.need(tableSize)
-	t := r.s.L.CreateTable(0, 0)
+	t, top := r.s.newVisible()
 	if r.take(']') {
 		return t
 	}
 	for i := 1; ; i++ {
 		r.s.storeAt(t, i, r.value(depth+1))
+		r.s.L.SetTop(top)
 		if r.take(']') || r.err != nil {
 			return t
 		}
@@ -230,8 +232,7 @@ func (r *jsonReader) array(depth int) lua.LValue {
 }
 
 func (r *jsonReader) object(depth int) lua.LValue {
-	r.s.need(tableSize)
-	t := r.s.L.CreateTable(0, 0)
+	t, top := r.s.newVisible()
 	if r.take('}') {
 		return t
 	}
@@ -247,6 +248,7 @@ func (r *jsonReader) object(depth int) lua.LValue {
 		if v := r.value(depth + 1); v != lua.LNil && r.err == nil {
 			r.s.store(t, name, v)
 		}
+		r.s.L.SetTop(top)
 		if r.take('}') || r.err != nil {
 			return t
 		}

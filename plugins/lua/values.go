@@ -14,12 +14,14 @@ import (
 const (
 	maxValueDepth = 16
 	maxValues     = 10_000
+	maxOctets     = 4 << 20 // of its texts
 )
 
 // goReader makes Go values of Lua's.
 type goReader struct {
-	s     *state
-	count int
+	s      *state
+	count  int
+	octets int
 }
 
 // goValue returns a value as nil, bool, float64, string, []any or
@@ -41,6 +43,9 @@ func (r *goReader) value(v lua.LValue, depth int) (any, error) {
 	case lua.LNumber:
 		return float64(v), nil
 	case lua.LString:
+		if r.octets += len(v); r.octets > maxOctets {
+			return nil, fmt.Errorf("more than %d MB", maxOctets>>20)
+		}
 		r.s.need(len(v) + stringSize)
 		r.s.work(len(v) / 64)
 		return strings.Clone(string(v)), nil
@@ -140,7 +145,18 @@ func (s *state) entries(t *lua.LTable, f func(key, value lua.LValue) error) erro
 	return nil
 }
 
-// luaValue makes a Lua value of one in Go, and charges for it.
+// newVisible returns a new table, which is on the stack until it is part of
+// another: walk would not see it otherwise, nor what is in it. Whoever puts
+// something into it restores the stack to top.
+func (s *state) newVisible() (t *lua.LTable, top int) {
+	s.need(tableSize)
+	t = s.L.CreateTable(0, 0)
+	s.L.Push(t)
+	return t, s.L.GetTop()
+}
+
+// luaValue makes a Lua value of one in Go, and charges for it. The stack holds
+// more afterwards.
 func (s *state) luaValue(v any) lua.LValue {
 	switch v := v.(type) {
 	case nil:
@@ -159,17 +175,17 @@ func (s *state) luaValue(v any) lua.LValue {
 		return s.list(v)
 	case []any:
 		s.work(len(v) / 16)
-		s.need(tableSize + slotSize*len(v))
-		t := s.L.CreateTable(len(v), 0)
+		t, top := s.newVisible()
 		for i, item := range v {
 			s.storeAt(t, i+1, s.luaValue(item))
+			s.L.SetTop(top)
 		}
 		return t
 	case map[string]any:
-		s.need(tableSize + dictSize)
-		t := s.L.CreateTable(0, 8)
+		t, top := s.newVisible()
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			s.store(t, s.data(key), s.luaValue(v[key]))
+			s.L.SetTop(top)
 		}
 		return t
 	}

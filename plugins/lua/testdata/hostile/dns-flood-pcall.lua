@@ -1,0 +1,4 @@
+-- expect: lookups
+function deliver(m, box)
+  while true do pcall(dns.txt, "example.org") end
+end

@@ -1,0 +1,4 @@
+-- expect: error: bad argument
+function deliver(m, box)
+  string.format("%d", {})
+end

@@ -1,0 +1,5 @@
+-- expect: ok
+function deliver(m, box)
+  kv, re, dns, log, pcall = nil
+  assert(kv.get and re.match)
+end

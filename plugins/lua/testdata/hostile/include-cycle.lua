@@ -1,0 +1,4 @@
+-- expect: compile: includes itself
+function deliver(m, box)
+  include("include-cycle")
+end

@@ -1,0 +1,4 @@
+-- expect: compile: includ
+function deliver(m, box)
+  include("nothing")
+end

@@ -1,0 +1,6 @@
+-- expect: memory
+function deliver(m, box)
+  local t = {"x"}
+  for i = 1, 25 do t = {t, t} end
+  json.encode(t)
+end

@@ -1,0 +1,4 @@
+-- expect: kv
+function deliver(m, box)
+  for i = 1, 1e6 do kv.set("k" .. i, i) end
+end

@@ -1,0 +1,4 @@
+-- expect: error: a period is
+function deliver(m, box)
+  rate("a", 1, -1e308)
+end

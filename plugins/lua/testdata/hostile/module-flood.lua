@@ -1,0 +1,4 @@
+-- expect: error: attempt to
+function deliver(m, box)
+  shop.nothing()
+end

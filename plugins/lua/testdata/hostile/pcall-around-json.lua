@@ -1,0 +1,5 @@
+-- expect: memory
+function deliver(m, box)
+  local t = {"x"} for i = 1, 25 do t = {t, t} end
+  while true do pcall(json.encode, t) end
+end

@@ -1,0 +1,3 @@
+-- expect: lookups
+for i = 1, 100 do dns.a("example.org") end
+function deliver() end
