@@ -9,13 +9,23 @@ import (
 	"facteur/server/hook"
 )
 
-// actFileInto is fileinto(folder[, {create=, flags=, copy=}]).
+// actFileInto is fileinto(folder[, {create=, flags=, copy=}]); without a mailbox,
+// it is a copy in any case.
 func actFileInto(s *state) int {
 	s.allow(hook.FileInto)
 	s.onlyArgs(2)
 	a := hook.Action{Kind: hook.FileInto, Folder: s.folder(1)}
-	s.options(2, s.isTrue("create", &a.Create), s.isTrue("copy", &a.Copy), s.hasFlags(&a.Flags))
+	s.options(2, append(s.orCopy(&a.Copy), s.isTrue("create", &a.Create), s.hasFlags(&a.Flags))...)
 	return s.act(a)
+}
+
+// orCopy is the option copy, which says something where the message would
+// otherwise be kept.
+func (s *state) orCopy(to *bool) []option {
+	if !s.call.Stage.HasBox() {
+		return nil
+	}
+	return []option{s.isTrue("copy", to)}
 }
 
 // actKeep is box:keep([{flags=}]).
@@ -45,7 +55,7 @@ func actRedirect(s *state) int {
 	s.allow(hook.Redirect)
 	s.onlyArgs(2)
 	a := hook.Action{Kind: hook.Redirect, Address: s.address(1)}
-	s.options(2, s.isTrue("copy", &a.Copy))
+	s.options(2, s.orCopy(&a.Copy)...)
 	return s.act(a)
 }
 

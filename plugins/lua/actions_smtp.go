@@ -60,7 +60,7 @@ func validEnhanced(s string, class int) bool {
 }
 
 const (
-	maxDelay        = 60 * time.Second // a client gives up after 5 minutes (RFC 5321 4.5.3.2.1)
+	maxDelay        = 30 * time.Second // a client gives up after 5 minutes (RFC 5321 4.5.3.2.1)
 	defaultGreylist = 5 * time.Minute
 	maxGreylist     = 24 * time.Hour // RFC 6647 2.2 has hosts that come again after a day
 )
@@ -131,12 +131,17 @@ func actScore(s *state) int {
 	return s.act(hook.Action{Kind: hook.Score, Points: points, Rule: rule, Text: why})
 }
 
-// reserved are the fields that only the server writes.
-var reserved = []string{"received", "return-path", "delivered-to", "authentication-results", "dkim-signature",
-	"arc-seal", "arc-message-signature", "arc-authentication-results"}
-
-// lasting are fields that can't be removed: without them mail would loop (RFC 5293 6).
-var lasting = "auto-submitted"
+// reserved are the fields that are not for scripts: by which others see where a message
+// has been, what was found out and who wrote it (RFC 5321 4.4, RFC 8601, RFC 6376), which
+// keep mail from going in circles (RFC 3834), and without which it can't be read (RFC 2045).
+// Those that begin with one of reservedPrefixes are too (RFC 8617, RFC 2045).
+var (
+	reserved = []string{"received", "return-path", "delivered-to", "authentication-results", "dkim-signature", "auto-submitted",
+		"from", "mime-version"}
+	reservedPrefixes = []string{"arc-", "content-"}
+	// removable are fields that can only be removed.
+	removable = []string{"sender", "bcc"}
+)
 
 // headerName returns argument 1, the name of a field that a script may change.
 func (s *state) headerName() string {
@@ -144,8 +149,9 @@ func (s *state) headerName() string {
 	if _, err := message.FormatField(name, ""); err != nil {
 		s.argError(1, "%s", err.Error())
 	}
-	if slices.Contains(reserved, strings.ToLower(name)) {
-		s.argError(1, "only the server writes %s", name)
+	lower := strings.ToLower(name)
+	if slices.Contains(reserved, lower) || slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(lower, p) }) {
+		s.argError(1, "%s is not for scripts", name)
 	}
 	return name
 }
@@ -155,6 +161,9 @@ func actAddHeader(s *state) int {
 	s.allow(hook.AddHeader)
 	s.onlyArgs(2)
 	name, value := s.headerName(), s.line1(2, maxHeaderValue)
+	if slices.Contains(removable, strings.ToLower(name)) {
+		s.argError(1, "%s can't be added", name)
+	}
 	return s.act(hook.Action{Kind: hook.AddHeader, Name: name, Value: value})
 }
 
@@ -163,9 +172,6 @@ func actRemoveHeader(s *state) int {
 	s.allow(hook.RemoveHeader)
 	s.onlyArgs(1)
 	name := s.headerName()
-	if strings.EqualFold(name, lasting) {
-		s.argError(1, "%s can't be removed: it keeps mail from going in circles", name)
-	}
 	return s.act(hook.Action{Kind: hook.RemoveHeader, Name: name})
 }
 

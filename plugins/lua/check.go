@@ -38,7 +38,7 @@ type checker struct {
 }
 
 // check looks through a script and what it includes. Errors are what can't but
-// fail; the file that comes first must define a stage.
+// fail; one of the files must define a stage.
 func check(names []string, files ...parsedFile) (errors, warnings []*Error) {
 	c := &checker{
 		names:     map[string]bool{},
@@ -64,7 +64,7 @@ func check(names []string, files ...parsedFile) (errors, warnings []*Error) {
 	c.walk(files) // for the globals, which may be assigned after they are read
 	c.walk(files)
 	c.checkActions()
-	c.checkStages(files[0])
+	c.checkStages(files)
 	return sorted(c.errors), sorted(c.warnings)
 }
 
@@ -96,9 +96,9 @@ func (c *checker) warn(line int, format string, args ...any) {
 }
 
 // checkStages finds functions that were meant for a stage, and whether there is
-// any.
-func (c *checker) checkStages(f parsedFile) {
-	other := false
+// any. Scripts that are tests have others.
+func (c *checker) checkStages(files []parsedFile) {
+	other := slices.ContainsFunc(files, func(f parsedFile) bool { return len(definedStages(f.chunk)) > 0 })
 	for name, r := range c.globals {
 		isStage := slices.Contains(hook.Stages, hook.Stage(name))
 		other = other || strings.HasPrefix(name, "test_")
@@ -110,8 +110,8 @@ func (c *checker) checkStages(f parsedFile) {
 				Text: sprintf("nothing calls %s, which is no stage; did you mean %s?", name, stage)})
 		}
 	}
-	if len(definedStages(f.chunk)) == 0 && !other {
-		c.file = f.name
+	if !other {
+		c.file = files[0].name
 		c.warn(0, "it defines no function of a stage, so it never runs")
 	}
 }

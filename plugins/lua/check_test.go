@@ -114,6 +114,25 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What a script includes is looked through with it: its names are known, and what is
+// wrong with it is told with its own place.
+func TestCheckIncludes(t *testing.T) {
+	files := map[string]string{
+		"scripts/lib.lua": "limit = 5\nfunction drop()\nhold('x')\nend\nfunction data(c, m) drop() return m.sizze end",
+	}
+	h := New(Options{Load: func(name string) ([]byte, error) { return []byte(files[name]), nil }})
+	_, err := h.Compile("scripts/main.lua", []byte("include('lib') function rcpt(c, m, r) if m.size > limit then drop() end end"))
+	if err == nil || err.Error() != "scripts/lib.lua:3: hold is not an action of the stages rcpt and data; it is one of submit" {
+		t.Error(err)
+	}
+	files["scripts/lib.lua"] = "limit = 5 function data(c, m) return m.sizze, lmit end"
+	s, err := h.Compile("scripts/main.lua", []byte("include('lib') local n = limit"))
+	if err != nil || len(s.Warnings()) != 2 || s.Warnings()[0].Error() != "scripts/lib.lua:1: m has no field sizze; did you mean size?" ||
+		s.Warnings()[1].Text != "lmit is not defined anywhere, so it is nil; did you mean limit?" {
+		t.Error(err, s.Warnings())
+	}
+}
+
 // A script with errors is refused, and all of them are told.
 func TestCheckRefuses(t *testing.T) {
 	_, err := newQuietHost().Compile("test.lua", []byte("function data()\nlogg()\nend function rcpt()\nbx()\nend"))

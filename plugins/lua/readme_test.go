@@ -171,7 +171,7 @@ func checkNumbers(t *testing.T, text string) {
 			t.Errorf("README.md does not say %q", want)
 		}
 	}
-	for _, name := range reserved {
+	for _, name := range slices.Concat(reserved, reservedPrefixes, removable) {
 		if !strings.Contains(strings.ToLower(text), "`"+name+"`") {
 			t.Errorf("README.md does not name the field %s", name)
 		}

@@ -1,4 +1,4 @@
--- expect: error: only the server writes Received
+-- expect: error: Received is not for scripts
 function deliver(m, box)
   box:add_header("Received", "from nowhere")
 end
