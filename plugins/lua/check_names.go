@@ -195,9 +195,11 @@ func (r *reader) call(e *ast.FuncCallExpr) {
 // calls notes a call of a function by its name.
 func (r *reader) calls(name string, e *ast.FuncCallExpr) {
 	if v := r.local(name); v != nil {
-		if v.fn != nil {
-			v.fn.callers = append(v.fn.callers, r.in)
+		if v.fn == nil {
+			v.early = true
+			return
 		}
+		v.fn.callers = append(v.fn.callers, r.in)
 		return
 	}
 	switch {

@@ -59,6 +59,9 @@ func TestCheck(t *testing.T) {
 		`function data(c, m) api(1) return facteur.api end`:                                                       "",
 		`function deliver(m, box) local c = box return c.quota.used end`:                                          "",
 
+		`local f function data() f() end function f() score(1, "X") end function deliver() f() end`:                    "",
+		`function deliver(m, box) local t = {} t.x = 1 t[1] = 2 function t.f() end function t:g() return self end end`: "",
+
 		// Names that are not there.
 		`function deliver(m, box) box:keep() logg("x") end`:                                      "!1: there is no logg; did you mean log?",
 		`function deliver(m, box) strng.find("x", "y") end`:                                      "!1: there is no strng; did you mean string?",
@@ -81,6 +84,10 @@ func TestCheck(t *testing.T) {
 		`function stored(m, box, event) return event.uid end`:                                    "1: event has no field uid",
 		`function calendar(event, box) return event.kind end`:                                    "1: event has no field kind",
 		`function auth(c, a) return a.devise end function sent(m, result) return result.cod end`: "1: a has no field devise; did you mean device?\n1: result has no field cod; did you mean code?",
+
+		`function deliver(m, box) m.subject = "x" box.quota.used = 1 end`:   "1: m is read only\n1: box.quota is read only",
+		`function string.trim(s) return s end function deliver(m, box) end`: "1: string is read only",
+		`function deliver(m, box) seen[1] = true end`:                       "!1: there is no seen",
 
 		// Actions at the wrong stage.
 		`function deliver(m, box) fileinto("x") end`:                      `!1: at the stage deliver, write box:fileinto(...)`,

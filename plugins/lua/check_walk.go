@@ -29,6 +29,7 @@ type variable struct {
 	kind      *kind    // an object
 	fn        *routine // a function of the script
 	parameter bool
+	early     bool // it was called before it was known what it is
 }
 
 func (r *reader) open()  { r.scope = &scope{r.scope, map[string]*variable{}} }
@@ -129,7 +130,7 @@ func (r *reader) assign(s *ast.AssignStmt) {
 		id, named := target.(*ast.IdentExpr)
 		switch {
 		case !named:
-			r.exprs(operandsOf(target))
+			r.store(target)
 		case r.local(id.Value) == nil:
 			if r.assignGlobal(id.Value, value, s.Line()) {
 				continue
@@ -141,6 +142,26 @@ func (r *reader) assign(s *ast.AssignStmt) {
 	}
 	for i := len(s.Lhs); i < len(s.Rhs); i++ {
 		r.expr(s.Rhs[i])
+	}
+}
+
+// store is a.b or a[b] that gets a value.
+func (r *reader) store(target ast.Expr) {
+	a, ok := target.(*ast.AttrGetExpr)
+	if !ok {
+		return
+	}
+	if id, named := a.Object.(*ast.IdentExpr); named {
+		r.ident(id, true)
+	} else {
+		r.expr(a.Object)
+	}
+	r.expr(a.Key)
+	if lib := r.library(a.Object); lib != "" {
+		r.warn(a.Line(), "%s is read only", lib)
+	}
+	if k := r.kindOf(a.Object); k != nil {
+		r.warn(a.Line(), "%s is read only", k.name)
 	}
 }
 
@@ -171,6 +192,7 @@ func (r *reader) funcDef(s *ast.FuncDefStmt) {
 	switch {
 	case named && r.local(id.Value) != nil:
 		routine := r.newRoutine(s.Line())
+		routine.unknown = r.local(id.Value).early
 		*r.local(id.Value) = variable{fn: routine}
 		r.function(s.Func, routine, "")
 	case named:
@@ -178,7 +200,7 @@ func (r *reader) funcDef(s *ast.FuncDefStmt) {
 	default:
 		r.exprs(present([]ast.Expr{s.Name.Receiver}))
 		if s.Name.Func != nil {
-			r.exprs(operandsOf(s.Name.Func))
+			r.store(s.Name.Func)
 		}
 		routine := r.newRoutine(s.Line())
 		routine.unknown = true // called through a table
