@@ -41,6 +41,24 @@ type registryLayout struct {
 
 func layoutOf(t *lua.LTable) *tableLayout { return (*tableLayout)(unsafe.Pointer(t)) }
 
+// maxEmptied is the room for keys in a table that emptied keeps for the next run.
+const maxEmptied = 64
+
+// emptied takes everything out of a table that nothing refers to any more, so
+// that its room can be used again. It tells whether that is worth it.
+func emptied(t *lua.LTable) bool {
+	room := layoutOf(t)
+	if cap(room.keys) > maxEmptied || cap(room.array) > 0 || room.dict != nil {
+		return false
+	}
+	clear(room.strdict)
+	clear(room.k2i)
+	clear(room.keys[:cap(room.keys)])
+	room.keys = room.keys[:0]
+	room.Metatable = lua.LNil
+	return true
+}
+
 // addressOf returns where the content of a value is.
 func addressOf(v lua.LValue) uintptr {
 	return uintptr((*[2]unsafe.Pointer)(unsafe.Pointer(&v))[1])

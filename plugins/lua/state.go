@@ -41,6 +41,8 @@ type state struct {
 	patterns      map[string]*pattern // that this state used
 	patternWeight int
 
+	spare *lua.LTable // the environment of the run before, emptied
+
 	// Of the run.
 	env    *lua.LTable
 	script *Script
@@ -109,7 +111,10 @@ func (s *state) begin(ctx context.Context, script *Script, call *hook.Call) {
 		trace = s.traceLine
 		cpu *= 10 // most of it goes into the trace
 	}
-	s.env = s.L.CreateTable(0, 8)
+	if s.env = s.spare; s.env == nil {
+		s.env = s.L.CreateTable(0, 8)
+	}
+	s.spare = nil
 	s.env.Metatable = s.envMeta
 	s.mem.start(min(s.limits.Memory-slack, smallMemory))
 	s.meter.start(ctx, s.limits.Instructions, cpu, s.limits.WallTime, trace)
@@ -118,6 +123,9 @@ func (s *state) begin(ctx context.Context, script *Script, call *hook.Call) {
 // end forgets a run.
 func (s *state) end() {
 	s.L.SetTop(0)
+	if emptied(s.env) {
+		s.spare = s.env
+	}
 	s.env, s.script, s.call = nil, nil, nil
 	s.run = run{}
 }

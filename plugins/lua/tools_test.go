@@ -410,3 +410,12 @@ func TestMetric(t *testing.T) {
 	expectLog(t, call, `metric("a", -1)`, "test.lua:1: bad argument #2 to metric (a metric grows by 0 to 1e9)")
 	expectLog(t, call, `for i = 1, 100 do metric("a" .. i) end`, fmt.Sprintf("test.lua:1: bad argument #1 to metric (a script has at most %d metrics)", maxMetrics))
 }
+
+// idleKV is a memory that keeps nothing, for measuring.
+type idleKV struct{ hook.State }
+
+func (idleKV) Begin(string, address.Address, time.Time) hook.State { return idleKV{} }
+func (idleKV) Get(string) (string, bool, error)                    { return "", false, nil }
+func (idleKV) Set(string, string, time.Duration) error             { return nil }
+func (idleKV) Duplicate(string, time.Duration) (bool, error)       { return false, nil }
+func (idleKV) Cancel()                                             {}
