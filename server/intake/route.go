@@ -26,7 +26,9 @@ type Router struct {
 	Location    *time.Location
 	Now         func() time.Time
 	Log         *slog.Logger
-	Trace       hook.TraceLevel // of hook.TraceLines: a Resolution names the line that decided
+	// Ran is told which scripts ran; may be nil.
+	Ran   func(hook.Call, hook.Result)
+	Trace hook.TraceLevel // of hook.TraceLines: a Resolution names the line that decided
 }
 
 // Resolve resolves a forward-path.
@@ -44,12 +46,12 @@ func (r Router) claim(ctx context.Context, a address.Address) directory.Claim {
 	if len(hooks) == 0 {
 		return directory.Claim{}
 	}
-	res := hook.Run(ctx, hooks, hook.Call{
-		Stage: hook.Resolve, Address: a, Now: r.Now(), Location: r.Location, Services: r.Services, Trace: r.Trace,
-	})
+	call := hook.Call{Stage: hook.Resolve, Address: a, Now: r.Now(), Location: r.Location, Services: r.Services, Trace: r.Trace}
+	res := hook.Run(ctx, hooks, call)
 	log := r.Log.With("address", a.String())
-	if r.Trace == hook.TraceLog {
-		res.Log(log)
+	res.Log(log)
+	if r.Ran != nil {
+		r.Ran(call, res)
 	}
 	c := directory.Claim{}
 	if len(res.Failures) > 0 {
@@ -113,7 +115,7 @@ func place(script string, trace []hook.Line) string {
 func (in *Intake) route(live *Settings) Router {
 	r := Router{
 		Directory: live.Directory, ServerHooks: live.server[hook.Resolve], Services: live.Services, Location: live.Location,
-		Now: in.opts.Now, Log: in.opts.Log,
+		Now: in.opts.Now, Log: in.opts.Log, Ran: in.traceScripts,
 	}
 	if live.Handled == nil || live.Handled(hook.Resolve) {
 		r.DomainHooks = live.DomainHooks
