@@ -12,6 +12,7 @@ import (
 	"facteur/server/hook"
 	"facteur/server/message"
 	"facteur/server/relay"
+	"facteur/server/trace"
 )
 
 // orders are what scripts of the stages data and submit want of a message, as far as they
@@ -59,6 +60,7 @@ func (tx *Transaction) carryOut(ctx context.Context, live *Settings, id string, 
 	}
 	for _, d := range signers {
 		tx.in.opts.Log.Info("hook.signature_broken", "session", tx.sess.ID, "id", id, "signer", string(d), "why", "a script changed a field that is signed")
+		tx.note(trace.Event{Kind: trace.Other, Why: "a script changed a field that " + string(d) + " signed: that signature does not pass any more"})
 	}
 	o.body, o.header = body, header
 	return o

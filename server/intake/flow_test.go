@@ -9,10 +9,14 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/directory"
+	"facteur/server/dns"
 	"facteur/server/envelope"
 	"facteur/server/fault"
 	"facteur/server/hook"
 	"facteur/server/limit"
+	"facteur/server/senderauth"
+	"facteur/server/testkit"
 )
 
 var bob = []string{"bob@example.org"}
@@ -460,5 +464,56 @@ func TestAddedRecipientsCount(t *testing.T) {
 	}
 	if r := w.send(mail{as: "alice@example.org", to: []string{"x@example.net"}}); r.first() == nil {
 		t.Error("three recipients more were let through")
+	}
+}
+
+// TestNoScript: where no script has a stage, those of mailboxes are not even looked up.
+func TestNoScript(t *testing.T) {
+	w := newWorld(t)
+	var asked []string
+	w.settings.Handled = func(s hook.Stage) bool { return s == hook.Data }
+	w.settings.BoxHooks = func(a address.Address) []hook.Hook {
+		asked = append(asked, a.String())
+		return nil
+	}
+	w.settings.DomainHooks = func(d address.Domain) []hook.Hook {
+		t.Errorf("asked for the scripts of %s", d)
+		return nil
+	}
+	w.Apply(w.settings)
+	w.send(mail{to: []string{bob[0], "nobody@example.org"}})
+	w.send(mail{as: "alice@example.org", to: bob})
+	if err := w.Auth(t.Context(), envelope.Session{}, hook.Login{Account: addr("alice@example.org")}); err != nil {
+		t.Error(err)
+	}
+	if fmt.Sprint(asked) != "[bob@example.org]" {
+		t.Errorf("asked for the scripts of %q", asked)
+	}
+}
+
+// TestRewriteToClosedList: a list that a recipient was sent to, and then was not for lack of
+// room, has no say about the rest of the message.
+func TestRewriteToClosedList(t *testing.T) {
+	o := people()
+	o.Aliases = append(o.Aliases, directory.Alias{Address: addr("board@example.org"), To: to("full@example.org"),
+		Posters: directory.Posters{Rule: directory.PostersListed, List: to("z@example.net")}})
+	w := newWorld(t)
+	w.settings.Directory = directory.New(o)
+	resolver, err := dns.New(dns.Options{Servers: []string{testkit.NewDNS(t, "").Addr()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Intake.opts.Verifier = senderauth.NewVerifier(senderauth.VerifierOptions{Log: w.opts.Log}, senderauth.Settings{Resolver: resolver})
+	w.hooks(nil, map[string][]hook.Hook{"alice@example.org": {at(hook.Rcpt, hook.Action{Kind: hook.Rewrite, Address: addr("board@example.org")})}})
+	r := w.send(mail{size: 50, to: []string{"alice@example.org", bob[0]}})
+	if answer(r.rcpt[0]) != "452 4.2.2" || r.rcpt[1] != nil || r.data != nil {
+		t.Errorf("%v, %v", r.rcpt, r.data)
+	}
+	// With room, its rule holds for the message as if it had been named.
+	o.Accounts[3].Quota = 0
+	w.settings.Directory = directory.New(o)
+	w.Apply(w.settings)
+	if r := w.send(mail{to: []string{"alice@example.org"}}); answer(r.data) != "550 5.7.2" {
+		t.Errorf("%v", r.data)
 	}
 }

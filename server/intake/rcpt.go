@@ -63,30 +63,31 @@ func (tx *Transaction) greyDomain(ctx context.Context, ip netip.Addr) string {
 	return string(spf.Domain)
 }
 
-// rewrite sends a recipient where a script says, the last one that does. That is resolved
-// as if the client had named it, so nobody gets by it where they may not write to; no
-// script is asked again, so there is no way round in a circle. The recipient stays what it
-// was in reports and trace fields.
-func (tx *Transaction) rewrite(ctx context.Context, live *Settings, r envelope.Recipient, dests []directory.Destination, actions []hook.Action) ([]directory.Destination, error) {
-	var last hook.Action
-	for _, a := range actions {
-		if a.Kind == hook.Rewrite {
-			last = a
+// rewritten returns the last action that sends a recipient elsewhere; the zero one when
+// none does.
+func rewritten(from address.Address, actions []hook.Action) hook.Action {
+	for _, a := range slices.Backward(actions) {
+		if a.Kind == hook.Rewrite && a.Address.Key() != from.Key() {
+			return a
+		} else if a.Kind == hook.Rewrite {
+			break
 		}
 	}
-	if last.Kind == "" || last.Address.Key() == r.ForwardPath.Key() {
-		return dests, nil
-	}
-	dests, err := tx.lead(ctx, live, last.Address)
-	log := tx.in.opts.Log.With("session", tx.sess.ID, "from", r.ForwardPath.String(), "to", last.Address.String(), "script", last.Script, "line", last.Line)
+	return hook.Action{}
+}
+
+// rewrite tells where a recipient leads that a script sends elsewhere. That is resolved as
+// if the client had named it, so nobody gets by it where they may not write to; no script
+// is asked again, so there is no way round in a circle. The recipient stays what it was in
+// reports and trace fields.
+func (tx *Transaction) rewrite(ctx context.Context, live *Settings, r envelope.Recipient, to hook.Action) ([]directory.Destination, error) {
+	dests, err := tx.lead(ctx, live, to.Address)
+	log := tx.in.opts.Log.With("session", tx.sess.ID, "from", r.ForwardPath.String(), "to", to.Address.String(), "script", to.Script, "line", to.Line)
 	if err != nil {
 		log.Warn("intake.rewrite", "error", err)
 		return nil, err
 	}
 	log.Info("intake.rewritten")
-	if list, closed := live.Directory.Closed(last.Address); closed {
-		tx.closed = append(tx.closed, list)
-	}
 	return tx.forwardedBy(live, r.ForwardPath, dests), nil
 }
 

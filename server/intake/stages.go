@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"facteur/server/envelope"
 	"facteur/server/fault"
 	"facteur/server/hook"
+	"facteur/server/trace"
 )
 
 // Scripts run at these stages: connect for servers that come to the service smtp; auth for
@@ -163,4 +165,5 @@ func (tx *Transaction) mailHooks(ctx context.Context, live *Settings, s envelope
 // ignored tells the operator of an action that is not carried out.
 func (tx *Transaction) ignored(id string, a hook.Action, why string) {
 	tx.in.opts.Log.Warn("hook.ignored", "session", tx.sess.ID, "id", id, "script", a.Script, "line", a.Line, "action", a.String(), "why", why)
+	tx.note(trace.Event{Kind: trace.Other, Why: fmt.Sprintf("not done: %s (%s:%d): %s", a, a.Script, a.Line, why)})
 }

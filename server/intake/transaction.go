@@ -80,11 +80,17 @@ func (tx *Transaction) Rcpt(ctx context.Context, r envelope.Recipient) (err erro
 	if err := tx.greylist(ctx, live, r, res.Actions); err != nil {
 		return err
 	}
-	if dests, err = tx.rewrite(ctx, live, r, dests, res.Actions); err != nil {
-		return err
+	to := rewritten(r.ForwardPath, res.Actions)
+	if to.Kind != "" {
+		if dests, err = tx.rewrite(ctx, live, r, to); err != nil {
+			return err
+		}
 	}
 	if err := tx.checkQuotas(live, dests); err != nil {
 		return err
+	}
+	if list, closed := live.Directory.Closed(to.Address); closed {
+		tx.closed = append(tx.closed, list)
 	}
 	tx.add(r, dests)
 	return nil

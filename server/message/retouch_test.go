@@ -3,6 +3,7 @@ package message
 import (
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"facteur/server/envelope"
@@ -54,4 +55,35 @@ func TestRetouch(t *testing.T) {
 	if _, _, _, err := (Retouch{Prefix: "a\r\nBcc: x"}).Apply(envelope.Bytes("X: y\r\n\r\n"), mustHeader(t, "X: y\r\n\r\n")); err == nil {
 		t.Error("a prefix with a line end")
 	}
+}
+
+// FuzzRetouch: whatever the header, the body stays, what may not go stays, and what went is
+// gone.
+func FuzzRetouch(f *testing.F) {
+	f.Add("DKIM-Signature: d=example.net; h=subject\r\nSubject: x\r\n y\r\nX: z\r\n", "X", "[p] ")
+	f.Add(" folded\r\nSubject\r\nReceived: a\r\nSUBJECT: =?utf-8?q?=00?=\r\n", "received", "")
+	f.Add("DKIM-Signature: h;;=d=;h=a:b:;d=..\r\n", "a", "ü")
+	f.Fuzz(func(t *testing.T, header, name, prefix string) {
+		const body = "\r\nbody\r\n"
+		h, err := ParseHeader([]byte(header + "\r\n"))
+		if err != nil || h.Size() != int64(len(header)+2) {
+			return
+		}
+		b := envelope.Bytes(header + body)
+		out, after, _, err := Retouch{Remove: []string{name}, Prefix: prefix}.Apply(b, h)
+		if err != nil {
+			return
+		}
+		raw, err := io.ReadAll(envelope.NewReader(out))
+		if err != nil || !strings.HasSuffix(string(raw), body) {
+			t.Fatalf("%q, %v", raw, err)
+		}
+		want := 0
+		if !Removable(name) {
+			want = h.Count(name)
+		}
+		if n := after.Count(name); n != want && !strings.EqualFold(name, "Subject") {
+			t.Errorf("%d of %q are left of %d", n, name, h.Count(name))
+		}
+	})
 }

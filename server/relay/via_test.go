@@ -2,7 +2,9 @@ package relay
 
 import (
 	"crypto/tls"
+	"net"
 	"strconv"
+	"strings"
 	"testing"
 
 	"facteur/server/testkit"
@@ -51,4 +53,23 @@ func TestVia(t *testing.T) {
 	if n := len(other.Messages()); n != 1 || other.Messages()[0].Login != "" {
 		t.Errorf("%d at the other one", n)
 	}
+}
+
+// FuzzVia: what is read can be read again, and has nothing that a command could end at.
+func FuzzVia(f *testing.F) {
+	for _, s := range []string{"gateway.example.net:25", "[2001:db8::1]:465", "a:1", ":", "[]:25", "bücher.example:25", "a%b:2"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		host, port, err := ParseVia(s)
+		if err != nil {
+			return
+		}
+		if port < 1 || port > 65535 || host == "" || strings.ContainsAny(host, " \r\n\x00") {
+			t.Errorf("%q: %q %d", s, host, port)
+		}
+		if again, n, err := ParseVia(net.JoinHostPort(host, strconv.Itoa(port))); again != host || n != port || err != nil {
+			t.Errorf("%q: %q %d, then %q %d %v", s, host, port, again, n, err)
+		}
+	})
 }
