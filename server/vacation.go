@@ -14,10 +14,8 @@ import (
 func (s *settings) vacation(box address.Address) *hook.AutoReply { return vacationOf(s.Config, box) }
 
 func vacationOf(c *config.Config, box address.Address) *hook.AutoReply {
-	for i := range c.Vacations {
-		if c.Vacations[i].Account.Key() == box.Key() {
-			return &c.Vacations[i].Reply
-		}
+	if v, ok := c.Vacations[box.Key()]; ok {
+		return &v
 	}
 	return nil
 }

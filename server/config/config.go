@@ -32,6 +32,7 @@ import (
 	"facteur/scripts"
 	"facteur/server/address"
 	"facteur/server/directory"
+	"facteur/server/hook"
 )
 
 // Config is what mail.toml says. All paths are absolute. It must not be changed.
@@ -61,7 +62,7 @@ type Config struct {
 	ScriptFiles []Script
 
 	Directory directory.Options
-	Vacations []Vacation // of the accounts that have one
+	Vacations map[address.Key]hook.AutoReply // the notices that accounts have set (RFC 5230)
 }
 
 // Script is a Lua file.

@@ -119,11 +119,11 @@ func TestEverything(t *testing.T) {
 				Owners: to("alice@example.org"), Members: to("bob@other.example"), Readers: to("example0001"),
 			}},
 		},
-		Vacations: []Vacation{{address.MustParse("bob@other.example"), hook.AutoReply{
+		Vacations: map[address.Key]hook.AutoReply{"bob@other.example": {
 			Text: "I am away.\n\nBob\n", HTML: "<p>I am away.", Subject: "Away", From: address.MustParse("Bob@other.example"), Days: 14,
 			Addresses: []address.Address{address.MustParse("bob@elsewhere.net")}, Handle: "summer",
 			Start: hook.Date{Year: 2026, Month: 12, Day: 20}, Stop: hook.Date{Year: 2026, Month: 12, Day: 20},
-		}}},
+		}},
 	}
 	for i, p := range got.Plugins {
 		if place := p.Places[""]; place.Line == 0 || place.File == "" || len(p.Places) != len(p.Values)+1 {

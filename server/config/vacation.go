@@ -12,12 +12,6 @@ import (
 	"facteur/server/hook"
 )
 
-// Vacation is the notice that an account has set (RFC 5230).
-type Vacation struct {
-	Account address.Address
-	Reply   hook.AutoReply
-}
-
 // maxLetter is the greatest length of a text in mail.toml that has several lines, in octets.
 const maxLetter = 64 << 10
 
@@ -44,15 +38,15 @@ var dateForm = &form{is: "a date such as 2027-01-04", kind: date, read: func(n *
 }}
 
 // vacations reads the vacation of each account. The accounts are read by then.
-func (a *assembler) vacations() []Vacation {
-	var made []Vacation
+func (a *assembler) vacations() map[address.Key]hook.AutoReply {
+	made := make(map[address.Key]hook.AutoReply)
 	var dir *directory.Directory // once it is needed
 	for account, of := range entries[address.Address](a.root, "accounts") {
 		n := of.get("vacation")
 		if n == nil || n.kind != table {
 			continue
 		}
-		v := Vacation{account, hook.AutoReply{
+		v := hook.AutoReply{
 			Text:      or(n, "", "text"),
 			HTML:      or(n, "", "html"),
 			Subject:   or(n, "", "subject"),
@@ -62,8 +56,8 @@ func (a *assembler) vacations() []Vacation {
 			Handle:    or(n, "", "handle"),
 			Start:     or(n, hook.Date{}, "start"),
 			Stop:      or(n, hook.Date{}, "stop"),
-		}}
-		if from := v.Reply.From; !from.IsZero() {
+		}
+		if from := v.From; !from.IsZero() {
 			if dir == nil {
 				dir = directory.New(a.config.Directory)
 			}
@@ -71,8 +65,8 @@ func (a *assembler) vacations() []Vacation {
 				a.report.add(n.get("from").valueAt, fmt.Sprintf("%s may not send as %s", account, from), "write its own address or one of its aliases, or take the line out")
 			}
 		}
-		a.checkVacation(of, n, v.Reply)
-		made = append(made, v)
+		a.checkVacation(of, n, v)
+		made[account.Key()] = v
 	}
 	return made
 }
