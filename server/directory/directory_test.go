@@ -314,6 +314,36 @@ func TestBox(t *testing.T) {
 	}
 }
 
+// TestSoleBox: what leads to one mailbox alone, and what does not.
+func TestSoleBox(t *testing.T) {
+	d := New(sample())
+	for a, want := range map[string]string{
+		"alice@example.org":      "Alice@example.org",
+		"ALICE+shop@example.com": "Alice@example.org", // under another name, with a subaddress
+		"info@example.net":       "Alice@example.org",
+		"contact@example.org":    "Alice@example.org", // through two aliases to the same
+		"contact+x@example.org":  "Alice@example.org",
+		"bob+news@example.org":   "Alice@example.org", // an alias that looks like a subaddress
+		"bob+other@example.org":  "bob@example.org",   // who forwards, but that is his own business
+		"desk@example.org":       "office@example.org",
+		"eve@example.org":        "eve@example.org",
+		"board@example.org":      "",
+		"all@example.org":        "",
+		"support@example.org":    "",
+		"stray@example.org":      "",
+		"whoever@other.example":  "", // for the catch-all
+		"postmaster@example.org": "",
+		"nobody@example.org":     "",
+		"alice@elsewhere.net":    "",
+		"alice-shop@example.org": "",
+	} {
+		got, ok := d.SoleBox(address.MustParse(a))
+		if got.String() != want || ok != (want != "") {
+			t.Errorf("%s: %q, %t, want %q", a, got, ok, want)
+		}
+	}
+}
+
 func TestDomains(t *testing.T) {
 	d := New(sample())
 	for name, want := range map[address.Domain]string{
