@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"facteur/server/autoreply"
 	"facteur/server/envelope"
 	"facteur/server/hook"
+	"facteur/server/message"
 	"facteur/server/safefile"
 	"facteur/server/senderauth"
 )
@@ -320,4 +322,45 @@ func verified(pass bool) senderauth.Results {
 		r.SPF.Result = senderauth.Pass
 	}
 	return r
+}
+
+// noting is a Signer that looks into the memory when a reply is signed, which is before it
+// is queued.
+type noting struct {
+	signer
+	look func()
+}
+
+func (n noting) Sign(domain address.Domain, h *message.Header, b envelope.Body) ([]byte, error) {
+	n.look()
+	return n.signer.Sign(domain, h, b)
+}
+
+// TestRecordedFirst: the reply is on disk as sent before there is one, so that a crash
+// between the two sends nothing twice; and the message is filed before that.
+func TestRecordedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := replying(t)
+		defer w.close()
+		w.away("Back on Monday.")
+		looked := 0
+		w.opts.Keys = noting{signer{w}, func() {
+			looked++
+			var n int
+			err := w.db.Read(t.Context(), func(tx *sql.Tx) error {
+				return tx.QueryRow("SELECT count(*) FROM autoreply_last WHERE recipient = 'z@example.com'").Scan(&n)
+			})
+			if n != 1 || err != nil {
+				t.Errorf("%d rows, %v", n, err)
+			}
+			if len(w.waiting()) != 0 || w.count("alice", "one") != 1 {
+				t.Errorf("queued %q, kept %q", w.waiting(), w.files("alice"))
+			}
+		}}
+		taken(t, w.send(genuineMail("one")))
+		same(t, "replies", w.left(), "z@example.com")
+		if looked != 1 {
+			t.Errorf("signed %d times", looked)
+		}
+	})
 }
