@@ -46,7 +46,7 @@ import (
 const (
 	maxStored = 10_000 // messages that wait for scripts of stored
 	maxLater  = 1_000  // deliveries with something left to do
-	maxFates  = 200    // each holds an open file
+	maxFates  = 1_000  // those of one attempt share an open file
 	perBox    = 2      // of a queue, the part that one mailbox may fill: a half
 )
 

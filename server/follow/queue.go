@@ -16,6 +16,7 @@ const quiet = time.Minute
 type batch struct {
 	box  address.Key
 	n    int
+	lost int // pieces that there was no room for before
 	do   func(ctx context.Context, i int)
 	done func() // when the last one is done or dropped; may be nil
 	next int
@@ -56,21 +57,34 @@ func newQueue(name string, room int, log *slog.Logger, now func() time.Time) *qu
 	return &queue{name: name, room: room, log: log, now: now, lanes: make(map[address.Key]*lane), wake: make(chan struct{}, 1)}
 }
 
+// fits returns how many of n pieces for a mailbox there is room for now.
+func (q *queue) fits(box address.Key, n int) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return min(n, q.free(box))
+}
+
+// free is how much room there is for a mailbox. mu is held.
+func (q *queue) free(box address.Key) int {
+	if q.closed {
+		return 0
+	}
+	room := min(q.room-q.waiting, q.room/perBox)
+	if l := q.lanes[box]; l != nil {
+		room = min(room, q.room/perBox-l.waiting)
+	}
+	return room
+}
+
 // put takes as much of a batch as there is room for. It never waits.
 func (q *queue) put(b batch) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lanes[b.box]
-	room := min(q.room-q.waiting, q.room/perBox)
-	if l != nil {
-		room = min(room, q.room/perBox-l.waiting)
-	}
-	if q.closed {
-		room = 0
-	}
-	if b.n > room {
-		q.drop(b.n - max(room, 0))
-		b.n = max(room, 0)
+	if room := q.free(b.box); b.n > room || b.lost > 0 {
+		kept := min(b.n, room)
+		q.drop(b.lost + b.n - kept)
+		b.n = kept
 	}
 	if b.n == 0 {
 		b.end()

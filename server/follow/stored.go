@@ -35,7 +35,10 @@ func (f *Follower) Follows(box address.Address) bool { return f.live.Load().hand
 
 // Stored has the scripts of a mailbox run for messages, soon. It does not wait.
 func (f *Follower) Stored(e Stored) {
-	f.stored.put(batch{box: e.Box.Key(), n: len(e.UIDs), do: func(ctx context.Context, i int) { f.runStored(ctx, e, e.UIDs[i]) }})
+	kept := f.stored.fits(e.Box.Key(), len(e.UIDs))
+	lost := len(e.UIDs) - kept
+	e.UIDs = slices.Clone(e.UIDs[:kept]) // so that what is dropped takes no memory
+	f.stored.put(batch{box: e.Box.Key(), n: kept, lost: lost, do: func(ctx context.Context, i int) { f.runStored(ctx, e, e.UIDs[i]) }})
 }
 
 // held is a message that lies in a folder.
@@ -158,7 +161,10 @@ func (s *storing) setFlags(mb *mailbox.Mailbox, uid mailbox.UID, op mailbox.Flag
 		return
 	}
 	_, err := mb.SetFlags(mailbox.StoreOptions{UIDs: []mailbox.UID{uid}, Op: op, Flags: flags})
-	if ifThere(err) != nil {
+	switch {
+	case err == nil:
+		s.log.Info("follow.flagged", "in", mb.Name(), "flags", flags, "removed", op == mailbox.RemoveFlags)
+	case ifThere(err) != nil:
 		s.log.Warn("follow.flags", "flags", flags, "error", err)
 	}
 }

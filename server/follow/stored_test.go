@@ -144,3 +144,31 @@ func TestStoredGone(t *testing.T) {
 		}
 	})
 }
+
+// TestStoredBulk: a client that moves 50,000 messages does not wait, and what is more than
+// the queue holds takes no memory.
+func TestStoredBulk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer func() { w.end() }()
+		w.script("alice@example.org", func(hook.Call) []hook.Action {
+			time.Sleep(time.Second)
+			return nil
+		}, hook.Stored)
+		mb := w.folder("alice@example.org", "INBOX")
+		uid := w.put(mb, "x")
+		began := time.Now()
+		w.Stored(Stored{Box: addr("alice@example.org"), Kind: "move", Mailbox: mb, UIDs: slices.Repeat([]mailbox.UID{uid}, 50_000)})
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("it waited %v", waited)
+		}
+		w.stored.mu.Lock()
+		if w.stored.waiting > maxStored/perBox || len(w.stored.lanes) != 1 {
+			t.Errorf("%d wait", w.stored.waiting)
+		}
+		w.stored.mu.Unlock()
+		if w.logged("follow.dropped", "messages=45000") != 1 {
+			t.Error(w.log.String())
+		}
+	})
+}

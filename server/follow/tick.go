@@ -72,7 +72,9 @@ func (f *Follower) runTicks(ctx context.Context) {
 		}
 		wait := hour
 		if now := f.opts.Now(); now.Sub(done) > hour {
-			f.opts.Log.Warn("follow.ticks_late", "since", done)
+			if len(all) > 0 {
+				f.opts.Log.Warn("follow.ticks_late", "since", done, "result", "what was due since then is left out")
+			}
 			done = now
 		}
 		if len(all) > 0 {
