@@ -182,7 +182,7 @@ func (f *Follower) answer(ctx context.Context, live *Settings, d deliver.Deliver
 		return
 	}
 	now := f.opts.Now()
-	first, err := f.opts.Replies.Claim(ctx, d.Box, in, now)
+	first, err := f.opts.Replies.Claim(ctx, d.Box, in.Key(), now)
 	if err != nil || !first {
 		log.Info("follow.invitation", "result", "not answered", "before", !first && err == nil, "error", err)
 		return
@@ -198,7 +198,7 @@ func (f *Follower) answer(ctx context.Context, live *Settings, d deliver.Deliver
 	})
 	if err := f.opts.Inject(ctx, env, body); err != nil {
 		log.Error("follow.invitation", "result", "not answered", "error", err)
-		if err := f.opts.Replies.Forget(context.WithoutCancel(ctx), d.Box, in); err != nil {
+		if err := f.opts.Replies.Forget(context.WithoutCancel(ctx), d.Box, in.Key()); err != nil {
 			log.Error("follow.invitation", "error", err, "result", "it counts as answered")
 		}
 		return

@@ -2,12 +2,14 @@ package follow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"facteur/server/address"
 	"facteur/server/deliver"
 	"facteur/server/hook"
 	"facteur/server/message"
+	"facteur/server/schedule"
 	"facteur/server/spool"
 )
 
@@ -90,7 +92,7 @@ func (f *Follower) runFate(ctx context.Context, e spool.Event) {
 			continue
 		}
 		sent++
-		err := f.opts.Deliver.SendOn(ctx, deliver.Onward{
+		err := f.sendOn(ctx, deliver.Onward{
 			Box: box, Envelope: e.Envelope, Recipient: e.Recipient, To: a.Address, Body: e.Message, Own: own.Key() == box.Key(),
 		})
 		if err != nil {
@@ -101,6 +103,23 @@ func (f *Follower) runFate(ctx context.Context, e spool.Event) {
 	}
 	f.notify(ctx, box, res.Actions, header, fmt.Sprint(e.ID, e.Recipient.ForwardPath, e.Kind, e.Attempts))
 	f.finish(ctx, res, log)
+}
+
+// sendOn sends a message to another address, once, however often its scripts ask for that:
+// one that waits has many events.
+func (f *Follower) sendOn(ctx context.Context, o deliver.Onward) error {
+	what := schedule.SentOn(o.Envelope.ID, o.To)
+	first, err := f.opts.Replies.Claim(ctx, o.Box, what, f.opts.Now())
+	if err == nil && !first {
+		err = errors.New("it was sent there before")
+	}
+	if err != nil {
+		return err
+	}
+	if err := f.opts.Deliver.SendOn(ctx, o); err != nil {
+		return errors.Join(err, f.opts.Replies.Forget(context.WithoutCancel(ctx), o.Box, what))
+	}
+	return nil
 }
 
 // fate tells scripts of an event.

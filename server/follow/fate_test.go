@@ -123,3 +123,24 @@ func TestBouncedRedirect(t *testing.T) {
 		})
 	}
 }
+
+// TestDeferredRedirect: a message that waits for days is sent on once.
+func TestDeferredRedirect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer func() { w.end() }()
+		w.answers["busy@example.net"] = fault.Reply(fault.TryLater, 451, "4.3.0", "Busy")
+		runs := 0
+		w.script("alice@example.org", func(hook.Call) []hook.Action {
+			runs++
+			return []hook.Action{{Kind: hook.Redirect, Address: addr("other@example.net")}}
+		}, hook.Deferred, hook.Bounced)
+		w.send(letter, "alice@example.org", "busy@example.net", nil)
+		time.Sleep(7 * 24 * time.Hour)
+		synctest.Wait()
+		same(t, "sent", w.takeSent(), "other@example.net Lunch")
+		if runs < 5 || w.logged("follow.redirect", "it was sent there before") != runs-1 {
+			t.Errorf("%d runs: %s", runs, w.log.String())
+		}
+	})
+}

@@ -56,7 +56,7 @@ type Options struct {
 	Log     *slog.Logger
 	Trace   *trace.Log       // nil: nothing is noted
 	Now     func() time.Time // nil: time.Now
-	Replies *schedule.Memory // of answers to invitations
+	Replies *schedule.Memory // of what is done once
 	// Deliver notifies, sends on, and shows scripts their mailbox. It may be set later, before
 	// anything is told (Use).
 	Deliver *deliver.Deliverer

@@ -12,29 +12,29 @@ import (
 	"facteur/server/statedb"
 )
 
-// kept is how long it is remembered that an invitation was answered.
+// kept is how long a Claim holds.
 const kept = 400 * 24 * time.Hour
 
-// Memory remembers what was answered. It may be used by several at once.
+// Memory remembers what is done once: an invitation is answered, a message that bounced is
+// sent to another address. It may be used by several at once.
 type Memory struct{ db *statedb.DB }
 
 // Open makes its table.
 func Open(db *statedb.DB) (*Memory, error) {
-	err := db.Migrate("schedule", `CREATE TABLE schedule_answered (
-		box TEXT NOT NULL, invitation BLOB NOT NULL, at INTEGER NOT NULL,
-		PRIMARY KEY (box, invitation)) WITHOUT ROWID;
-		CREATE INDEX schedule_answered_at ON schedule_answered (at);`)
+	err := db.Migrate("schedule", `CREATE TABLE schedule_claim (
+		box TEXT NOT NULL, what BLOB NOT NULL, at INTEGER NOT NULL,
+		PRIMARY KEY (box, what)) WITHOUT ROWID;
+		CREATE INDEX schedule_claim_at ON schedule_claim (at);`)
 	return &Memory{db}, err
 }
 
-// Claim notes that a mailbox answers an invitation, durably. false: it has answered this
-// UID, SEQUENCE and RECURRENCE-ID before.
-func (m *Memory) Claim(ctx context.Context, box address.Address, in *Invitation, now time.Time) (first bool, err error) {
+// Claim notes that something is done for a mailbox, durably. false: it was done before.
+func (m *Memory) Claim(ctx context.Context, box address.Address, what Key, now time.Time) (first bool, err error) {
 	err = m.db.Write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.Exec("DELETE FROM schedule_answered WHERE at <= ?", now.Add(-kept).Unix()); err != nil {
+		if _, err := tx.Exec("DELETE FROM schedule_claim WHERE at <= ?", now.Add(-kept).Unix()); err != nil {
 			return err
 		}
-		res, err := tx.Exec("INSERT INTO schedule_answered VALUES (?, ?, ?) ON CONFLICT DO NOTHING", box.Key(), in.key(), now.Unix())
+		res, err := tx.Exec("INSERT INTO schedule_claim VALUES (?, ?, ?) ON CONFLICT DO NOTHING", box.Key(), what[:], now.Unix())
 		if err != nil {
 			return err
 		}
@@ -45,16 +45,23 @@ func (m *Memory) Claim(ctx context.Context, box address.Address, in *Invitation,
 	return first, err
 }
 
-// Forget takes a Claim back: the answer could not be sent.
-func (m *Memory) Forget(ctx context.Context, box address.Address, in *Invitation) error {
+// Forget takes a Claim back: it could not be done.
+func (m *Memory) Forget(ctx context.Context, box address.Address, what Key) error {
 	return m.db.Write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.Exec("DELETE FROM schedule_answered WHERE box = ? AND invitation = ?", box.Key(), in.key())
+		_, err := tx.Exec("DELETE FROM schedule_claim WHERE box = ? AND what = ?", box.Key(), what[:])
 		return err
 	})
 }
 
-// key is what tells one invitation from another.
-func (in *Invitation) key() []byte {
-	sum := sha256.Sum256([]byte(strings.Join([]string{in.UID, in.RecurrenceID, strconv.Itoa(in.Sequence)}, "\x00")))
-	return sum[:]
+// Key is what is done once.
+type Key [sha256.Size]byte
+
+// Key is what tells one invitation from another: UID, SEQUENCE and RECURRENCE-ID.
+func (in *Invitation) Key() Key {
+	return key("answer", in.UID, strconv.Itoa(in.Sequence), in.RecurrenceID)
 }
+
+// SentOn is the sending of a message, by its id, to another address.
+func SentOn(id string, to address.Address) Key { return key("send on", id, string(to.Key())) }
+
+func key(parts ...string) Key { return sha256.Sum256([]byte(strings.Join(parts, "\x00"))) }

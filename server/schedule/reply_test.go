@@ -157,14 +157,14 @@ func TestClaim(t *testing.T) {
 		{bob, in(0, ""), 0, true}, {bob, in(0, ""), 0, false}, {carol, in(0, ""), 0, true},
 		{bob, in(1, ""), 0, true}, {bob, in(0, "RECURRENCE-ID:20260701"), 0, true}, {bob, in(0, ""), kept + time.Hour, true},
 	} {
-		if got, err := m.Claim(ctx, c.box, c.in, now.Add(c.at)); got != c.want || err != nil {
+		if got, err := m.Claim(ctx, c.box, c.in.Key(), now.Add(c.at)); got != c.want || err != nil {
 			t.Errorf("%d: %v, %v", n, got, err)
 		}
 	}
-	if err := m.Forget(ctx, carol, in(0, "")); err != nil {
+	if err := m.Forget(ctx, carol, in(0, "").Key()); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := m.Claim(ctx, carol, in(0, ""), now); !got || err != nil {
+	if got, err := m.Claim(ctx, carol, in(0, "").Key(), now); !got || err != nil {
 		t.Errorf("after Forget: %v, %v", got, err)
 	}
 }

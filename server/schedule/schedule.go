@@ -7,7 +7,7 @@
 //
 // Invitations are iTIP (RFC 5546) in mail (iMIP, RFC 6047). Read reads one, bounded, out
 // of iCalendar (RFC 5545); Answer makes the REPLY of one attendee; Memory keeps what was
-// answered, so that nothing is twice.
+// done, so that nothing is twice.
 //
 // Only Memory has state, in state.db, and it holds no lock.
 //
