@@ -51,6 +51,7 @@ func TestQueueFair(t *testing.T) {
 		}
 		mu.Unlock()
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if len(order) != 37 || ended != 3 || q.waiting != 0 || len(q.lanes) != 0 {
 			t.Errorf("%d done, %d ended, %d wait", len(order), ended, q.waiting)
 		}
@@ -59,6 +60,7 @@ func TestQueueFair(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		q.close()
 		put("d", 1)
 		if ended != 5 || len(order) != 40 {
