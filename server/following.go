@@ -2,8 +2,13 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
+	"facteur/plugins/lua"
+	"facteur/server/address"
+	"facteur/server/envelope"
 	"facteur/server/follow"
 	"facteur/server/imapd"
 	"facteur/server/schedule"
@@ -33,7 +38,27 @@ func (s *Server) startFollowing() {
 
 func (s *Server) followSettings(c *settings) follow.Settings {
 	d := s.deliverSettings(c)
-	return follow.Settings{Hostname: d.Hostname, Directory: d.Directory, Hooks: c.deliverHooks, Services: d.Services, Location: d.Location}
+	return follow.Settings{
+		Hostname: d.Hostname, Directory: d.Directory, Hooks: c.deliverHooks, Services: d.Services, Location: d.Location,
+		Learn: learner(c.modules),
+	}
+}
+
+// learner has all plugins that learn be told what a message is; nil: none does.
+func learner(modules []lua.Module) func(context.Context, address.Address, string, envelope.Body) error {
+	modules = slices.DeleteFunc(slices.Clone(modules), func(m lua.Module) bool { return m.Learn == nil })
+	if len(modules) == 0 {
+		return nil
+	}
+	return func(ctx context.Context, _ address.Address, verdict string, message envelope.Body) error {
+		var wrong []error
+		for _, m := range modules {
+			if err := m.Learn(ctx, verdict, envelope.NewReader(message)); err != nil {
+				wrong = append(wrong, fmt.Errorf("%s: %w", m.Name, err))
+			}
+		}
+		return errors.Join(wrong...)
+	}
 }
 
 // storedBy is that of imapd.Options.Stored.
