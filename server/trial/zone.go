@@ -40,7 +40,7 @@ func ParseZone(file, text string) (*Zone, error) {
 		}
 		r, ok := recordOf(rr)
 		if !ok {
-			return nil, fmt.Errorf("%s: scripts don't ask for records such as %s", file, dns.TypeToString[rr.Header().Rrtype])
+			return nil, fmt.Errorf("%s: this is no record that scripts ask for, or has no value: %s", file, rr)
 		}
 		z.add(rr.Header().Name, r)
 	}
@@ -53,9 +53,9 @@ func ParseZone(file, text string) (*Zone, error) {
 func recordOf(rr dns.RR) (record, bool) {
 	switch rr := rr.(type) {
 	case *dns.A:
-		return record{kind: "a", value: rr.A.String()}, true
+		return record{kind: "a", value: rr.A.String()}, rr.A != nil
 	case *dns.AAAA:
-		return record{kind: "aaaa", value: rr.AAAA.String()}, true
+		return record{kind: "aaaa", value: rr.AAAA.String()}, rr.AAAA != nil
 	case *dns.MX:
 		return record{kind: "mx", value: canonical(rr.Mx), preference: rr.Preference}, true
 	case *dns.TXT:
