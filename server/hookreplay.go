@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -44,8 +45,12 @@ func HookReplay(ctx context.Context, w io.Writer, o HookReplayOptions) error {
 		}
 		files[name] = string(included)
 	}
-	return Upkeep(ctx, w, o.Config, control.UpkeepRequest{
+	err = Upkeep(ctx, w, o.Config, control.UpkeepRequest{
 		Verb: "replay", Accounts: []string{o.Account}, Since: since, Folder: o.Folder,
 		Script: o.Script, Source: string(source), Files: files, Limit: o.Limit, Apply: o.Apply,
 	})
+	if ctx.Err() != nil {
+		return errors.New("interrupted: what was changed until then stays so")
+	}
+	return err
 }
