@@ -494,7 +494,7 @@ func TestNoScript(t *testing.T) {
 // TestRewriteToClosedList: a list that a recipient was sent to, and then was not for lack of
 // room, has no say about the rest of the message.
 func TestRewriteToClosedList(t *testing.T) {
-	o := people()
+	o := everybody()
 	o.Aliases = append(o.Aliases, directory.Alias{Address: addr("board@example.org"), To: to("full@example.org"),
 		Posters: directory.Posters{Rule: directory.PostersListed, List: to("z@example.net")}})
 	w := newWorld(t)

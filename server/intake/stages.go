@@ -115,6 +115,7 @@ func (in *Intake) Connect(ctx context.Context, sess envelope.Session) Greeting {
 	}
 	res := in.run(ctx, live, hooks, hook.Call{Stage: hook.Connect, Client: clientOf(sess)})
 	g := Greeting{Refusal: res.Refusal}
+	in.traceGreeting(sess, g)
 	for _, a := range res.Actions {
 		if a.Kind == hook.Delay {
 			g.Delay = min(max(g.Delay, a.For), maxDelay)

@@ -63,9 +63,23 @@ func (in *Intake) traceScripts(call hook.Call, res hook.Result) {
 	in.opts.Trace.Scripts(r, res)
 }
 
+// traceGreeting notes that scripts refused who connected.
+func (in *Intake) traceGreeting(s envelope.Session, g Greeting) {
+	if g.Refusal != nil {
+		in.opts.Trace.Note(trace.Event{
+			Kind: trace.Refused, Session: s.ID, Client: traceClient(s), Stage: string(hook.Connect), Why: g.Refusal.Error(),
+		})
+	}
+}
+
 func (tx *Transaction) traceClient() *trace.Client {
-	s := tx.sess
-	c := &trace.Client{RDNS: s.RDNS, Helo: s.Helo, Listener: s.Listener, TLS: s.TLSVersion, User: trace.AddressText(tx.account)}
+	c := traceClient(tx.sess)
+	c.User = trace.AddressText(tx.account)
+	return c
+}
+
+func traceClient(s envelope.Session) *trace.Client {
+	c := &trace.Client{RDNS: s.RDNS, Helo: s.Helo, Listener: s.Listener, TLS: s.TLSVersion}
 	if s.Remote.IsValid() {
 		c.IP = s.Remote.Addr().Unmap().String()
 	}

@@ -122,15 +122,16 @@ func (s *Store) makeRoom(sh *shelf) {
 func (sh *shelf) earliest() string {
 	var name string
 	var first *entry
-	seen := 0
+	rates, seen := 0, 0
 	for key, e := range sh.entries { // in no order: a sample
-		if e.rate == nil {
-			continue
+		seen++
+		if e.rate != nil {
+			rates++
+			if first == nil || e.ends < first.ends {
+				name, first = key, e
+			}
 		}
-		if first == nil || e.ends < first.ends {
-			name, first = key, e
-		}
-		if seen++; seen == 16 {
+		if rates == 16 || rates > 0 && seen > 500 {
 			break
 		}
 	}

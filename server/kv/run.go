@@ -246,8 +246,10 @@ func (r *run) change(name string, e *entry) error {
 func (r *run) fits(sh *shelf, by growth) error {
 	s := r.store
 	most, size := s.room(sh)
-	if len(sh.entries)-sh.rates+by.entries > most || sh.octets+by.octets > size {
-		s.prune(sh, r.now.UnixMilli())
+	full := len(sh.entries)-sh.rates+by.entries > most || sh.octets+by.octets > size
+	if now := r.now.UnixMilli(); full && (now < sh.swept || now-sh.swept > behind.Milliseconds()) { // all of it is read
+		s.prune(sh, now)
+		sh.swept = now
 	}
 	switch {
 	case len(sh.entries)-sh.rates+by.entries > most:

@@ -19,6 +19,7 @@ type shelf struct {
 	entries map[string]*entry
 	rates   int   // how many entries are rates
 	octets  int64 // of keys and values, without overhead
+	swept   int64 // when what has ended was last taken away for want of room
 	busy    int   // runs that commit to it now: it stays in memory
 	writing map[string]int
 	dirty   map[string]struct{} // keys to be written behind; one that is not in entries was removed

@@ -96,7 +96,10 @@ func (s Story) tell(e Event, loc *time.Location) []string {
 	case NotReplied:
 		return []string{prefixed(e.Box, "no "+e.What+with(" to ", to)+with(": ", e.Why))}
 	case Queued:
-		return []string{"waits in the queue for " + to + entry(e) + with(": ", e.Why)}
+		if e.Why != "" {
+			return []string{to + ": held in the queue" + entry(e) + ": " + e.Why}
+		}
+		return []string{to + ": put into the queue" + entry(e)}
 	case Sent:
 		return []string{to + ": sent" + with(" to ", e.Remote) + with(", ", e.TLS) + with(", which said ", e.Reply)}
 	case Deferred:
