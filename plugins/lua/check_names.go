@@ -10,12 +10,20 @@ import (
 	"facteur/server/hook"
 )
 
-// ident is a name that is read; needed when it is called or indexed, which nil
-// can't be.
-func (r *reader) ident(e *ast.IdentExpr, needed bool) {
+// usage is what is done with the value of a name.
+type usage int
+
+const (
+	taken   usage = iota // it may go anywhere
+	indexed              // a field of it is read or written
+	called               // it is called, or a field of it
+)
+
+// ident is a name that is used.
+func (r *reader) ident(e *ast.IdentExpr, as usage) {
 	name := e.Value
 	if v := r.local(name); v != nil {
-		if v.fn != nil && !needed {
+		if v.fn != nil && as == taken {
 			v.fn.unknown = true // it may be called from anywhere
 		}
 		return
@@ -23,13 +31,13 @@ func (r *reader) ident(e *ast.IdentExpr, needed bool) {
 	r.read[name] = true
 	switch {
 	case r.assigned[name]:
-		if !needed {
+		if as == taken {
 			r.handed[name] = true
 		}
 	case r.names[name], r.asked[name], r.told[name]:
-	case needed && stagesOf(hook.Kind(name)) != "":
+	case as == called && stagesOf(hook.Kind(name)) != "":
 		// An action that is a method only: checkActions says so.
-	case needed:
+	case as == called:
 		r.told[name] = true
 		r.fail(e.Line(), "there is no %s%s", name, r.hint(name))
 	default:
@@ -128,9 +136,9 @@ func (r *reader) library(expr ast.Expr) string {
 }
 
 // attr is a.b that is read, or called.
-func (r *reader) attr(e *ast.AttrGetExpr, called bool) {
+func (r *reader) attr(e *ast.AttrGetExpr, as usage) {
 	if id, ok := e.Object.(*ast.IdentExpr); ok {
-		r.ident(id, true)
+		r.ident(id, max(as, indexed))
 	} else {
 		r.expr(e.Object)
 	}
@@ -143,7 +151,7 @@ func (r *reader) attr(e *ast.AttrGetExpr, called bool) {
 		r.warn(e.Line(), "there is no %s.%s%s", lib, key.Value, meant(key.Value, r.members(lib)))
 	}
 	if k := r.kindOf(e.Object); k != nil {
-		r.member(k, key.Value, e.Line(), called)
+		r.member(k, key.Value, e.Line(), as == called)
 	}
 }
 
@@ -158,12 +166,12 @@ func (r *reader) members(lib string) []string {
 	return list
 }
 
-// member checks a field of an object; called when it is called with a dot.
-func (r *reader) member(k *kind, name string, line int, called bool) {
+// member checks a field of an object; dotCall when it is called with a dot.
+func (r *reader) member(k *kind, name string, line int, dotCall bool) {
 	_, field := k.fields[name]
 	_, method := k.methods[name]
 	switch {
-	case method && called:
+	case method && dotCall:
 		r.warn(line, "write %s:%s(...), with a colon", k.name, name)
 	case !field && !method:
 		r.warn(line, "%s has no field %s%s", k.name, name, meant(name, k.members()))
@@ -183,10 +191,10 @@ func (r *reader) call(e *ast.FuncCallExpr) {
 	}
 	switch f := e.Func.(type) {
 	case *ast.IdentExpr:
-		r.ident(f, true)
+		r.ident(f, called)
 		r.calls(f.Value, e)
 	case *ast.AttrGetExpr:
-		r.attr(f, true)
+		r.attr(f, called)
 	default:
 		r.expr(e.Func)
 	}
@@ -220,7 +228,7 @@ func (r *reader) calls(name string, e *ast.FuncCallExpr) {
 func (r *reader) methodCall(e *ast.FuncCallExpr) {
 	id, named := e.Receiver.(*ast.IdentExpr)
 	if named {
-		r.ident(id, true)
+		r.ident(id, called)
 	} else {
 		r.expr(e.Receiver)
 	}

@@ -65,6 +65,9 @@ func TestCheck(t *testing.T) {
 		// Names that are not there.
 		`function deliver(m, box) box:keep() logg("x") end`:                                      "!1: there is no logg; did you mean log?",
 		`function deliver(m, box) strng.find("x", "y") end`:                                      "!1: there is no strng; did you mean string?",
+		`function deliver(m, box) return nothing.here end`:                                       "1: nothing is not defined anywhere, so it is nil",
+		`function deliver(m, box) return nothing.here() end`:                                     "!1: there is no nothing",
+		`function deliver(m, box) return m.subject, box.address, nothing:here() end`:             "!1: there is no nothing",
 		`function deliver(m) box:keep() end`:                                                     "!1: there is no box; it is a parameter of deliver, stored, calendar and tick",
 		`function deliver(m, box) require("x") end`:                                              "!1: there is no require; use include",
 		`function deliver(m, box) local subject = m.subject return subjct end`:                   "1: subjct is not defined anywhere, so it is nil; did you mean subject?",
@@ -87,7 +90,7 @@ func TestCheck(t *testing.T) {
 
 		`function deliver(m, box) m.subject = "x" box.quota.used = 1 end`:   "1: m is read only\n1: box.quota is read only",
 		`function string.trim(s) return s end function deliver(m, box) end`: "1: string is read only",
-		`function deliver(m, box) seen[1] = true end`:                       "!1: there is no seen",
+		`function deliver(m, box) seen[1] = true end`:                       "1: seen is not defined anywhere, so it is nil",
 
 		// Actions at the wrong stage.
 		`function deliver(m, box) fileinto("x") end`:                      `!1: at the stage deliver, write box:fileinto(...)`,

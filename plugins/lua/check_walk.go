@@ -152,7 +152,7 @@ func (r *reader) store(target ast.Expr) {
 		return
 	}
 	if id, named := a.Object.(*ast.IdentExpr); named {
-		r.ident(id, true)
+		r.ident(id, indexed)
 	} else {
 		r.expr(a.Object)
 	}
@@ -284,9 +284,9 @@ func (r *reader) expr(expr ast.Expr) {
 	switch e := expr.(type) {
 	case nil:
 	case *ast.IdentExpr:
-		r.ident(e, false)
+		r.ident(e, taken)
 	case *ast.AttrGetExpr:
-		r.attr(e, false)
+		r.attr(e, taken)
 	case *ast.FuncCallExpr:
 		r.call(e)
 	case *ast.FunctionExpr:
