@@ -51,18 +51,8 @@ func (s *state) key(n int) string {
 }
 
 // ttl returns the option ttl of the table that is argument n; 0 without one.
-func (s *state) ttl(n int) time.Duration {
-	if s.L.Get(n) == lua.LNil {
-		return 0
-	}
-	ttl := time.Duration(0)
-	_ = s.entries(s.table(n), func(key, v lua.LValue) error {
-		if key != lua.LString("ttl") {
-			s.argError(n, "unknown option %s", quote(tostring(key), 40))
-		}
-		ttl = s.duration(here(n), v, time.Second, maxTTL)
-		return nil
-	})
+func (s *state) ttl(n int) (ttl time.Duration) {
+	s.options(n, option{"ttl", func(w where, v lua.LValue) { ttl = s.duration(w, v, time.Second, maxTTL) }})
 	return ttl
 }
 

@@ -197,7 +197,7 @@ var kvRows = []row{
 	{`kv.set("a", "x") kv.set("a", nil) log(kv.get("a"))`, "nil"},
 	{`log(kv.incr("n"), kv.incr("n", 5), kv.incr("n", -1, {ttl = 60}), kv.get("n"))`, "1\t6\t5\t5"},
 	{`log(kv.set("a", "x", {ttl = "7 days"}))`, "true"},
-	{`kv.set("a", "x", {ttl = 0})`, `test.lua:1: bad argument #3 to set (it must be from 1 second to 3660 days)`},
+	{`kv.set("a", "x", {ttl = 0})`, `test.lua:1: bad argument #3 to set (option ttl: it must be from 1 second to 3660 days)`},
 	{`kv.set("a", "x", {tll = 1})`, `test.lua:1: bad argument #3 to set (unknown option "tll")`},
 	{`kv.set("", "x")`, "test.lua:1: bad argument #1 to set (a key has 1 to 256 octets; hash.sha256(key) makes a short one)"},
 	{`kv.set(("k"):rep(257), "x")`, "test.lua:1: bad argument #1 to set (a key has 1 to 256 octets; hash.sha256(key) makes a short one)"},
