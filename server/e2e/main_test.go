@@ -75,6 +75,7 @@ func TestCases(t *testing.T) {
 					"expand":   verb((*world).expand),
 					"hangup":   verb((*world).hangup),
 					"imap":     verb((*world).imap),
+					"learner":  verb((*world).learner),
 					"maildir":  verb((*world).maildir),
 					"nolog":    verb((*world).nolog),
 					"peer":     verb((*world).peer),

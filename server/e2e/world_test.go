@@ -35,6 +35,7 @@ type world struct {
 	sessions map[string]*link
 	saved    time.Time // when mail.toml was last saved
 	peers    peers
+	lessons  chan lesson // nil: there is no learner
 }
 
 type worldKey struct{}
