@@ -15,7 +15,9 @@ type entity struct {
 
 // readEntities returns the parts of the message in their order, itself first.
 func (c *Content) readEntities() []entity {
-	root, err := ReadParts(c.body, c.body.Size())
+	s := newScanner(c.body, c.body.Size())
+	s.bare = true
+	root, err := readParts(s)
 	if err != nil {
 		return nil
 	}

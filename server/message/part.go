@@ -38,7 +38,10 @@ func (p *Part) Attachment() bool { return p.Disposition == "attachment" || p.Fil
 // is served as an opaque part, not numbered, or counts as empty. The error is that
 // of reading.
 func ReadParts(r io.ReaderAt, size int64) (*Part, error) {
-	s := newScanner(r, size)
+	return readParts(newScanner(r, size))
+}
+
+func readParts(s *scanner) (*Part, error) {
 	defer s.release()
 	p, _ := s.entity("text/plain", 0, true)
 	if s.err != nil {
@@ -207,6 +210,9 @@ func (s *scanner) describe(p *Part, raw []byte, defaultType string, message bool
 	s.readType(p, &c, defaultType)
 	s.readDisposition(p, &c)
 	p.Encoding = encodingOf(c.values[kindContentEncoding])
+	if s.bare {
+		return h
+	}
 	s.makeWire(p, &c)
 	if message {
 		s.makeEnvelope(p, h)

@@ -33,6 +33,7 @@ type scanner struct {
 	base, pos  int64             // pos is what is read next
 	lines      int64             // line ends before pos
 	boundaries []string          // of the multiparts that we are in
+	bare       bool              // no wire forms are made
 	entities   int
 	wire       int       // octets of wire forms made
 	hash       hash.Hash // of all that was read, nil when it is not wanted

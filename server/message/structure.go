@@ -66,7 +66,9 @@ func (s *scanner) makeWire(p *Part, c *contentFields) {
 // makeOpaque turns a container whose parts are not looked at into a leaf.
 func (s *scanner) makeOpaque(p *Part) {
 	p.Type, p.Subtype, p.boundary = "application", "octet-stream", ""
-	s.makeWire(p, new(contentFields))
+	if !s.bare {
+		s.makeWire(p, new(contentFields))
+	}
 }
 
 // appendHead appends media type, and body-fields up to the encoding.

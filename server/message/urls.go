@@ -31,7 +31,11 @@ func (c *Content) readURLs() []string {
 		if e.Subtype == "html" {
 			f.markup(r)
 		} else {
-			f.lines(r, int(min(MaxPiece, utf8Max*(e.End-e.Body))))
+			size := e.End - e.Body
+			if !isUnicode(e.Charset) { // it grows
+				size *= utf8Max
+			}
+			f.lines(r, int(min(MaxPiece, size+1)))
 		}
 		room = r.N
 	}

@@ -3,7 +3,6 @@ package message
 import (
 	"io"
 	"mime"
-	"net/mail"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,13 +26,19 @@ func (h *Header) Values(name string) []string {
 // Subject returns the decoded Subject, "" when there is none.
 func (h *Header) Subject() string { return DecodeText(h.first("Subject")) }
 
-// Date returns the Date field (RFC 5322 3.3), zero when it is absent or malformed.
+// Date returns the first Date field (RFC 5322 3.3), zero when it is absent or malformed.
 func (h *Header) Date() time.Time {
-	t, err := mail.ParseDate(h.first("Date"))
-	if err != nil {
-		return time.Time{}
+	for i, f := range h.fields {
+		if !h.is(i, "Date") {
+			continue
+		}
+		seconds, zone, ok := parseDate(h.raw[f.value:f.end])
+		if !ok {
+			return time.Time{}
+		}
+		return time.Unix(seconds, 0).In(time.FixedZone("", 60*int(zone)))
 	}
-	return t
+	return time.Time{}
 }
 
 // DecodeText decodes the encoded words (RFC 2047) of an unstructured value to
