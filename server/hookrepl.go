@@ -82,7 +82,10 @@ func newRepl(ctx context.Context, out io.Writer, o HookTestOptions) (*repl, erro
 	if err != nil {
 		return nil, err
 	}
-	options, _ := drySettings(o.Config)
+	options, _, err := drySettings(o.Config)
+	if err != nil {
+		return nil, err
+	}
 	host := lua.New(options)
 	r := &repl{ctx: ctx, out: out, console: host.Console(), world: world, facts: facts, stage: hook.Deliver}
 	if o.Script == "" {

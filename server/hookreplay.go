@@ -32,7 +32,10 @@ func HookReplay(ctx context.Context, w io.Writer, o HookReplayOptions) error {
 	if err != nil {
 		return err
 	}
-	options, _ := drySettings(o.Config)
+	options, _, err := drySettings(o.Config)
+	if err != nil {
+		return err
+	}
 	program, err := lua.New(options).Compile(o.Script, source)
 	if err != nil {
 		return err // before anybody is bothered

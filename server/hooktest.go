@@ -109,7 +109,10 @@ func dryScript(o HookTestOptions) (*lua.Script, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, _ := drySettings(o.Config)
+	options, _, err := drySettings(o.Config)
+	if err != nil {
+		return nil, err
+	}
 	return lua.New(options).Compile(o.Script, source)
 }
 
@@ -125,23 +128,34 @@ func readScript(name string) ([]byte, error) {
 // drySettings returns the options of the host and the time zone of the settings,
 // or the defaults: a script may be tried before there are settings. What plugins
 // offer is there by name, and reaches nobody.
-func drySettings(path string) (lua.Options, *time.Location) {
+func drySettings(path string) (lua.Options, *time.Location, error) {
 	cfg, err := config.Load(path)
 	if err != nil {
-		return lua.Options{Load: loadBelow(".")}, time.UTC
+		cfg = &config.Config{File: path, Location: time.UTC}
 	}
-	s := &settings{Config: cfg}
-	o := s.luaOptions()
-	o.Modules, o.Load = trial.Offline(o.Modules), loadBelow(".")
-	return o, cfg.Location
+	o, err := dryOptions(cfg)
+	o.Load = loadBelow(".")
+	return o, cfg.Location, err
+}
+
+// dryOptions are those of a host whose plugins reach nobody.
+func dryOptions(cfg *config.Config) (lua.Options, error) {
+	modules, err := openPlugins(cfg)
+	if err != nil {
+		return lua.Options{}, err
+	}
+	return lua.Options{Limits: luaLimits(cfg.Lua), Modules: trial.Offline(modules)}, nil
 }
 
 // world makes the world of the dry run, and the facts, from the message and the
 // options.
 func (o HookTestOptions) world() (*trial.World, trial.Facts, error) {
-	_, location := drySettings(o.Config)
-	world := trial.NewWorld(location)
 	none := trial.Facts{}
+	_, location, err := drySettings(o.Config)
+	if err != nil {
+		return nil, none, err
+	}
+	world := trial.NewWorld(location)
 	if o.DNS != "" {
 		text, err := readBounded(o.DNS, maxTestFile)
 		if err != nil {

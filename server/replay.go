@@ -52,8 +52,10 @@ const maxFailures = 20
 
 // replay is the work of the verb of that name.
 func (u upkeep) replay(ctx context.Context, a address.Address, r control.UpkeepRequest) error {
-	options := u.settings.luaOptions()
-	options.Modules = trial.Offline(options.Modules)
+	options, err := dryOptions(u.settings.Config)
+	if err != nil {
+		return err
+	}
 	options.Load = func(name string) ([]byte, error) {
 		source, ok := r.Files[name]
 		if !ok {

@@ -44,7 +44,7 @@ func open(s *lua.Settings) lua.Module {
 	if len(l.ips)+len(l.domains) == 0 {
 		s.Fail("", `name a list: ip = ["zen.spamhaus.org"], or domain = ["dbl.spamhaus.org"]`)
 	}
-	return lua.Module{Name: "blocklists", Functions: map[string]lua.Func{"ip": l.ipCall, "domain": l.domainCall}}
+	return lua.Module{Name: "blocklists", Local: true, Functions: map[string]lua.Func{"ip": l.ipCall, "domain": l.domainCall}}
 }
 
 // ipCall is blocklists.ip([ip]).

@@ -55,6 +55,7 @@ func open(s *lua.Settings) lua.Module {
 	}
 	return lua.Module{
 		Name:      "lists",
+		Local:     true,
 		Functions: map[string]lua.Func{"lookup": f.lookupCall, "has": f.hasCall},
 		Globals:   map[string]lua.Func{"lookup": f.lookupCall},
 	}
