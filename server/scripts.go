@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"facteur/plugins/lua"
@@ -35,13 +36,15 @@ const maxTestFile = 1 << 20
 // has changed for them.
 func (s *settings) openHost(old *settings) (err error) {
 	if old != nil && old.Lua == s.Lua && samePlugins(old.Config, s.Config) {
-		s.host, s.modules = old.host, old.modules
+		s.host, s.modules, s.includes = old.host, old.modules, old.includes
 		return nil
 	}
+	s.includes = &includes{load: loadBelow(filepath.Dir(s.File))}
 	if s.modules, err = openPlugins(s.Config); err != nil {
 		return err
 	}
 	o := s.luaOptions()
+	o.Load = s.includes.read
 	if old != nil {
 		o.After = old.host
 	}
@@ -66,6 +69,27 @@ func loadBelow(dir string) func(name string) ([]byte, error) {
 	}
 }
 
+// includes reads what scripts include, and notes what it was asked for, so that it
+// is watched also when it is not there yet. Only who loads settings uses it.
+type includes struct {
+	load  func(name string) ([]byte, error)
+	asked []string
+}
+
+func (i *includes) read(name string) ([]byte, error) {
+	if !slices.Contains(i.asked, name) {
+		i.asked = append(i.asked, name)
+	}
+	return i.load(name)
+}
+
+// take returns what was asked for since the last call.
+func (i *includes) take() []string {
+	asked := i.asked
+	i.asked = nil
+	return asked
+}
+
 // compile compiles a script and runs its tests, unless old has it already. When
 // the tests fail the script is returned beside the error, for the files to
 // watch.
@@ -82,15 +106,19 @@ func (s *settings) compile(f config.Script, old *settings) (*script, error) {
 	if old != nil && old.host == s.host {
 		before = old.scripts[f.Name]
 	}
+	s.includes.take()
 	if before != nil && before.program.Unchanged(source) {
 		made.program = before.program
-	} else if made.program, err = s.host.Compile(f.Name, source); err != nil {
+	} else {
+		made.program, err = s.host.Compile(f.Name, source)
+	}
+	for _, name := range s.includes.take() {
+		made.files = append(made.files, pathBelow(filepath.Dir(s.File), name))
+	}
+	if err != nil {
 		return made, err
 	}
 	made.Hook = hook.Hook{Program: made.program, Required: f.Required}
-	for _, name := range made.program.Includes() {
-		made.files = append(made.files, pathBelow(filepath.Dir(s.File), name))
-	}
 	if f.BuiltIn {
 		return made, nil
 	}

@@ -23,6 +23,7 @@ type settings struct {
 	directory *directory.Directory
 	host      *lua.Host          // that of the settings before, while limits and plugins are the same
 	modules   []lua.Module       // of the plugins that are on
+	includes  *includes          // of the host
 	scripts   map[string]*script // by their name in mail.toml
 	certs     *certs.Bundle
 	smarthost *relay.Smarthost // nil: none
