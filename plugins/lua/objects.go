@@ -150,7 +150,8 @@ func (s *state) method(o *object, name string, f function) *lua.LFunction {
 // arguments are those of the function of the stage.
 func (s *state) arguments() []lua.LValue {
 	if s.call.Stage == hook.Resolve {
-		return []lua.LValue{s.data(s.call.Address.String())}
+		// Not by data: a limit would raise an error where nothing takes it.
+		return []lua.LValue{lua.LString(s.call.Address.String())}
 	}
 	return s.objects.arguments[s.call.Stage]
 }

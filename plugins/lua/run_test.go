@@ -137,6 +137,21 @@ func TestHostileCrowd(t *testing.T) {
 	t.Logf("%d at once: the process grew by %d MB", cap(h.slots), grown>>20)
 }
 
+// A limit between the chunk and the function of the stage is told as such.
+func TestLimitBeforeStage(t *testing.T) {
+	for _, stage := range hook.Stages {
+		h := newQuietHost()
+		st := h.states.Get().(*state)
+		call := testCall(stage)
+		st.begin(t.Context(), mustCompile(t, h, "local x = 1"), &call)
+		st.reach(ErrTime)
+		st.arguments()
+		if _, err := st.stage(); !errors.Is(err, ErrTime) {
+			t.Errorf("%s: %v", stage, err)
+		}
+	}
+}
+
 // A caller that gives up ends the run, also while it waits for its turn.
 func TestCancelled(t *testing.T) {
 	h := newQuietHost()
