@@ -111,30 +111,48 @@ func (s *state) Delete(key string) error {
 	return nil
 }
 
-// Incr counts at once. What is no number counts as 0.
+// Incr counts at once, but for what this run has set itself.
 func (s *state) Incr(key string, by int64, ttl time.Duration) (int64, error) {
+	if v, changed := s.values[key]; changed {
+		if v == nil {
+			v = &value{"0", s.until(ttl)}
+		}
+		n, err := s.add(*v, by)
+		if err == nil {
+			s.values[key] = &value{strconv.FormatInt(n, 10), v.until}
+		}
+		return n, err
+	}
 	s.memory.mu.Lock()
 	defer s.memory.mu.Unlock()
 	st := s.memory.store(s.at)
 	v, ok := st.values[key]
-	if ok = ok && !v.over(s.now); !ok {
-		if len(st.values) >= s.memory.Max {
-			return 0, errFull
-		}
+	if !ok && len(st.values) >= s.memory.Max {
+		return 0, errFull
+	}
+	if !ok || v.over(s.now) {
 		v = value{"0", s.until(ttl)}
 	}
-	n, _ := strconv.ParseInt(v.text, 10, 64)
-	n += by
-	v.text = strconv.FormatInt(n, 10)
-	st.values[key] = v
-	delete(s.values, key)
-	return n, nil
+	n, err := s.add(v, by)
+	if err == nil {
+		st.values[key] = value{strconv.FormatInt(n, 10), v.until}
+	}
+	return n, err
+}
+
+func (s *state) add(v value, by int64) (int64, error) {
+	n, err := strconv.ParseInt(v.text, 10, 64)
+	if err != nil {
+		return 0, errors.New("the value is no whole number")
+	}
+	return n + by, nil
 }
 
 func (s *state) Rate(key string, period time.Duration) (int64, error) {
 	s.memory.mu.Lock()
 	defer s.memory.mu.Unlock()
 	st := s.memory.store(s.at)
+	key = period.String() + " " + key
 	var recent []time.Time
 	for _, at := range st.events[key] {
 		if s.now.Sub(at) < period {
