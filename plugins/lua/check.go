@@ -33,6 +33,7 @@ type checker struct {
 	globalCalls []globalCall
 	aliases     []alias
 	routines    []*routine
+	hints       int
 	errors      []*Error
 	warnings    []*Error
 }
@@ -71,7 +72,7 @@ func check(names []string, files ...parsedFile) (errors, warnings []*Error) {
 // walk looks through the files with what is known by now.
 func (c *checker) walk(files []parsedFile) {
 	c.told, c.read, c.handed, c.globals = map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]*routine{}
-	c.globalCalls, c.aliases, c.routines, c.errors, c.warnings = nil, nil, nil, nil, nil
+	c.globalCalls, c.aliases, c.routines, c.errors, c.warnings, c.hints = nil, nil, nil, nil, nil, 0
 	for _, f := range files {
 		c.file = f.name
 		r := &reader{checker: c, in: &routine{unknown: true}}
@@ -87,12 +88,37 @@ func sorted(list []*Error) []*Error {
 	return slices.CompactFunc(list, func(a, b *Error) bool { return *a == *b })
 }
 
-func (c *checker) fail(line int, format string, args ...any) {
-	c.errors = append(c.errors, &Error{Script: c.file, Line: line, Text: sprintf(format, args...)})
+// Bounds of what is told of a script, and of the work for it.
+const (
+	maxFindings = 100 // of each kind
+	maxHints    = 20  // a name is compared with all others
+)
+
+func (c *checker) fail(line int, format string, args ...any) { c.failAt(c.file, line, format, args...) }
+
+func (c *checker) failAt(file string, line int, format string, args ...any) {
+	if len(c.errors) < maxFindings {
+		c.errors = append(c.errors, &Error{Script: file, Line: line, Text: sprintf(format, args...)})
+	}
 }
 
-func (c *checker) warn(line int, format string, args ...any) {
-	c.warnings = append(c.warnings, &Error{Script: c.file, Line: line, Text: sprintf(format, args...)})
+func (c *checker) warn(line int, format string, args ...any) { c.warnAt(c.file, line, format, args...) }
+
+func (c *checker) warnAt(file string, line int, format string, args ...any) {
+	if len(c.warnings) < maxFindings {
+		c.warnings = append(c.warnings, &Error{Script: file, Line: line, Text: sprintf(format, args...)})
+	}
+}
+
+// meant is a hint at the name that was meant, or "".
+func (c *checker) meant(name string, names []string) string {
+	if c.hints++; c.hints > maxHints {
+		return ""
+	}
+	if n := nearest(name, names); n != "" {
+		return "; did you mean " + n + "?"
+	}
+	return ""
 }
 
 // checkStages finds functions that were meant for a stage, and whether there is
@@ -106,13 +132,11 @@ func (c *checker) checkStages(files []parsedFile) {
 			continue
 		}
 		if stage := meantStage(name); stage != "" {
-			c.warnings = append(c.warnings, &Error{Script: r.file, Line: r.line,
-				Text: sprintf("nothing calls %s, which is no stage; did you mean %s?", name, stage)})
+			c.warnAt(r.file, r.line, "nothing calls %s, which is no stage; did you mean %s?", name, stage)
 		}
 	}
 	if !other {
-		c.file = files[0].name
-		c.warn(0, "it defines no function of a stage, so it never runs")
+		c.warnAt(files[0].name, 0, "it defines no function of a stage, so it never runs")
 	}
 }
 

@@ -48,13 +48,16 @@ func (c *checker) newRoutine(line int) *routine {
 func (c *checker) checkActions() {
 	c.link()
 	for _, r := range c.routines {
+		if len(r.actions) == 0 {
+			continue
+		}
 		stages, all := r.reached()
 		if !all || len(stages) == 0 {
 			continue
 		}
 		for _, u := range r.actions {
 			if !slices.ContainsFunc(stages, u.allowed) {
-				c.errors = append(c.errors, &Error{Script: u.file, Line: u.line, Text: u.refusal(stages)})
+				c.failAt(u.file, u.line, "%s", u.refusal(stages))
 			}
 		}
 	}

@@ -56,6 +56,9 @@ func (r *reader) hint(name string) string {
 	if text, ok := missing[name]; ok {
 		return "; " + text
 	}
+	if r.hints >= maxHints {
+		return ""
+	}
 	candidates := slices.Collect(maps.Keys(r.assigned))
 	for n := range r.names {
 		if !strings.Contains(n, ".") && !strings.HasPrefix(n, "(") {
@@ -68,7 +71,7 @@ func (r *reader) hint(name string) string {
 	for name := range boxActions {
 		candidates = append(candidates, name)
 	}
-	return meant(name, candidates)
+	return r.meant(name, candidates)
 }
 
 // missing are names of Lua that are not here.
@@ -148,7 +151,7 @@ func (r *reader) attr(e *ast.AttrGetExpr, as usage) {
 		return
 	}
 	if lib := r.library(e.Object); lib != "" && !r.names[lib+"."+key.Value] {
-		r.warn(e.Line(), "there is no %s.%s%s", lib, key.Value, meant(key.Value, r.members(lib)))
+		r.warn(e.Line(), "there is no %s.%s%s", lib, key.Value, r.meant(key.Value, r.members(lib)))
 	}
 	if k := r.kindOf(e.Object); k != nil {
 		r.member(k, key.Value, e.Line(), as == called)
@@ -174,7 +177,7 @@ func (r *reader) member(k *kind, name string, line int, dotCall bool) {
 	case method && dotCall:
 		r.warn(line, "write %s:%s(...), with a colon", k.name, name)
 	case !field && !method:
-		r.warn(line, "%s has no field %s%s", k.name, name, meant(name, k.members()))
+		r.warn(line, "%s has no field %s%s", k.name, name, r.meant(name, k.members()))
 	}
 }
 
@@ -237,7 +240,7 @@ func (r *reader) methodCall(e *ast.FuncCallExpr) {
 		return
 	}
 	if _, text := e.Receiver.(*ast.StringExpr); text && !r.names["string."+e.Method] {
-		r.warn(e.Line(), "there is no string.%s%s", e.Method, meant(e.Method, r.members("string")))
+		r.warn(e.Line(), "there is no string.%s%s", e.Method, r.meant(e.Method, r.members("string")))
 	}
 	k := r.kindOf(e.Receiver)
 	isBox := k != nil && k.name == boxKind.name
@@ -259,6 +262,6 @@ func (r *reader) methodCall(e *ast.FuncCallExpr) {
 	case !method && isBox && stagesOf(hook.Kind(e.Method)) != "":
 		r.warn(e.Line(), "box has no %s: it is a function of %s", e.Method, stagesOf(hook.Kind(e.Method)))
 	case !method:
-		r.warn(e.Line(), "%s has no method %s%s", k.name, e.Method, meant(e.Method, k.members()))
+		r.warn(e.Line(), "%s has no method %s%s", k.name, e.Method, r.meant(e.Method, k.members()))
 	}
 }

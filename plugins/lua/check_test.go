@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"facteur/server/hook"
 )
@@ -203,6 +204,39 @@ func TestShippedScriptsPassCheck(t *testing.T) {
 				t.Error(w)
 			}
 		}
+	}
+}
+
+// However much is wrong with a script, what is told has a bound, and so has the work.
+func TestCheckIsBounded(t *testing.T) {
+	var unknown, assigned, calls strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&unknown, "log(unknown_name_%05d)\n", i)
+		fmt.Fprintf(&assigned, "assigned_name_%05d = 1\n", i)
+	}
+	for i := range 400 {
+		fmt.Fprintf(&calls, "function f%d() f%d() f%d() hold('x') end\n", i, (i+1)%400, (i+7)%400)
+	}
+	h := New(Options{Limits: Limits{Source: 4 << 20}})
+	for name, source := range map[string]string{
+		"unknown":  "function deliver(m, box)\n" + unknown.String() + "end",
+		"assigned": assigned.String() + "function deliver(m, box) " + strings.Repeat("log(assigned_nmae_00001, m.sbject, strng)\n", 5000) + "end",
+		"calls":    calls.String() + "function data() f1() end",
+	} {
+		began := time.Now()
+		s, err := h.compile("test.lua", []byte(source), false)
+		if err != nil {
+			t.Error(name, err)
+			continue
+		}
+		if n := len(s.Warnings()); n > maxFindings || n == 0 && name != "calls" {
+			t.Errorf("%s: %d warnings", name, n)
+		}
+		t.Logf("%s: %v", name, time.Since(began))
+	}
+	_, err := h.Compile("test.lua", []byte(calls.String()+"function data() f1() end"))
+	if n := strings.Count(fmt.Sprint(err), "hold is not an action of the stage data"); n != maxFindings {
+		t.Errorf("%d errors", n)
 	}
 }
 

@@ -12,20 +12,15 @@ func nearest(name string, names []string) string {
 		if strings.EqualFold(n, name) {
 			return n
 		}
+		if max(len(n)-len(name), len(name)-len(n)) > distance {
+			continue
+		}
 		d := editDistance(strings.ToLower(name), strings.ToLower(n))
 		if d < distance || d == distance && (best == "" || n < best) {
 			best, distance = n, d
 		}
 	}
 	return best
-}
-
-// meant is a hint at the name that was meant, or "".
-func meant(name string, names []string) string {
-	if n := nearest(name, names); n != "" {
-		return "; did you mean " + n + "?"
-	}
-	return ""
 }
 
 // editDistance counts the letters to add, drop, change or swap with the next, to
@@ -35,25 +30,23 @@ func editDistance(a, b string) int {
 	if len(a) > far || len(b) > far {
 		return far
 	}
-	var rows [far + 1][far + 1]int
-	for i := range len(a) + 1 {
-		rows[i][0] = i
-	}
+	var rows [3][far + 1]int // row i is rows[i%3]
 	for j := range len(b) + 1 {
 		rows[0][j] = j
 	}
 	for i := 1; i <= len(a); i++ {
+		row, last, before := &rows[i%3], &rows[(i+2)%3], &rows[(i+1)%3]
+		row[0] = i
 		for j := 1; j <= len(b); j++ {
-			change := rows[i-1][j-1]
+			change := last[j-1]
 			if a[i-1] != b[j-1] {
 				change++
 			}
-			d := min(rows[i-1][j]+1, rows[i][j-1]+1, change)
+			row[j] = min(last[j]+1, row[j-1]+1, change)
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d = min(d, rows[i-2][j-2]+1)
+				row[j] = min(row[j], before[j-2]+1)
 			}
-			rows[i][j] = d
 		}
 	}
-	return rows[len(a)][len(b)]
+	return rows[len(a)%3][len(b)]
 }
