@@ -25,6 +25,10 @@
 //     hold it.
 //   - Memory is charged where our functions allocate, sampled elsewhere, and
 //     what a state holds is walked when it may be too much (memory.go).
+//   - Values that a function of ours builds are on the stack while it does, for
+//     the walk sees nothing else (values.go).
+//   - Regular expressions are weighed before they are compiled (regex.go), and
+//     read a long text rune by rune, so that a limit ends them (tools_re.go).
 //   - Every library function is ours and bounded. There are no metatables, no
 //     coroutines, nothing that loads code.
 //
@@ -33,12 +37,16 @@
 // Only compiled code is shared. A run takes a state from a pool, executes the
 // chunk in an environment of its own over tables that can't be written, then
 // calls the function of the stage. A state that failed in any way is dropped.
-// A Host and its Scripts may be used by several goroutines; the one lock is the
-// number of scripts that run at once.
+// A Host and its Scripts may be used by several goroutines. What runs have in
+// common are the slots, which bound how many compute at once: a run that waits for
+// a service or a module gives its slot back (wait.go). Locks are held for a look
+// at a map only: at compiled regular expressions, and at the CPU time of a script
+// when a run took long or failed (budget.go).
 //
 // # What it does not do
 //
-// It carries nothing out: a run returns hook.Actions. It reads no files.
+// It carries nothing out: a run returns hook.Actions. It reads no files
+// but through Options.Load, when it compiles.
 package lua
 
 import (

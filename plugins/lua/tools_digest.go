@@ -11,6 +11,8 @@ import (
 	"hash"
 	"io"
 	"strings"
+
+	lua "github.com/yuin/gopher-lua"
 )
 
 // digest returns the digest of a text, in hex.
@@ -40,7 +42,7 @@ func hmacSHA256(s *state) int {
 func base64Encode(s *state) int {
 	text := s.str(1)
 	s.build(base64.StdEncoding.EncodedLen(len(text)))
-	return s.push(lstring(base64.StdEncoding.EncodeToString([]byte(text))))
+	return s.push(lua.LString(base64.StdEncoding.EncodeToString([]byte(text))))
 }
 
 // base64Decode is base64.decode(s): either alphabet (RFC 4648 4, 5), with or
@@ -64,5 +66,5 @@ func base64Decode(s *state) int {
 	if err != nil {
 		return s.failed(errors.New("not base64"))
 	}
-	return s.push(lstring(string(out)))
+	return s.push(lua.LString(out))
 }

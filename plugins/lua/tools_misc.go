@@ -9,8 +9,6 @@ import (
 	"facteur/server/hook"
 )
 
-func lstring(text string) lua.LValue { return lua.LString(text) }
-
 // toolNow is now().
 func toolNow(s *state) int { return s.push(lua.LNumber(s.call.Now.Unix())) }
 
