@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -21,6 +22,7 @@ import (
 type notice struct {
 	to            []address.Address // the second one in Cc
 	subject, text string            // lines of text end in LF
+	id            string            // of one that may be repeated after a crash, for one reader; "": a new one
 	closed        address.Address   // an account whose queue is held before it is told; zero: none
 }
 
@@ -99,7 +101,7 @@ func (s *Server) writeNotice(n notice) {
 	body := n.format(live, now.In(live.Location))
 	for _, to := range n.to {
 		env := envelope.Envelope{
-			ID: envelope.NewID(), Received: now, Sender: envelope.Sender{Size: body.Size(), Body: "8BITMIME", SMTPUTF8: n.needsUTF8()},
+			ID: cmp.Or(n.id, envelope.NewID()), Received: now, Sender: envelope.Sender{Size: body.Size(), Body: "8BITMIME", SMTPUTF8: n.needsUTF8()},
 			Recipients: []envelope.Recipient{{ForwardPath: to, Notify: envelope.NotifyNever}},
 		}
 		if err := s.intake.Inject(ctx, env, body); err != nil {

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"regexp"
 	"strings"
@@ -67,7 +69,7 @@ func (s *Server) tellQuarantine(live *settings, now time.Time) bool {
 	}
 	for _, to := range order {
 		subject, text := quarantineText(live, to, found[to.Key()])
-		s.writeNotice(notice{to: []address.Address{to}, subject: subject, text: text})
+		s.writeNotice(notice{to: []address.Address{to}, subject: subject, text: text, id: quarantineID(to, found[to.Key()])})
 	}
 	for _, id := range entries {
 		if err := s.spool.NoteTold(id); err != nil && !fault.Is(err, fault.NotFound) {
@@ -75,6 +77,17 @@ func (s *Server) tellQuarantine(live *settings, now time.Time) bool {
 		}
 	}
 	return len(entries) > 0
+}
+
+// quarantineID is the id of a notice: the same for the same messages, so that after a crash it
+// is not there twice.
+func quarantineID(to address.Address, list []spool.Detail) string {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "quarantine %s", to.Key())
+	for _, d := range list {
+		fmt.Fprintf(sum, " %s", d.ID)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:10])
 }
 
 // quarantineText writes the notice. What strangers wrote is shown in a form that no mail

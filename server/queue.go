@@ -120,7 +120,7 @@ func queued(e spool.Summary) control.Queued {
 
 func queuedRecipient(r spool.Status) control.QueuedRecipient {
 	out := control.QueuedRecipient{
-		Address: r.Address.String(), Local: r.Local, State: string(r.State), Attempts: r.Attempts, Tried: timeOrNil(r.Tried),
+		Address: r.Address.String(), Local: r.Local, Via: r.Via, State: string(r.State), Attempts: r.Attempts, Tried: timeOrNil(r.Tried),
 		Reply: r.Words, Detail: r.Detail, Delayed: r.Delayed, Owed: r.Owed,
 	}
 	if !r.Forwarder.IsZero() {

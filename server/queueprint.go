@@ -156,6 +156,9 @@ func recipientLine(e control.Queued, r control.QueuedRecipient, now time.Time) s
 	if r.Forwarder != "" {
 		who += " (by way of " + r.Forwarder + ")"
 	}
+	if r.Via != "" {
+		who += " (through " + r.Via + ")"
+	}
 	because := ""
 	if r.Reply != "" {
 		because = ": " + r.Reply

@@ -37,6 +37,7 @@ type QueuedRecipient struct {
 	Address   string     `json:"address"`
 	Forwarder string     `json:"forwarder,omitempty"` // who forwards to it
 	Local     bool       `json:"local,omitempty"`     // a mailbox here
+	Via       string     `json:"via,omitempty"`       // the server through which it leaves, when a script said so
 	State     string     `json:"state"`               // waiting, held, scheduled; delivered, sent, failed, dropped
 	Attempts  int        `json:"attempts"`
 	Next      *time.Time `json:"next,omitempty"`

@@ -45,6 +45,7 @@ type Status struct {
 	Address   address.Address
 	Forwarder address.Address // who forwards to it, zero: nobody
 	Local     bool
+	Via       string // the server through which it leaves, when a script said so
 	State     State
 	Done      bool // nothing more is tried
 	Owed      bool // the sender is yet to be told
@@ -194,7 +195,7 @@ func (r *record) summary(id string, now time.Time) Summary {
 func (r *record) status(i int, now time.Time) Status {
 	to := &r.Recipients[i]
 	st := Status{
-		Address: address.Address(to.Address), Forwarder: address.Address(to.Forwarder), Local: to.Local,
+		Address: address.Address(to.Address), Forwarder: address.Address(to.Forwarder), Local: to.Local, Via: to.Via,
 		Done: to.Done, Owed: to.Report != "", Delayed: to.Delayed, Notify: to.Notify, Attempts: to.Attempts, Next: to.Next,
 	}
 	if l := to.Last; l != nil {
