@@ -70,14 +70,12 @@ func (v hookTestCmd) Run(c *cli) error {
 }
 
 func (v hookReplCmd) Run(c *cli) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
 	o := v.options(c)
 	o.Script, o.File = v.Script, v.File
 	if o.File == "" && o.Script != "" && filepath.Ext(o.Script) != ".lua" {
 		o.Script, o.File = "", o.Script
 	}
-	return server.HookRepl(ctx, os.Stdin, os.Stdout, o)
+	return server.HookRepl(context.Background(), os.Stdin, os.Stdout, o)
 }
 
 func (v hookReplayCmd) Run(c *cli) error {
