@@ -3,8 +3,6 @@ package lua
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -174,34 +172,6 @@ func TestCheckAgreesWithRuns(t *testing.T) {
 						t.Errorf("%s: check %q, run %s", source, found(t, source), text)
 					}
 				}
-			}
-		}
-	}
-}
-
-// Scripts that ship, and examples, have nothing that is odd.
-func TestShippedScriptsPassCheck(t *testing.T) {
-	h := newQuietHost()
-	for _, pattern := range []string{"../../scripts/*.lua", "../../examples/filters/*.lua"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil || len(files) == 0 {
-			t.Fatal(pattern, err)
-		}
-		for _, name := range files {
-			source, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if strings.HasSuffix(name, "_test.lua") {
-				continue // has functions of its own: server/trial
-			}
-			s, err := h.Compile(name, source)
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			for _, w := range s.Warnings() {
-				t.Error(w)
 			}
 		}
 	}

@@ -87,6 +87,7 @@ func (c *Console) Load(ctx context.Context, script *Script, call hook.Call) (a A
 	for i := 1; i <= s.L.GetTop(); i++ {
 		a.Values = append(a.Values, clip(s.literal(s.L.Get(i), 0), maxLiteral))
 	}
+	s.env = nil // what the piece defined stays, for the next one
 	s.end()
 	return a
 }
