@@ -32,7 +32,14 @@ type pattern struct {
 // later returns the pattern for a search that begins one rune after the start of
 // its text: the whole match is group 1 of it.
 func (p *pattern) later() *regexp.Regexp {
-	p.once.Do(func() { p.next = regexp.MustCompile(`\A(?s:.)(?s:.*?)(` + p.text + `)`) })
+	p.once.Do(func() {
+		const begin = `\A(?s:.)(?s:.*?)(`
+		next, err := regexp.Compile(begin + p.text + `)`)
+		if err != nil { // \Q without \E goes on to the end
+			next = regexp.MustCompile(begin + p.text + `\E)`)
+		}
+		p.next = next
+	})
 	return p.next
 }
 

@@ -315,6 +315,7 @@ var reRows = []row{
 	{`re.match("a", "((a{1,100}){1,10}){1,1000}")`, "test.lua:1: bad argument #2 to match (parsing regexp: invalid repeat count: `{1,1000}`)"},
 	{`re.match("a", "(abcdefghijklmnopq){1000}")`, "test.lua:1: bad argument #2 to match (the pattern is too large: it would need 21000 states, of at most 10000, or more than 31 groups)"},
 	{`re.match("a", ("(a)"):rep(32))`, "test.lua:1: bad argument #2 to match (the pattern is too large: it would need 129 states, of at most 10000, or more than 31 groups)"},
+	{`log(re.match("xa)b", "\\Qa)"), re.match("xa)b", "\\Qa)", 2))`, "a)\ta)"},
 	{`for i = 1, 500 do assert(re.match("x" .. i, "^x" .. i .. "{1,200}$")) end log("ok")`, "ok"}}
 
 // What re finds in a long text is what it finds in a short one.
