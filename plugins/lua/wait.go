@@ -36,14 +36,15 @@ func (h *Host) leave() { <-h.slots }
 // wait runs a call that may wait for somebody else: a service, or a module. Its
 // time is not the script's, and neither is that until there is a slot again.
 func (s *state) wait(call func()) {
+	began := time.Now()
 	if s.tooLargeToWait() {
+		defer s.waited(began)
 		call()
 		return
 	}
-	began := time.Now()
+	defer func() { s.meter.outside += s.waited(began) }()
 	if s.host.waiting.Add(waitingSize) > maxWaiting {
 		s.host.waiting.Add(-waitingSize)
-		defer func() { s.meter.outside += time.Since(began) }()
 		call()
 		return
 	}
@@ -53,9 +54,20 @@ func (s *state) wait(call func()) {
 		s.host.slots <- struct{}{} // others compute for a bounded time
 		s.host.waiting.Add(-waitingSize)
 		s.meter.queued += time.Since(back)
-		s.meter.outside += time.Since(began)
 	}()
 	call()
+}
+
+// lookAfter is how long a call may take without a look at the clock after it.
+const lookAfter = time.Millisecond
+
+// waited returns the time since a call began, and has the clock looked at.
+func (s *state) waited(began time.Time) time.Duration {
+	took := time.Since(began)
+	if took > lookAfter {
+		s.meter.fired.Store(true)
+	}
+	return took
 }
 
 // tooLargeToWait tells whether the run holds so much that it must keep its slot.
