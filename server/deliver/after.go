@@ -1,6 +1,8 @@
 package deliver
 
 import (
+	"context"
+
 	"facteur/server/address"
 	"facteur/server/envelope"
 	"facteur/server/hook"
@@ -56,5 +58,5 @@ func (d *Deliverer) Box(a address.Address) (hook.Box, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &box{home: home, directory: d.live.Load().Directory, address: a}, nil
+	return d.newBox(context.Background(), d.live.Load(), home, a), nil
 }

@@ -25,6 +25,14 @@ type box struct {
 	log       *slog.Logger
 }
 
+// newBox returns a mailbox as its scripts see it, during ctx.
+func (d *Deliverer) newBox(ctx context.Context, live *Settings, home *mailbox.Home, a address.Address) *box {
+	return &box{
+		home: home, directory: live.Directory, address: a, people: d.opts.People,
+		now: d.opts.Now(), zone: live.Location, ctx: ctx, log: d.opts.Log,
+	}
+}
+
 func (b *box) Address() address.Address { return b.address }
 
 func (b *box) Addresses() []address.Address {

@@ -114,4 +114,14 @@ func TestBoxQuestions(t *testing.T) {
 	if asked != 1 {
 		t.Errorf("asked %d times", asked)
 	}
+	after, err := w.Box(addr("alice@example.org")) // at the stages after delivery
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := after.Count("INBOX", "ALL"); n != 4 || err != nil {
+		t.Errorf("afterwards: %d, %v", n, err)
+	}
+	if !after.ThreadKnown([]string{"1@example.org"}) || after.Contact(addr("z@example.com")).Received.IsZero() {
+		t.Error("afterwards nobody is known")
+	}
 }

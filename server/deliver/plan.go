@@ -101,7 +101,7 @@ func (t *transaction) runHooks(p *boxPlan) error {
 		res = hook.Run(t.ctx, hooks, hook.Call{
 			Stage:    hook.Deliver,
 			Message:  t.hookMessage(t.targets[p.targets[0]].Recipient),
-			Box:      t.hookBox(p),
+			Box:      t.newBox(t.ctx, t.live, p.home, p.address),
 			Now:      t.opts.Now(),
 			Location: t.live.Location,
 			Services: t.live.Services,
@@ -116,14 +116,6 @@ func (t *transaction) runHooks(p *boxPlan) error {
 	}
 	p.take(t.opts.Now(), res.Actions, may)
 	return nil
-}
-
-// hookBox returns a mailbox as its scripts see it.
-func (t *transaction) hookBox(p *boxPlan) *box {
-	return &box{
-		home: p.home, directory: t.live.Directory, address: p.address, people: t.opts.People,
-		now: t.opts.Now(), zone: t.live.Location, ctx: t.ctx, log: t.opts.Log.With("id", t.msg.Envelope.ID),
-	}
 }
 
 // hookMessage returns the message as the scripts of one mailbox see it: who
