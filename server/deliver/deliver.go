@@ -118,6 +118,7 @@ type Message struct {
 	Envelope envelope.Envelope
 	Body     envelope.Body
 	Header   *message.Header
+	Content  *message.Content // of both, when it is there already; nil: it is made here
 	// Trace holds header fields that were added here, Received last: they come
 	// above the message.
 	Trace []byte
@@ -162,7 +163,12 @@ type Target struct {
 // happened and each error says so.
 func (d *Deliverer) Deliver(ctx context.Context, m Message, targets []Target) []error {
 	t := &transaction{Deliverer: d, live: d.live.Load(), ctx: ctx, msg: m, targets: slices.Clone(targets), errs: make([]error, len(targets))}
-	t.content = sync.OnceValue(func() *message.Content { return message.NewContent(m.Header, m.Body) })
+	t.content = sync.OnceValue(func() *message.Content {
+		if m.Content != nil {
+			return m.Content
+		}
+		return message.NewContent(m.Header, m.Body)
+	})
 	defer t.discardDrafts()
 	if err := t.stopLoops(); err != nil {
 		return t.fail(err)

@@ -50,7 +50,8 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (_ Receipt,
 		return Receipt{}, err
 	}
 	tx.traceIn(env, header, body)
-	res := tx.dataHooks(ctx, live, env, header, body)
+	content := message.NewContent(header, body)
+	res := tx.dataHooks(ctx, live, env, content)
 	if res.Refusal != nil {
 		return Receipt{}, res.Refusal
 	}
@@ -68,6 +69,9 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (_ Receipt,
 		Envelope: env, Body: o.body, Header: o.header, Trace: tx.trace(live, env, res), Copies: o.copies, Via: o.via,
 		Auth: tx.auth, Junk: tx.auth.Junk(), Hold: cmp.Or(o.hold, held(verdict)), Quarantine: o.quarantine,
 		Spam: res.Spam, Virus: res.Virus,
+	}
+	if o.header == header { // no script changed it: what was found out about it still holds
+		m.Content = content
 	}
 	errs := tx.in.opts.Deliver.Deliver(ctx, m, tx.targets)
 	r, err := tx.receipt(env.ID, errs)
@@ -125,7 +129,7 @@ func (tx *Transaction) copies(live *Settings, h *message.Header) []deliver.Copy 
 // server's scripts always run; at submit those of the sender's domain and
 // account follow; at data those of a domain or account to which all recipients
 // belong, since the answer is one for all of them.
-func (tx *Transaction) dataHooks(ctx context.Context, live *Settings, env envelope.Envelope, h *message.Header, body envelope.Body) hook.Result {
+func (tx *Transaction) dataHooks(ctx context.Context, live *Settings, env envelope.Envelope, content *message.Content) hook.Result {
 	if tx.injected != "" {
 		return hook.Result{}
 	}
@@ -138,8 +142,8 @@ func (tx *Transaction) dataHooks(ctx context.Context, live *Settings, env envelo
 		return hook.Result{}
 	}
 	return tx.run(ctx, live, hooks, hook.Call{Stage: stage, Message: &hook.Message{
-		ID: env.ID, ReversePath: tx.sender.ReversePath, Recipients: tx.forwardPaths(), Size: body.Size(),
-		Content: message.NewContent(h, body), Auth: tx.auth.Hook(),
+		ID: env.ID, ReversePath: tx.sender.ReversePath, Recipients: tx.forwardPaths(), Size: content.Body().Size(),
+		Content: content, Auth: tx.auth.Hook(),
 	}})
 }
 

@@ -29,7 +29,13 @@ type Content struct {
 
 	text, html atomic.Pointer[excerpt] // what was asked for last
 	part       atomic.Pointer[partHeader]
+
+	mu        sync.Mutex
+	addresses map[string][]address.Address // those of some fields
 }
+
+// maxCachedFields bounds the fields whose addresses are kept.
+const maxCachedFields = 16
 
 // NewContent returns the Content of a whole message with its header.
 func NewContent(h *Header, b envelope.Body) *Content {
@@ -57,9 +63,23 @@ func (c *Content) Body() envelope.Body { return c.body }
 func (c *Content) Raw() io.Reader { return envelope.NewReader(c.body) }
 
 // Addresses returns the addresses in all fields of that name, as far as they can
-// be read.
+// be read. They must not be changed.
 func (c *Content) Addresses(name string) []address.Address {
+	c.mu.Lock()
+	known, ok := c.addresses[name]
+	c.mu.Unlock()
+	if ok {
+		return known
+	}
 	addresses, _ := c.Header.Addresses(name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.addresses == nil {
+		c.addresses = make(map[string][]address.Address)
+	}
+	if len(c.addresses) < maxCachedFields {
+		c.addresses[name] = addresses
+	}
 	return addresses
 }
 
