@@ -72,7 +72,7 @@ func TestCrash(t *testing.T) {
 	verify(t, dir, posts)
 }
 
-func numberFrom(t *testing.T, name string, otherwise int) int {
+func numberFrom(t testing.TB, name string, otherwise int) int {
 	t.Helper()
 	s := os.Getenv(name)
 	if s == "" {
