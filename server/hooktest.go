@@ -130,11 +130,15 @@ func readScript(name string) ([]byte, error) {
 // offer is there by name, and reaches nobody.
 func drySettings(path string) (lua.Options, *time.Location, error) {
 	cfg, err := config.Load(path)
-	if err != nil {
+	found := err == nil
+	if !found {
 		cfg = &config.Config{File: path, Location: time.UTC}
 	}
 	o, err := dryOptions(cfg)
 	o.Load = loadBelow(".")
+	if !found {
+		o.Limits = lua.Limits{} // the defaults
+	}
 	return o, cfg.Location, err
 }
 

@@ -74,8 +74,10 @@ func (c *Console) Load(ctx context.Context, script *Script, call hook.Call) (a A
 		}
 	}()
 	s.begin(ctx, script, &call)
+	unused := s.env // which the state empties and uses again
 	if c.env == nil {
-		c.env = s.env
+		c.env = s.L.CreateTable(0, 8)
+		c.env.Metatable = s.envMeta
 	}
 	s.env = c.env
 	s.bind()
@@ -87,7 +89,7 @@ func (c *Console) Load(ctx context.Context, script *Script, call hook.Call) (a A
 	for i := 1; i <= s.L.GetTop(); i++ {
 		a.Values = append(a.Values, clip(s.literal(s.L.Get(i), 0), maxLiteral))
 	}
-	s.env = nil // what the piece defined stays, for the next one
+	s.env = unused
 	s.end()
 	return a
 }

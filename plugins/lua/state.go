@@ -123,7 +123,7 @@ func (s *state) begin(ctx context.Context, script *Script, call *hook.Call) {
 // end forgets a run.
 func (s *state) end() {
 	s.L.SetTop(0)
-	if s.env != nil && emptied(s.env) {
+	if emptied(s.env) {
 		s.spare = s.env
 	}
 	s.env, s.script, s.call = nil, nil, nil
