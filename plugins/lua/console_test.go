@@ -37,7 +37,7 @@ func TestConsole(t *testing.T) {
 		{source: "local l = 1"},
 		{source: "l", values: "nil"},
 		{source: "string", values: "{...}"},
-		{source: "while true do end", err: "instructions"},
+		{source: `("x"):rep(2^30)`, err: "memory"},
 		{source: "last", values: "nil"}, // all is lost
 		{source: "1", values: "1"},
 	} {
