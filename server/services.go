@@ -44,7 +44,7 @@ func (s *Server) closeScripts() {
 
 // services are what scripts reach beside the message.
 func (s *Server) services() hook.Services {
-	return hook.Services{KV: s.memory, DNS: lookups{s.resolver}, Metric: s.scripts.metric}
+	return hook.Services{KV: s.memory, DNS: lookups{s.resolver}, Outside: true, Metric: s.scripts.metric}
 }
 
 // lookups is the resolver as scripts have it (hook.DNS).

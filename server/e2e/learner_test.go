@@ -48,4 +48,5 @@ func (w *world) startLearner() {
 	}))
 	w.tb.Cleanup(s.Close)
 	w.ts.Setenv("LEARNER", s.URL)
+	w.ts.Setenv("LEARNER_HOST", strings.TrimPrefix(s.URL, "http://"))
 }
