@@ -136,6 +136,16 @@ func (res Result) Commit(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// Again is called before Commit when the message comes again, for its sender was put off:
+// it is not to be taken for another copy of itself then.
+func (res Result) Again() {
+	for _, s := range res.states {
+		if retried, ok := s.(RetriedState); ok {
+			retried.Again()
+		}
+	}
+}
+
 // Cancel has it forgotten, unless it was committed.
 func (res Result) Cancel() {
 	for _, s := range res.states {

@@ -48,6 +48,12 @@ type JointState interface {
 	CommitWith(ctx context.Context, others []State) error // all of the same KV
 }
 
+// RetriedState is a State that can forget what Duplicate noted, and keep the rest.
+type RetriedState interface {
+	State
+	Again()
+}
+
 // DNS looks names up. Kinds are a, aaaa, mx, txt and ptr (whose name is an IP
 // address). No such name is an empty list; an error is temporary.
 type DNS interface {

@@ -53,9 +53,11 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (_ Receipt,
 	content := message.NewContent(header, body)
 	res := tx.dataHooks(ctx, live, env, content)
 	if res.Refusal != nil {
+		tx.endMemory(ctx, env.ID, res)
 		return Receipt{}, res.Refusal
 	}
 	if res.Discard {
+		tx.endMemory(ctx, env.ID, res)
 		tx.in.opts.Log.Info("intake.discarded", "session", tx.sess.ID, "id", env.ID)
 		tx.note(trace.Event{Kind: trace.Discarded})
 		return Receipt{ID: env.ID, PerRecipient: make([]error, len(tx.rcpts))}, nil
@@ -63,6 +65,7 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (_ Receipt,
 	o := tx.carryOut(ctx, live, env.ID, orders{header: header, body: body, copies: tx.copies(live, header)}, res.Actions)
 	verdict, refusal := tx.take(live, header)
 	if refusal != nil {
+		tx.endMemory(ctx, env.ID, res, refusal)
 		return Receipt{}, refusal
 	}
 	m := deliver.Message{
@@ -75,6 +78,7 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (_ Receipt,
 	}
 	errs := tx.in.opts.Deliver.Deliver(ctx, m, tx.targets)
 	r, err := tx.receipt(env.ID, errs)
+	tx.endMemory(ctx, env.ID, res, append(r.PerRecipient, err)...)
 	if err == nil {
 		tx.tellHeld(verdict, o, env)
 		tx.notePeople(header, o.copies)
@@ -141,10 +145,10 @@ func (tx *Transaction) dataHooks(ctx context.Context, live *Settings, env envelo
 	if len(hooks) == 0 {
 		return hook.Result{}
 	}
-	return tx.run(ctx, live, hooks, hook.Call{Stage: stage, Message: &hook.Message{
+	return tx.in.ask(ctx, live, hooks, tx.withFacts(hook.Call{Stage: stage, Message: &hook.Message{
 		ID: env.ID, ReversePath: tx.sender.ReversePath, Recipients: tx.forwardPaths(), Size: content.Body().Size(),
 		Content: content, Auth: tx.auth.Hook(),
-	}})
+	}}))
 }
 
 // onlyBox returns the mailbox that is the only destination.

@@ -425,12 +425,48 @@ type memory struct {
 	hook.State
 	err       error
 	committed *int
+	cancelled *int
+	again     *int
 }
 
 func (m memory) Commit(context.Context) error { *m.committed++; return m.err }
+func (m memory) Cancel()                      { *m.cancelled++ }
+func (m memory) Again()                       { *m.again++ }
 
-// TestCommit: what scripts noted is durable right after each stage, whatever they said; when
-// it can't be, a required one refuses.
+// TestMemoryOfData: what scripts of data and submit noted holds once the message is taken, or
+// they refused it; not when it comes again, or duplicate and discard would lose it.
+func TestMemoryOfData(t *testing.T) {
+	for _, c := range []struct {
+		name                        string
+		to                          string
+		action                      hook.Action
+		committed, cancelled, again int
+		fails                       bool
+	}{
+		{"taken", "bob@example.org", hook.Action{Kind: hook.Score}, 1, 0, 0, false},
+		{"dropped", "bob@example.org", hook.Action{Kind: hook.Discard}, 1, 0, 0, false},
+		{"refused", "bob@example.org", hook.Action{Kind: hook.Reject, Fault: fault.New(fault.Policy, "")}, 1, 0, 0, true},
+		{"put off", "bob@example.org", hook.Action{Kind: hook.Tempfail, Fault: fault.New(fault.TryLater, "")}, 1, 0, 1, true},
+		{"no room", "small@example.org", hook.Action{Kind: hook.Score}, 0, 1, 0, true},
+	} {
+		for _, listener := range []string{"smtp", "lmtp"} {
+			w := newWorld(t)
+			var committed, cancelled, again int
+			w.hooks([]hook.Hook{{Program: script{stage: hook.Data, out: hook.Outcome{
+				Actions: []hook.Action{c.action}, State: memory{committed: &committed, cancelled: &cancelled, again: &again},
+			}}}}, nil)
+			r := w.send(mail{listener: listener, to: []string{c.to}, text: strings.Repeat("x", 2000)})
+			failed := r.first() != nil || len(r.receipt.PerRecipient) > 0 && r.receipt.PerRecipient[0] != nil
+			if failed != c.fails || committed != c.committed || cancelled != c.cancelled || again != c.again {
+				t.Errorf("%s by %s: %v; committed %d, cancelled %d, again %d", c.name, listener, r.first(), committed, cancelled, again)
+			}
+		}
+	}
+}
+
+// TestCommit: what scripts noted is durable right after the stages before the message, whatever
+// they said; when it can't be, a required one refuses. With the message there, it is taken all
+// the same: its memory holds once the message is durable.
 func TestCommit(t *testing.T) {
 	for _, c := range []struct {
 		required bool
@@ -444,11 +480,15 @@ func TestCommit(t *testing.T) {
 			w := newWorld(t)
 			n := 0
 			out := hook.Outcome{State: memory{err: c.err, committed: &n}}
+			want := c.want
+			if stage == hook.Data && c.err != nil {
+				want = ""
+			}
 			if c.refuse {
 				out.Actions = []hook.Action{{Kind: hook.Reject, Fault: fault.New(fault.Policy, "")}}
 			}
 			w.hooks([]hook.Hook{{Program: script{stage: stage, out: out}, Required: c.required}}, nil)
-			if got := answer(w.send(mail{to: bob}).first()); got != c.want || n != 1 {
+			if got := answer(w.send(mail{to: bob}).first()); got != want || n != 1 {
 				t.Errorf("%+v at %s: %q, committed %d times", c, stage, got, n)
 			}
 		}

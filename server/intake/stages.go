@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -65,8 +66,25 @@ func (s *Settings) isServers(script string) bool {
 // run runs hooks, logs what they said, and makes durable what they noted in their memory.
 // When that fails and one of them is required, the answer is that of a failed script.
 func (in *Intake) run(ctx context.Context, live *Settings, hooks []hook.Hook, call hook.Call) hook.Result {
+	res := in.ask(ctx, live, hooks, call)
+	err := in.commit(ctx, call.Stage, in.logOf(call), res)
+	if err != nil && res.Refusal == nil && slices.ContainsFunc(hooks, func(h hook.Hook) bool { return h.Required }) {
+		res.Refusal = fault.Wrap(fault.Internal, "", err)
+	}
+	return res
+}
+
+// ask is run without the memory: its caller ends that.
+func (in *Intake) ask(ctx context.Context, live *Settings, hooks []hook.Hook, call hook.Call) hook.Result {
 	call.Now, call.Location, call.Services = in.opts.Now(), live.Location, live.Services
 	res := hook.Run(ctx, hooks, call)
+	res.Log(in.logOf(call))
+	in.traceScripts(call, res)
+	return res
+}
+
+// logOf has the facts of a call.
+func (in *Intake) logOf(call hook.Call) *slog.Logger {
 	log := in.opts.Log
 	if call.Client != nil {
 		log = log.With("session", call.Client.ID)
@@ -74,15 +92,19 @@ func (in *Intake) run(ctx context.Context, live *Settings, hooks []hook.Hook, ca
 	if call.Message != nil {
 		log = log.With("id", call.Message.ID)
 	}
-	res.Log(log)
-	in.traceScripts(call, res)
-	if err := res.Commit(context.WithoutCancel(ctx)); err != nil {
-		log.Error("hook.memory", "stage", string(call.Stage), "error", err)
-		if res.Refusal == nil && slices.ContainsFunc(hooks, func(h hook.Hook) bool { return h.Required }) {
-			res.Refusal = fault.Wrap(fault.Internal, "", err)
-		}
+	return log
+}
+
+// commit makes durable what scripts noted, but for Duplicate where the client is put off.
+func (in *Intake) commit(ctx context.Context, stage hook.Stage, log *slog.Logger, res hook.Result) error {
+	if res.Refusal != nil && fault.Temporary(res.Refusal) {
+		res.Again()
 	}
-	return res
+	err := res.Commit(context.WithoutCancel(ctx))
+	if err != nil {
+		log.Error("hook.memory", "stage", string(stage), "error", err)
+	}
+	return err
 }
 
 // clientOf is c in Lua.
@@ -142,11 +164,33 @@ func (in *Intake) Auth(ctx context.Context, sess envelope.Session, login hook.Lo
 
 // run runs hooks with the facts of the session.
 func (tx *Transaction) run(ctx context.Context, live *Settings, hooks []hook.Hook, call hook.Call) hook.Result {
+	return tx.in.run(ctx, live, hooks, tx.withFacts(call))
+}
+
+func (tx *Transaction) withFacts(call hook.Call) hook.Call {
 	sess := tx.sess
 	sess.Account = tx.account
 	call.Client = clientOf(sess)
 	call.Message.Submitted = !tx.account.IsZero()
-	return tx.in.run(ctx, live, hooks, call)
+	return call
+}
+
+// endMemory ends what the scripts of data and submit noted. It holds when they themselves
+// refused or dropped the message, or when it is durably taken. Else it comes again, and they
+// must not take it for another copy of one that nobody has: duplicate and discard would lose
+// it. taken is the error of the whole, then those of the recipients whom the peer tries again.
+func (tx *Transaction) endMemory(ctx context.Context, id string, res hook.Result, taken ...error) {
+	for _, err := range taken {
+		if err != nil && fault.Temporary(err) {
+			res.Cancel()
+			return
+		}
+	}
+	stage := hook.Data
+	if !tx.account.IsZero() {
+		stage = hook.Submit
+	}
+	_ = tx.in.commit(ctx, stage, tx.in.opts.Log.With("session", tx.sess.ID, "id", id), res) // it is logged; the answer stands
 }
 
 // mailHooks runs the stage mail: the server's scripts, and those of an own user's domain and

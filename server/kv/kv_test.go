@@ -328,3 +328,20 @@ func TestRemove(t *testing.T) {
 		t.Errorf("left: %s", got)
 	}
 }
+
+// TestAgain: a run whose message comes again keeps what it set, and has noted nothing.
+func TestAgain(t *testing.T) {
+	s := opened(t, t.TempDir(), Limits{})
+	for range 2 {
+		run := s.Begin("a.lua", alice, start)
+		must(t, run.Set("k", "v", 0))
+		if seen, err := run.Duplicate("m", time.Hour); seen || err != nil {
+			t.Fatal(seen, err)
+		}
+		run.(hook.RetriedState).Again()
+		must(t, run.Commit(t.Context()))
+	}
+	if got := get(t, s, alice, "k", start); got != "v" {
+		t.Error(got)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"facteur/server/hook"
@@ -265,6 +266,17 @@ func (r *run) fits(sh *shelf, by growth) error {
 // full tells that there is no room for any script.
 func (s *Store) full() error {
 	return fmt.Errorf("the memory of all scripts is full: %d MB", s.limits.Total>>20)
+}
+
+// Again forgets what Duplicate noted in the run (hook.RetriedState).
+func (r *run) Again() {
+	for name, c := range r.changes {
+		if strings.HasPrefix(name, notedKey) {
+			r.added.entries -= c.added.entries
+			r.added.octets -= c.added.octets
+			delete(r.changes, name)
+		}
+	}
 }
 
 // Cancel forgets what the run set (hook.State).
