@@ -48,6 +48,7 @@ func (s *state) wait(call func()) {
 		call()
 		return
 	}
+	s.shrink()
 	s.host.leave()
 	defer func() {
 		back := time.Now()
@@ -98,6 +99,17 @@ func (s *state) enlarge() {
 	s.meter.queued += time.Since(began)
 	s.meter.outside += time.Since(began)
 	s.mem.budget = s.limits.Memory - slack
+}
+
+// shrink lets another run hold much, before this one waits without a slot: who holds that
+// must compute, or those who want it would keep all slots for as long.
+func (s *state) shrink() {
+	if !s.run.large {
+		return
+	}
+	<-s.host.large
+	s.run.large = false
+	s.mem.budget = min(s.limits.Memory-slack, smallMemory)
 }
 
 // quit gives back what the run holds of others, and forgets what it noted unless
