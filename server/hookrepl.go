@@ -166,7 +166,7 @@ func (r *repl) answer(a lua.Answer) {
 	}
 	r.tell(a.Outcome)
 	if a.Outcome.Err != nil {
-		fmt.Fprintln(r.out, a.Outcome.Err)
+		fmt.Fprintln(r.out, shown(a.Outcome.Err.Error()))
 	}
 	if a.Lost {
 		fmt.Fprintln(r.out, "what was defined is gone")
@@ -178,10 +178,10 @@ func (r *repl) answer(a lua.Answer) {
 
 func (r *repl) tell(out hook.Outcome) {
 	for _, l := range out.Trace {
-		fmt.Fprintln(r.out, l.Text)
+		fmt.Fprintln(r.out, shown(l.Text))
 	}
 	for _, a := range out.Actions {
-		fmt.Fprintf(r.out, "=> %s\n", a)
+		fmt.Fprintf(r.out, "=> %s\n", shown(a.String()))
 	}
 }
 

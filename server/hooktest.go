@@ -252,7 +252,7 @@ func parseAuth(words []string) (*hook.Authenticity, error) {
 func printOutcome(w io.Writer, stage hook.Stage, out hook.Outcome) {
 	fmt.Fprintf(w, "%s (%v)\n", stage, out.Elapsed.Round(time.Microsecond))
 	for _, l := range out.Trace {
-		fmt.Fprintf(w, "  %s:%d  %s\n", l.Script, l.Line, l.Text)
+		fmt.Fprintf(w, "  %s:%d  %s\n", l.Script, l.Line, shown(l.Text))
 	}
 	printActions(w, out)
 }
@@ -260,13 +260,13 @@ func printOutcome(w io.Writer, stage hook.Stage, out hook.Outcome) {
 func printActions(w io.Writer, out hook.Outcome) {
 	switch {
 	case out.Err != nil:
-		fmt.Fprintf(w, "  failed: %v\n", out.Err)
+		fmt.Fprintf(w, "  failed: %s\n", shown(out.Err.Error()))
 		return
 	case len(out.Destinations) > 0:
 		fmt.Fprintf(w, "  => leads to %s\n", strings.Join(out.Destinations, ", "))
 	}
 	for _, a := range out.Actions {
-		fmt.Fprintf(w, "  => %s (line %d)\n", a, a.Line)
+		fmt.Fprintf(w, "  => %s (line %d)\n", shown(a.String()), a.Line)
 	}
 	if len(out.Actions)+len(out.Destinations) == 0 {
 		fmt.Fprintf(w, "  => nothing: it goes on\n")

@@ -117,7 +117,7 @@ func printDetail(w io.Writer, d control.QueuedDetail, now time.Time) {
 			fmt.Fprintf(w, "  %s: %s\n", name, value)
 		}
 	}
-	line("subject", d.Subject)
+	line("subject", shown(d.Subject))
 	if d.MessageID != d.ID {
 		line("message", d.MessageID)
 	}

@@ -27,17 +27,12 @@ func (r row) with(change string) string {
 		from = authors[0].String()
 	}
 	return fmt.Sprintf("%-24s %s  %-28s  %-36s  %s", cut(fmt.Sprintf("%s/%d", r.from, r.uid), 24), r.date.Format(time.DateOnly),
-		cut(from, 28), cut(r.header.Subject(), 36), change)
+		cut(from, 28), cut(r.header.Subject(), 36), shown(change))
 }
 
-// cut shortens a text of one line for a column, and leaves control characters out.
+// cut shortens a text of one line for a column.
 func cut(s string, n int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return -1
-		}
-		return r
-	}, s)
+	s = strings.ReplaceAll(shown(s), "\t", " ")
 	if runes := []rune(s); len(runes) > n {
 		return string(runes[:n-1]) + "…"
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Print writes a story for people, times in a location.
@@ -25,6 +26,7 @@ func (s Story) Print(w io.Writer, loc *time.Location) error {
 		}
 		lines := s.tell(e, loc)
 		for i, line := range lines {
+			line = plain(line)
 			if i == 0 {
 				fmt.Fprintf(&b, "  %s  %s\n", at.Format(time.TimeOnly), line)
 			} else {
@@ -58,8 +60,19 @@ func (s Story) Summary(loc *time.Location) string {
 	if len(to) > 3 {
 		to = append(to[:3:3], fmt.Sprintf("%d more", len(to)-3))
 	}
-	return fmt.Sprintf("%s  %-16s  %s -> %s: %s", first.At.In(loc).Format(time.DateTime), cmp.Or(s.ID, "-"), path(first.From),
-		cmp.Or(strings.Join(to, ", "), "?"), cmp.Or(strings.Join(fates, ", "), "no more is known"))
+	return plain(fmt.Sprintf("%s  %-16s  %s -> %s: %s", first.At.In(loc).Format(time.DateTime), cmp.Or(s.ID, "-"), path(first.From),
+		cmp.Or(strings.Join(to, ", "), "?"), cmp.Or(strings.Join(fates, ", "), "no more is known")))
+}
+
+// plain returns a line that neither ends before its end nor commands a terminal: much of it
+// strangers wrote.
+func plain(line string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, line)
 }
 
 func add(list []string, s string) []string {
