@@ -171,7 +171,7 @@ func (p *replay) message(from *mailbox.Mailbox, rec *mailbox.Record) error {
 		return err
 	}
 	p.seen++
-	out := p.program.Run(p.ctx, p.call(rec, header, content))
+	out := p.program.Run(p.ctx, p.call(from, rec, header, content))
 	if out.State != nil {
 		if err := out.State.Commit(p.ctx); err != nil {
 			return err
@@ -197,9 +197,9 @@ func (p *replay) message(from *mailbox.Mailbox, rec *mailbox.Record) error {
 }
 
 // call is how delivery called the script, as far as the message still tells.
-func (p *replay) call(rec *mailbox.Record, h *message.Header, content *mailbox.Content) hook.Call {
+func (p *replay) call(from *mailbox.Mailbox, rec *mailbox.Record, h *message.Header, content *mailbox.Content) hook.Call {
 	m := &hook.Message{
-		ID: "replay", Recipients: []address.Address{p.account}, Size: content.Size(), Content: message.NewContent(h, content),
+		ID: fmt.Sprintf("replay-%v-%d", from.ID(), rec.UID), Recipients: []address.Address{p.account}, Size: content.Size(), Content: message.NewContent(h, content),
 		Auth: senderauth.Recorded(h, string(p.settings.Hostname)).Hook(),
 	}
 	if values := h.RawValues("Return-Path"); len(values) > 0 {

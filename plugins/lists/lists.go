@@ -94,12 +94,6 @@ func fold(key string) string { return strings.ToLower(strings.TrimSpace(key)) }
 
 // rows returns the table of a file as it stands now.
 func (f *folder) rows(name string) (map[string]any, error) {
-	t, err := f.table(filepath.Clean(name))
-	if err != nil {
-		return nil, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	root, err := os.OpenRoot(f.dir) // no way out of the folder, not over a symbolic link either
 	if err != nil {
 		return nil, gone(name, err)
@@ -112,6 +106,13 @@ func (f *folder) rows(name string) (map[string]any, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a file", name)
 	}
+	// Only now: names of nothing must not take the room of other scripts' files.
+	t, err := f.table(filepath.Clean(name))
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.rows != nil && t.size == info.Size() && t.modified.Equal(info.ModTime()) {
 		return t.rows, nil
 	}

@@ -165,3 +165,13 @@ func BenchmarkLookup(b *testing.B) {
 		}
 	}
 }
+
+// Names of files that are not there don't keep other scripts from their lists.
+func TestManyNames(t *testing.T) {
+	m, _ := folderOf(t, tables)
+	call := plugintest.Call(t, plugintest.Message)
+	plugintest.Run(t, m, call, `for i = 1, 300 do lookup("none" .. i .. ".txt", "x") end`)
+	if got := plugintest.Run(t, m, call, `log(lookup("friends.txt", "bob@example.net"))`); got != "true" {
+		t.Error(got)
+	}
+}
