@@ -83,6 +83,9 @@ func (l lists) ask(a *lua.Args, zones []string, name string) (any, error) {
 	if dns == nil {
 		return nil, errNoDNS
 	}
+	if err := a.Lookups(len(zones)); err != nil {
+		return nil, err
+	}
 	listed := make([]bool, len(zones))
 	failed := make([]error, len(zones))
 	var all sync.WaitGroup

@@ -1,7 +1,9 @@
 package dnsbl
 
 import (
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"facteur/plugins/plugintest"
@@ -62,4 +64,24 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s\nwant %s", got, want)
 		}
 	}
+}
+
+// TestLookups: what a script asks is bounded, and one that asks too much goes on.
+func TestLookups(t *testing.T) {
+	m := plugintest.Open(t, Plugin, plugintest.Settings(t, map[string]any{"domain": []any{"a.example", "b.example"}}))
+	call := plugintest.Call(t, plugintest.Message)
+	var asked atomic.Int64
+	call.Services.DNS = counter{&asked}
+	got := plugintest.Run(t, m, call, `local n = 0 for i = 1, 100 do if blocklists.domain("x" .. i .. ".example") then n = n + 1 end end
+		log(n, (select(2, blocklists.domain("y.example"))))`)
+	if want := "10\tit asked for more than 20 DNS look-ups"; got != want || asked.Load() != 20 {
+		t.Errorf("%q after %d look-ups", got, asked.Load())
+	}
+}
+
+type counter struct{ n *atomic.Int64 }
+
+func (c counter) Lookup(context.Context, string, string) ([]string, error) {
+	c.n.Add(1)
+	return nil, nil
 }

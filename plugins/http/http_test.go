@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"facteur/plugins/lua"
@@ -111,5 +112,16 @@ func TestAllowed(t *testing.T) {
 func TestSettings(t *testing.T) {
 	if got := plugintest.Problems(Plugin, plugintest.Settings(t, map[string]any{"hosts": "x"})); got != "hosts: unknown key: it has none" {
 		t.Error(got)
+	}
+}
+
+// A run makes so many requests and no more, and goes on.
+func TestMany(t *testing.T) {
+	var asked atomic.Int64
+	m, base := service(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	got := plugintest.Run(t, m, plugintest.Call(t, plugintest.Message), `local problem
+		for i = 1, 30 do local a, p = http.request {url = "`+base+`"} problem = p end log(problem)`)
+	if want := "a run reaches other programs and hosts at most 20 times"; got != want || asked.Load() != 20 {
+		t.Errorf("%q after %d requests", got, asked.Load())
 	}
 }

@@ -35,11 +35,31 @@ func (a *Args) Content() (hook.Content, error) {
 // errDry is what functions that reach outside give in a dry run.
 var errDry = errors.New("nothing outside is reached in a dry run")
 
-// Outside returns an error when the function must not reach other programs or hosts.
+// maxOutside is how often a run may reach other programs and hosts.
+const maxOutside = 20
+
+var errOften = fmt.Errorf("a run reaches other programs and hosts at most %d times", maxOutside)
+
+// Outside returns an error when the function must not reach other programs or hosts, and
+// counts that it does. It is to be asked for each time.
 func (a *Args) Outside() error {
 	if !a.s.call.Services.Outside {
 		return errDry
 	}
+	if a.s.run.outside++; a.s.run.outside > maxOutside {
+		return errOften
+	}
+	return nil
+}
+
+// Lookups counts n look-ups in the DNS, for a function that asks Services.DNS itself. When a
+// run may not make so many, it returns an error and counts none: mail with many names in it
+// is not to end the run.
+func (a *Args) Lookups(n int) error {
+	if a.s.run.lookups+n > a.s.limits.Lookups {
+		return errors.New(a.s.limits.explain(ErrLookups, a.s.call.Stage))
+	}
+	a.s.run.lookups += n
 	return nil
 }
 

@@ -67,6 +67,7 @@ type run struct {
 	kvCalls  int
 	kvOctets int
 	lookups  int
+	outside  int
 	virus    *string         // m.virus, once it was asked for
 	context  context.Context // of what the run waits for, once it does
 	release  context.CancelFunc
