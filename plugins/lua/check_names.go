@@ -74,7 +74,7 @@ func (r *reader) hint(name string) string {
 	return r.meant(name, candidates)
 }
 
-// missing are names of Lua that are not here.
+// missing are names that are not here, though people look for them.
 var missing = map[string]string{
 	"require":        "use include",
 	"dofile":         "use include",
@@ -90,6 +90,12 @@ var missing = map[string]string{
 	"rawget":         "there are no metatables, so t[k] does",
 	"rawset":         "there are no metatables, so t[k] = v does",
 	"collectgarbage": "memory takes care of itself",
+	"contains":       `write text:find("x", 1, true)`,
+	"includes":       `write text:find("x", 1, true)`,
+	"startswith":     `write text:sub(1, 1) == "x"`,
+	"clamav":         "[plugins.clamav] of mail.toml turns it on",
+	"rspamd":         "[plugins.rspamd] of mail.toml turns it on",
+	"blocklists":     "[plugins.dnsbl] of mail.toml turns it on",
 }
 
 // stagesWith lists the stages whose function has a parameter.

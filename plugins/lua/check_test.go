@@ -68,6 +68,8 @@ func TestCheck(t *testing.T) {
 		`function deliver(m, box) return nothing.here() end`:                                     "!1: there is no nothing",
 		`function deliver(m, box) return m.subject, box.address, nothing:here() end`:             "!1: there is no nothing",
 		`function deliver(m) box:keep() end`:                                                     "!1: there is no box; it is a parameter of deliver, stored, calendar and tick",
+		`function deliver(m, box) if contains(m.subject, "x") then box:keep() end end`:           `!1: there is no contains; write text:find("x", 1, true)`,
+		`function deliver(m, box) clamav.scan() end`:                                             "!1: there is no clamav; [plugins.clamav] of mail.toml turns it on",
 		`function deliver(m, box) require("x") end`:                                              "!1: there is no require; use include",
 		`function deliver(m, box) local subject = m.subject return subjct end`:                   "1: subjct is not defined anywhere, so it is nil; did you mean subject?",
 		"function deliver(m, box)\nif true then local n = 1 end\nreturn n\nend":                  "3: n is not defined anywhere, so it is nil",

@@ -152,8 +152,8 @@ func TestCompileErrors(t *testing.T) {
 	h := newQuietHost()
 	for source, want := range map[string]string{
 		"x = = 1":                             `test.lua:1: syntax error near "="`,
-		"\n\nx = 'a":                          `test.lua:3: unterminated string at the end of the file`,
-		"function f()\n\n":                    "test.lua:3: syntax error at the end of the file",
+		"\n\nx = 'a":                          `test.lua:3: unterminated string at the end of the file: the quotation mark at its end is missing`,
+		"function f()\n\n":                    `test.lua:3: syntax error at the end of the file: an "end" is missing, it seems that of the "function" of line 1`,
 		"\nbreak":                             "test.lua:2: no loop to break",
 		"\ngoto x":                            "test.lua:2: goto and labels are not supported",
 		"x = 1 $":                             `test.lua:1: Invalid token near "$"`,

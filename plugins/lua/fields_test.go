@@ -150,10 +150,13 @@ func TestFieldErrors(t *testing.T) {
 		`box:contact("x")`:                   "it has no @",
 		`box:thread_known()`:                 "m expected, got nil",
 		`box:thread_known(box)`:              "m expected, got userdata",
-		`nofunction()`:                       "nofunction is not a function",
-		`return m.subject.x.y`:               "attempt to index a nil value with key 'y'",
-		`api()`:                              "number expected, got nil",
-		`facteur.api = 2`:                    "facteur is read only",
+		`if m.subject:contains("x") then box:keep() end`:     "contains is not a function",
+		`local x = m:addresses("Cc")[9]; return x:find("x")`: `attempt to index a nil value with key 'find': nothing is there, try (x or "") or an if`,
+		`return "a" + m.subject`:                             "+ adds numbers, .. puts texts together",
+		`nofunction()`:                                       "nofunction is not a function",
+		`return m.subject.x.y`:                               "attempt to index a nil value with key 'y'",
+		`api()`:                                              "number expected, got nil",
+		`facteur.api = 2`:                                    "facteur is read only",
 	} {
 		checkError(t, runScript(t, h, hook.Deliver, wrapAt("deliver", source)), source, want)
 	}

@@ -2,7 +2,6 @@ package lua
 
 import (
 	"bytes"
-	"errors"
 
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
@@ -134,20 +133,4 @@ func (s *scanner) pop() {
 		s.funcDepth--
 	}
 	s.levels = s.levels[:len(s.levels)-1]
-}
-
-// syntaxError puts an error of gopher-lua's parser into words of ours.
-func syntaxError(name string, source []byte, err error) error {
-	var perr *parse.Error
-	if !errors.As(err, &perr) {
-		return &Error{Script: name, Text: err.Error()}
-	}
-	if perr.Pos.Line == parse.EOF {
-		return &Error{Script: name, Line: 1 + bytes.Count(source, []byte("\n")), Text: perr.Message + " at the end of the file", Cause: errUnfinished}
-	}
-	e := &Error{Script: name, Line: perr.Pos.Line, Text: perr.Message}
-	if perr.Token != "" {
-		e.Text += " near " + quote(perr.Token, 40)
-	}
-	return e
 }

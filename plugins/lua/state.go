@@ -2,6 +2,7 @@ package lua
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -179,8 +180,14 @@ func (s *state) reword(text string) string {
 	const indexed = " attempt to index a non-table object("
 	if at := strings.Index(text, indexed); at >= 0 {
 		if what, key, ok := strings.Cut(text[at+len(indexed):], ")"); ok {
-			return text[:at] + " attempt to index a " + what + " value" + key
+			text = text[:at] + " attempt to index a " + what + " value" + key
+			if what == "nil" {
+				text += ": nothing is there, try (x or \"\") or an if"
+			}
 		}
+	}
+	if strings.HasSuffix(text, "cannot perform add operation between string and string") {
+		text += ": + adds numbers, .. puts texts together"
 	}
 	return text
 }
@@ -188,6 +195,11 @@ func (s *state) reword(text string) string {
 // notFunction says what was called though it is no function.
 func (s *state) notFunction(text string) string {
 	names := s.calledNames()
+	if len(names) > 1 { // those that are nothing are the mistake
+		if odd := slices.DeleteFunc(slices.Clone(names), s.isMember); len(odd) > 0 {
+			names = odd
+		}
+	}
 	switch len(names) {
 	case 0:
 		return text
@@ -202,6 +214,24 @@ func (s *state) notFunction(text string) string {
 		return names[0] + " is not a function"
 	}
 	return "one of " + strings.Join(names, ", ") + " is not a function"
+}
+
+// isMember tells whether a method or function of a library has this name.
+func (s *state) isMember(name string) bool {
+	for _, k := range kinds() {
+		if _, ok := k.methods[name]; ok {
+			return true
+		}
+	}
+	if _, ok := boxActions[name]; ok {
+		return true
+	}
+	for _, known := range s.host.Names() {
+		if known == name || strings.HasSuffix(known, "."+name) {
+			return true
+		}
+	}
+	return false
 }
 
 // calledNames returns what the current line calls.
