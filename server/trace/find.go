@@ -104,7 +104,9 @@ func (f *finder) choose() error {
 			return false, nil
 		}
 		key := e.key()
-		if key == "" { // neither a message nor a connection: a script that ran by the clock
+		if key == "" || e.ID == "" && e.Kind == Ran {
+			// A script that ran by the clock; or before there was a message, and
+			// what became of that is a story of its own.
 			return true, nil
 		}
 		if _, again := f.wanted[key]; !again && f.query.Limit > 0 && len(f.found) >= f.query.Limit {

@@ -19,7 +19,7 @@ func (s Story) Print(w io.Writer, loc *time.Location) error {
 		if d := at.Format(time.DateOnly); d != day {
 			day = d
 			if s.ID != "" {
-				fmt.Fprintf(&b, "%s  %s\n", day, s.ID)
+				fmt.Fprintf(&b, "%s  %s%s\n", day, s.ID, with("  connection ", s.connection()))
 			} else {
 				fmt.Fprintf(&b, "%s  (no message; connection %s)\n", day, s.Session)
 			}
@@ -40,15 +40,19 @@ func (s Story) Print(w io.Writer, loc *time.Location) error {
 
 // Summary is a story in one line.
 func (s Story) Summary(loc *time.Location) string {
-	first := s.Events[0]
+	var from string
 	var to, fates []string
 	for _, e := range s.Events {
 		switch e.Kind {
 		case In, Refused:
+			from = cmp.Or(from, e.From)
 			for _, a := range e.To {
 				to = add(to, a)
 			}
-			if e.Kind == Refused {
+			switch {
+			case e.Kind == Refused && strings.HasPrefix(e.Why, "4"):
+				fates = add(fates, "told to try later")
+			case e.Kind == Refused:
 				fates = add(fates, "refused")
 			}
 		case Filed:
@@ -60,7 +64,7 @@ func (s Story) Summary(loc *time.Location) string {
 	if len(to) > 3 {
 		to = append(to[:3:3], fmt.Sprintf("%d more", len(to)-3))
 	}
-	return plain(fmt.Sprintf("%s  %-16s  %s -> %s: %s", first.At.In(loc).Format(time.DateTime), cmp.Or(s.ID, "-"), path(first.From),
+	return plain(fmt.Sprintf("%s  %-16s  %s -> %s: %s", s.Events[0].At.In(loc).Format(time.DateTime), cmp.Or(s.ID, s.Session, "-"), path(from),
 		cmp.Or(strings.Join(to, ", "), "?"), cmp.Or(strings.Join(fates, ", "), "no more is known")))
 }
 
@@ -73,6 +77,17 @@ func plain(line string) string {
 		}
 		return r
 	}, line)
+}
+
+// connection is that by which the message came: what scripts did before it was there, is
+// told of that one.
+func (s Story) connection() string {
+	for _, e := range s.Events {
+		if e.Kind == In {
+			return e.Session
+		}
+	}
+	return ""
 }
 
 func add(list []string, s string) []string {

@@ -73,6 +73,7 @@ func filled(t testing.TB) string {
 	l.Flush()
 	c.now = start.Add(25 * time.Hour)
 	at(90000, Event{ID: "m1", Kind: Sent, To: []string{"far@far.example"}, Remote: "mx.far.example"})
+	at(90001, Event{Kind: Ran, Session: "s3", Stage: "rcpt", From: "a@remote.example", To: []string{"carol@example.org"}})
 	at(90001, Event{ID: "m3", Kind: In, Session: "s3", From: "a@remote.example", To: []string{"carol@example.org"}, MessageID: "<2@remote.example>"})
 	l.Flush()
 	return dir
@@ -197,6 +198,10 @@ func TestPrint(t *testing.T) {
 	}
 	s := Story{ID: "m1", Events: []Event{{At: start, Kind: In, From: "a@b.example", To: []string{"1@x", "2@x", "3@x", "4@x", "5@x"}}, {Kind: Filed, Folder: "Junk"}, {Kind: Filed, Folder: "Junk"}, {Kind: Bounced}}}
 	if got, want := s.Summary(time.UTC), "2026-03-01 23:59:00  m1                <a@b.example> -> 1@x, 2@x, 3@x, 2 more: in Junk, bounced"; got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	s = Story{Session: "s2", Events: []Event{{At: start, Kind: Ran, Stage: "rcpt"}, {At: start, Kind: Refused, From: "a@b.example", To: []string{"1@x"}, Why: "450 4.7.1 later"}}}
+	if got, want := s.Summary(time.UTC), "2026-03-01 23:59:00  s2                <a@b.example> -> 1@x: told to try later"; got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 }
