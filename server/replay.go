@@ -80,7 +80,7 @@ func (u upkeep) replay(ctx context.Context, a address.Address, r control.UpkeepR
 		moves: make(map[move][]mailbox.UID), copied: make(map[string]map[[16]byte]bool),
 	}
 	p.memory.Max = maxReplayed
-	if p.box, err = u.box(a); err != nil {
+	if p.box, err = u.box(ctx, a); err != nil {
 		return err
 	}
 	folders, err := p.folders()

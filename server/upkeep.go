@@ -17,6 +17,8 @@ import (
 	"facteur/server/directory"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
+	"facteur/server/people"
+	"facteur/server/statedb"
 )
 
 // upkeep works on the mail of accounts: the verbs verify, reindex, undelete and
@@ -24,8 +26,8 @@ import (
 type upkeep struct {
 	store     *mailbox.Store
 	directory *directory.Directory
-	settings  *settings                               // of which the Config is there in any case
-	box       func(address.Address) (hook.Box, error) // as scripts see it
+	settings  *settings                                                // of which the Config is there in any case
+	box       func(context.Context, address.Address) (hook.Box, error) // as scripts see it
 	now       func() time.Time
 	say       func(line string)
 }
@@ -166,16 +168,25 @@ func Upkeep(ctx context.Context, w io.Writer, path string, r control.UpkeepReque
 	}
 	defer lock.Close()
 	dir := directory.New(cfg.Directory)
+	log := slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	store, err := mailbox.Open(mailbox.Options{
 		Dir: filepath.Join(cfg.Data, "domains"), Tmp: filepath.Join(cfg.Data, "spool", "tmp"),
-		Log: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn})), Keep: keepDeleted(cfg, dir), NoText: true,
+		Log: log, Keep: keepDeleted(cfg, dir), NoText: true,
 	})
 	if err != nil {
 		return err
 	}
-	alone := deliver.New(deliver.Options{Store: store}, deliver.Settings{Directory: dir, Location: cfg.Location})
+	state, err := statedb.Open(filepath.Join(cfg.Data, "state.db"), log)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	known, err := people.Open(state, nil)
+	if err != nil {
+		return errors.Join(err, state.Close(), store.Close())
+	}
+	alone := deliver.New(deliver.Options{Store: store, People: known, Log: log}, deliver.Settings{Directory: dir, Location: cfg.Location})
 	u := upkeep{store: store, directory: dir, settings: &settings{Config: cfg}, box: alone.Box, now: time.Now, say: say}
-	return errors.Join(u.run(ctx, r), store.Close())
+	return errors.Join(u.run(ctx, r), state.Close(), store.Close())
 }
 
 // keepDeleted tells the store how long, and how much of, what was expunged is

@@ -52,11 +52,11 @@ func (t *transaction) tellDelivered() {
 	}
 }
 
-// Box returns a mailbox as its scripts see it.
-func (d *Deliverer) Box(a address.Address) (hook.Box, error) {
+// Box returns a mailbox as its scripts see it, for as long as ctx lasts.
+func (d *Deliverer) Box(ctx context.Context, a address.Address) (hook.Box, error) {
 	home, err := d.opts.Store.Home(a)
 	if err != nil {
 		return nil, err
 	}
-	return d.newBox(context.Background(), d.live.Load(), home, a), nil
+	return d.newBox(ctx, d.live.Load(), home, a), nil
 }

@@ -150,7 +150,7 @@ func (f *Follower) Run(ctx context.Context) {
 func (f *Follower) run(ctx context.Context, live *Settings, box address.Address, call hook.Call, log *slog.Logger) (hook.Result, error) {
 	if call.Stage.HasBox() {
 		var err error
-		if call.Box, err = f.opts.Deliver.Box(box); err != nil {
+		if call.Box, err = f.opts.Deliver.Box(ctx, box); err != nil {
 			return hook.Result{}, err
 		}
 	}
