@@ -42,6 +42,7 @@ type (
 		From   string   `help:"Reverse-path (default: the From of the message); \"<>\" for a bounce." placeholder:"ADDRESS"`
 		To     string   `help:"Recipient (default: the first To of the message)." placeholder:"ADDRESS"`
 		IP     string   `name:"ip" default:"192.0.2.1" help:"Address of the client."`
+		RDNS   string   `name:"rdns" help:"Its name in the DNS; \"-\" for none." placeholder:"NAME"`
 		Helo   string   `default:"client.example" help:"Name that the client gives." placeholder:"NAME"`
 		User   string   `help:"Account that has logged in." placeholder:"ADDRESS"`
 		Auth   []string `help:"What was verified: spf=pass,dkim=fail,dmarc=none,arc=none." placeholder:"NAME=RESULT"`
@@ -58,7 +59,7 @@ type (
 
 func (f hookFacts) options(c *cli) server.HookTestOptions {
 	return server.HookTestOptions{
-		Config: c.Config, From: f.From, To: f.To, IP: f.IP, Helo: f.Helo, User: f.User, Auth: f.Auth, Spam: f.Spam, DNS: f.DNS,
+		Config: c.Config, From: f.From, To: f.To, IP: f.IP, RDNS: f.RDNS, Helo: f.Helo, User: f.User, Auth: f.Auth, Spam: f.Spam, DNS: f.DNS,
 		Now: f.Now, Folder: f.Folder,
 	}
 }

@@ -52,12 +52,22 @@ func All() []Script {
 	return list
 }
 
-// Says is the first line of comment: what the script is for.
+// Says is the first sentence of its comment: what the script is for.
 func (s Script) Says() string {
+	var words []string
 	for line := range strings.Lines(string(s.Source)) {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "--"); ok {
-			return strings.TrimSpace(strings.TrimLeft(text, "-"))
+		text, ok := strings.CutPrefix(strings.TrimSpace(line), "--")
+		if text = strings.TrimSpace(text); !ok || text == "" {
+			break
+		}
+		words = append(words, text)
+		if strings.HasSuffix(text, ".") {
+			break
 		}
 	}
-	return ""
+	text := strings.Join(words, " ")
+	if sentence, _, more := strings.Cut(text, ". "); more {
+		return sentence + "."
+	}
+	return text
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -27,6 +28,7 @@ type HookTestOptions struct {
 	From   string // reverse-path; "": the From of the message
 	To     string // recipient; "": the first To of the message
 	IP     string // of the client
+	RDNS   string // its name in the DNS; "-": none, "": an ordinary one
 	Helo   string
 	User   string // who logged in
 	Stage  string // "": all that the script handles
@@ -119,26 +121,39 @@ func dryScript(o HookTestOptions) (*lua.Script, error) {
 // readScript reads a script from a file, or one that ships.
 func readScript(name string) ([]byte, error) {
 	source, err := os.ReadFile(name)
-	if shipped, ok := scripts.Find(name); ok && os.IsNotExist(err) {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return source, err
+	}
+	if shipped, ok := shippedScript(name); ok {
 		return shipped.Source, nil
 	}
-	return source, err
+	return nil, fmt.Errorf("there is no file %s, and `facteur hook list` has no such script", name)
+}
+
+// shippedScript finds a script that ships by its name in mail.toml, or without the folder
+// or the extension.
+func shippedScript(name string) (scripts.Script, bool) {
+	for _, full := range []string{name, "scripts/" + name, "scripts/" + name + ".lua"} {
+		if s, ok := scripts.Find(full); ok {
+			return s, true
+		}
+	}
+	return scripts.Script{}, false
 }
 
 // drySettings returns the options of the host and the time zone of the settings,
 // or the defaults: a script may be tried before there are settings. What plugins
 // offer is there by name, and reaches nobody.
 func drySettings(path string) (lua.Options, *time.Location, error) {
-	cfg, err := config.Load(path)
-	found := err == nil
-	if !found {
+	cfg, unread := config.Load(path)
+	if unread != nil {
 		cfg = &config.Config{File: path, Location: time.UTC}
 	}
 	o, err := dryOptions(cfg)
-	o.Load = loadBelow(".")
-	if !found {
-		o.Limits = lua.Limits{} // the defaults
+	if unread != nil {
+		o.Limits = lua.Limits{} // 0 in settings means none, and here the default
 	}
+	o.Load = loadBelow(".")
 	return o, cfg.Location, err
 }
 
@@ -207,6 +222,13 @@ func (o HookTestOptions) addTo(world *trial.World, facts *trial.Facts) error {
 		return fmt.Errorf("--ip: %w", err)
 	}
 	facts.Client.Helo, facts.Client.User = o.Helo, o.User
+	switch o.RDNS {
+	case "":
+	case "-":
+		facts.Client.RDNS = ""
+	default:
+		facts.Client.RDNS = o.RDNS
+	}
 	if facts.Message.Auth, err = parseAuth(o.Auth); err != nil {
 		return fmt.Errorf("--auth: %w", err)
 	}
@@ -288,13 +310,11 @@ func addressOr(given string, found []address.Address, otherwise address.Address)
 
 // HookShow prints a script that ships.
 func HookShow(w io.Writer, name string) error {
-	for _, full := range []string{name, "scripts/" + name, "scripts/" + name + ".lua"} {
-		if s, ok := scripts.Find(full); ok {
-			_, err := w.Write(s.Source)
-			return err
-		}
+	if s, ok := shippedScript(name); ok {
+		_, err := w.Write(s.Source)
+		return err
 	}
-	return fmt.Errorf("no script %q ships with facteur: `facteur hook list` tells which do: %w", name, fs.ErrNotExist)
+	return fmt.Errorf("no script %q ships with facteur: `facteur hook list` tells which do", name)
 }
 
 // HookList lists the scripts that ship.

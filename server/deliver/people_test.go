@@ -114,7 +114,7 @@ func TestBoxQuestions(t *testing.T) {
 	if asked != 1 {
 		t.Errorf("asked %d times", asked)
 	}
-	after, err := w.Box(addr("alice@example.org")) // at the stages after delivery
+	after, err := w.Box(t.Context(), addr("alice@example.org")) // at the stages after delivery
 	if err != nil {
 		t.Fatal(err)
 	}
