@@ -57,7 +57,7 @@ func TestRun(t *testing.T) {
 		{"required failure keeps at deliver", Deliver, failing, true, 1, false, false, 2},
 	} {
 		second := &fixed{"second.lua", actions(Score), 0}
-		res := Run(context.Background(), []Hook{{&fixed{"first.lua", c.first, 0}, c.required}, {second, false}}, Call{Stage: c.stage})
+		res := Run(context.Background(), []Hook{{Program: &fixed{"first.lua", c.first, 0}, Required: c.required}, {Program: second}}, Call{Stage: c.stage})
 		if second.runs != c.secondRuns || (res.Refusal != nil) != c.refused || res.Discard != c.discards || res.Spam.Score != c.score {
 			t.Errorf("%s: %d runs, %+v", c.name, second.runs, res)
 		}

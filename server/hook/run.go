@@ -14,6 +14,7 @@ import (
 type Hook struct {
 	Program  Program
 	Required bool // when it fails at a live stage: 451 instead of going on
+	Apart    bool // it is not told to whom else the message goes
 }
 
 // Failure tells of a script that failed.
@@ -69,7 +70,7 @@ func Run(ctx context.Context, hooks []Hook, call Call) Result {
 		if call.Message != nil {
 			call.Message.Spam, call.Message.Virus = res.Spam, res.Virus
 		}
-		out := h.Program.Run(ctx, call)
+		out := h.Program.Run(ctx, h.facts(call))
 		res.Trace = append(res.Trace, out.Trace...)
 		res.Ran = append(res.Ran, Ran{h.Program.Name(), h.Program.Hash(), out.Elapsed, out.Err})
 		if out.Err != nil {
@@ -88,6 +89,16 @@ func Run(ctx context.Context, hooks []Hook, call Call) Result {
 		}
 	}
 	return res
+}
+
+// facts returns what the script of a hook is told.
+func (h Hook) facts(call Call) Call {
+	if h.Apart && call.Message != nil {
+		m := *call.Message
+		m.Recipients = nil
+		call.Message = &m
+	}
+	return call
 }
 
 // take adds what one script came to; it tells whether that ends the stage.

@@ -557,3 +557,15 @@ func TestRewriteToClosedList(t *testing.T) {
 		t.Errorf("%v", r.data)
 	}
 }
+
+// TestRecipientsApart: scripts of a mailbox are not told at rcpt who else gets the message.
+func TestRecipientsApart(t *testing.T) {
+	w := newWorld(t)
+	var server, own []hook.Call
+	w.hooks([]hook.Hook{{Program: script{stage: hook.Rcpt, calls: &server}}},
+		map[string][]hook.Hook{bob[0]: {{Program: script{stage: hook.Rcpt, calls: &own}}}})
+	w.send(mail{to: []string{"alice@example.org", bob[0]}})
+	if len(server) != 2 || len(own) != 1 || len(server[1].Message.Recipients) != 1 || len(own[0].Message.Recipients) != 0 {
+		t.Errorf("%d and %d calls: %+v", len(server), len(own), own)
+	}
+}

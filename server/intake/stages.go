@@ -54,6 +54,9 @@ func (s *Settings) hooks(stage hook.Stage, box address.Address) []hook.Hook {
 	if len(of) == 0 {
 		return own
 	}
+	for i := range of { // of those who were named before, others may be blind copies
+		of[i].Apart = stage == hook.Rcpt
+	}
 	return slices.Concat(own, of)
 }
 
