@@ -76,13 +76,13 @@ func (s *Spool) retry(it *item, want func(destination) bool) {
 	}
 }
 
-// Hold holds an entry back, all of it, until it is released. An attempt that is under
-// way goes on. It is fault.NotFound when there is no such entry.
+// Hold holds an entry back, all of it, until it is released, and takes it out of
+// quarantine, which ends. An attempt that is under way goes on. It is fault.NotFound when there is no such entry.
 func (s *Spool) Hold(id, reason string) error {
 	if reason == "" {
 		return errors.New("a hold without a reason")
 	}
-	err := s.change(id, func(r *record) { r.Hold = clip(reason, maxHoldReason) })
+	err := s.change(id, func(r *record) { r.Hold, r.Quarantine = clip(reason, maxHoldReason), false })
 	if err == nil {
 		s.log.Info("spool.held", "id", id, "reason", reason)
 	}

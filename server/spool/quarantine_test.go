@@ -107,3 +107,21 @@ func TestManyRules(t *testing.T) {
 		t.Errorf("%v, %d rules", got.Score, len(got.Rules))
 	}
 }
+
+// TestHoldQuarantined: what the operator holds is not removed when its time in quarantine is over.
+func TestHoldQuarantined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start()
+		e := entry("m1", "local:erin@example.org")
+		e.Hold, e.Quarantine = "smells", true
+		w.add(e).Release()
+		if err := w.Hold("m1", "to be looked at"); err != nil {
+			t.Error(err)
+		}
+		if gone, err := w.ExpireQuarantine(time.Now().Add(time.Hour)); len(gone) != 0 || err != nil || w.Len() != 1 {
+			t.Errorf("%v, %v", gone, err)
+		}
+		w.stop()
+	})
+}
