@@ -8,6 +8,13 @@ function test_programs()
   expect(run("data", with("photo.scr. "))):reject()
 end
 
+-- What is said of a name can't keep it from being refused.
+function test_odd_names()
+  for _, name in ipairs { ("a"):rep(99) .. "é.exe", "a\194\133.exe", "a\1\n.exe", ("x"):rep(900) .. ".exe" } do
+    expect(run("data", with(name))):reject(550, "5.7.1")
+  end
+end
+
 function test_macros()
   expect(run("data", with("prices.xlsm"))):reject()
 end

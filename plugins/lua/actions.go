@@ -163,7 +163,7 @@ func actReason(k hook.Kind) function {
 	return func(s *state) int {
 		s.allow(k)
 		s.onlyArgs(1)
-		text := s.line1(1, maxReason)
+		text := s.said(1, maxReason)
 		if strings.TrimSpace(text) == "" {
 			s.argError(1, "say why")
 		}

@@ -39,7 +39,7 @@ func refuse(k hook.Kind) function {
 			}
 		}
 		if s.L.Get(3) != lua.LNil {
-			text = s.line1(3, maxReason)
+			text = s.said(3, maxReason)
 		}
 		return s.act(hook.Action{Kind: k, Fault: fault.Reply(kind, code, enhanced, text)})
 	}
@@ -126,7 +126,7 @@ func actScore(s *state) int {
 	}
 	why := ""
 	if s.L.Get(3) != lua.LNil {
-		why = s.line1(3, maxReason)
+		why = s.said(3, maxReason)
 	}
 	return s.act(hook.Action{Kind: hook.Score, Points: points, Rule: rule, Text: why})
 }

@@ -92,6 +92,26 @@ func (s *state) lineOf(w where, v lua.LValue, most int) string {
 	return s.checked(w, v, most, func(r rune) bool { return unicode.IsControl(r) && r != '\t' })
 }
 
+// said returns argument n, a text for people, on one line of at most so many octets. What a
+// stranger's message puts into it is mended rather than refused: otherwise a name of a file
+// could keep a script from refusing it.
+func (s *state) said(n, most int) string {
+	str, ok := s.L.Get(n).(lua.LString)
+	if !ok {
+		s.typeError(n, "string")
+	}
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\t' {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(clip(string(str), 2*most), "\uFFFD"))
+	if len(text) > most {
+		text = clip(text, most-len("..."))
+	}
+	return text
+}
+
 // checked returns a string of at most so many octets of UTF-8, without the
 // characters that refused tells.
 func (s *state) checked(w where, v lua.LValue, most int, refused func(rune) bool) string {
