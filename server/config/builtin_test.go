@@ -62,3 +62,27 @@ password = "$2b$04$abcdefghijklmnopqrstuukpT6/rAWFFcbBfEblfGqmNEecvFUNVy"
 		t.Errorf("a file that neither is there nor ships: %v", err)
 	}
 }
+
+// A script that is not there is told with the one that may be meant.
+func TestScriptGuess(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "scripts"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"scripts/mine.lua", "scripts/mine_test.lua", "own.lua"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{
+		"mine.lua": `did you mean "scripts/mine.lua"?`, "scripts/mine": `did you mean "scripts/mine.lua"?`,
+		"script/mine.lua": `did you mean "scripts/mine.lua"?`, "spam": `did you mean "scripts/spam.lua"?`,
+		"scripts/spma.lua": `did you mean "scripts/spam.lua"?`, "scripts/own.lua": `did you mean "own.lua"?`,
+		"rules/invoices.lua": "paths are relative to the folder of this file",
+	} {
+		_, err := Parse(filepath.Join(dir, "mail.toml"), []byte("scripts = [\""+name+"\"]\n"))
+		if err == nil || !strings.Contains(err.Error(), `there is no file "`+name+`" (`+want+`)`) {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
+}

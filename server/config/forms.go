@@ -230,6 +230,11 @@ var scriptForm = texts("a Lua file", func(s, dir string) (any, error) {
 		script.BuiltIn = true
 		return script, nil
 	}
+	if absent(path) {
+		if near := guessScript(script.Name, dir); near != "" {
+			return script, unread{hinted{fmt.Sprintf("there is no file %q", s), near}, path}
+		}
+	}
 	return script, readable(path, s)
 })
 
