@@ -56,7 +56,8 @@ local function sender(c, m)
   if auth.dmarc == "fail" then hit("DMARC_FAIL") end
   if auth.dmarc == "pass" then hit("TRUSTED") end
   if auth.spf ~= "pass" and auth.dkim ~= "pass" then hit("NO_AUTH") end
-  if c.rdns == "" and c.ip ~= "" then hit("NO_RDNS", c.ip) end
+  local here = c.ip == "" or cidr(c.ip, { "127.0.0.0/8", "::1/128" }) -- a program on this machine
+  if c.rdns == "" and not here then hit("NO_RDNS", c.ip) end
   for _, zone in ipairs(BLOCKLISTS) do
     if dnsbl(zone, c.ip) then
       hit("BLOCKLISTED", zone)

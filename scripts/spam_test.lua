@@ -21,6 +21,7 @@ end
 
 function test_no_name()
   expect(run("data", mail(), client { rdns = "" })):score("NO_RDNS")
+  expect(run("data", mail(), client { rdns = "", ip = "127.0.0.1" })):total(-2)
 end
 
 function test_names_that_are_addresses()
