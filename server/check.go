@@ -54,7 +54,9 @@ func Check(w io.Writer, o CheckOptions) error {
 	if s != nil {
 		answer.Notes = append(s.warnings(), s.unused()...)
 		if o.Tests {
-			answer.Tests = s.testResults()
+			if answer.Tests = s.testResults(); len(answer.Tests) == 0 {
+				answer.Notes = append(answer.Notes, "there are no tests: those of NAME.lua are in NAME_test.lua beside it")
+			}
 		}
 	}
 	if o.JSON {

@@ -3,6 +3,7 @@ package server
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -50,6 +51,34 @@ func TestExampleScripts(t *testing.T) {
 			continue
 		}
 		runSuite(t, trial.Suite{Script: file, Source: source, Path: trial.TestsOf(file), Tests: tests, Host: lua.Options{Modules: modules}})
+	}
+}
+
+// The index of examples names each of them, and nothing that is not there.
+func TestExampleIndex(t *testing.T) {
+	raw, err := os.ReadFile("../examples/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := string(raw)
+	for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(index, -1) {
+		if _, err := os.Stat(filepath.Join("../examples", m[1])); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, m := range regexp.MustCompile("`(scripts/[a-z]+\\.lua)` \\(ships\\)").FindAllStringSubmatch(index, -1) {
+		if _, ok := scripts.Find(m[1]); !ok {
+			t.Errorf("%s does not ship", m[1])
+		}
+	}
+	for _, pattern := range []string{"*.md", "*.toml", "filters/*.lua"} {
+		files, _ := filepath.Glob("../examples/" + pattern)
+		for _, f := range files {
+			name := strings.TrimPrefix(filepath.ToSlash(f), "../examples/")
+			if name != "README.md" && !strings.HasSuffix(name, "_test.lua") && !strings.Contains(index, "]("+name+")") {
+				t.Errorf("%s is not in the index", name)
+			}
+		}
 	}
 }
 
