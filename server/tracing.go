@@ -85,7 +85,7 @@ func Trace(ctx context.Context, w io.Writer, o TraceOptions) error {
 	}
 	switch {
 	case len(stories) == 0:
-		return errors.New("nothing is noted of " + o.What)
+		return errors.New("nothing is noted of " + o.What + "; what happened just now is told in a second")
 	case o.JSON:
 		return printJSON(w, stories)
 	case len(stories) == 1 || !strings.Contains(o.What, "@"):
