@@ -18,7 +18,7 @@ local REFUSE_ENCRYPTED = true -- archives with a password
 -- bad returns the extension that is refused, or nil.
 local function bad(name)
   -- Windows leaves spaces and points at the end of a name away.
-  local extension = name:lower():gsub("[%s.]+$", ""):match("%.([%w]+)$")
+  local extension = (name:lower():match("^.*[^%s.]") or ""):match("%.(%w+)$")
   return REFUSED[extension or ""] and extension
 end
 

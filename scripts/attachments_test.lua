@@ -10,7 +10,7 @@ end
 
 -- What is said of a name can't keep it from being refused.
 function test_odd_names()
-  for _, name in ipairs { ("a"):rep(99) .. "é.exe", "a\194\133.exe", "a\1\n.exe", ("x"):rep(900) .. ".exe" } do
+  for _, name in ipairs { ("a"):rep(99) .. "é.exe", "a\194\133.exe", "a\1\n.exe", ("x"):rep(900) .. ".exe", "a" .. (" "):rep(6000) .. "b.exe" } do
     expect(run("data", with(name))):reject(550, "5.7.1")
   end
 end

@@ -8,8 +8,9 @@ local WARNING = "[name of a known person] "
 
 -- The name before the address: '"Alice Martin" <a@b>' is "alice martin".
 local function display(m)
-  local name = m:header("From"):match('^%s*"?([^"<]-)"?%s*<') or ""
-  return name:lower():gsub("%s+", " ")
+  local name = m:header("From"):sub(1, 200):match("^([^<]*)<") or ""
+  name = name:lower():gsub('"', ""):gsub("%s+", " ")
+  return name:match("^ ?(.-) ?$")
 end
 
 function deliver(m, box)

@@ -16,6 +16,13 @@ function test_a_newcomer_with_a_known_name()
   expect(out):flag("$Newcomer"):subject_prefix("[name of a known person]"):add_header("X-Newcomer", "alice@example.net")
 end
 
+-- A name that is made to take long to look through, or to be remembered, does not end the script.
+function test_long_names()
+  for _, name in ipairs { "a" .. ("\t "):rep(4000) .. "b", ("a "):rep(2000) } do
+    expect(run("deliver", message { from = '"' .. name .. '" <new@example.net>' })):flag("$Newcomer")
+  end
+end
+
 function test_lists_are_left_alone()
   expect(run("deliver", message { from = "new@example.net", headers = { ["List-Id"] = "<x.example>" } })):nothing()
 end

@@ -76,7 +76,9 @@ local function header(m)
   local authors = m:addresses("From")
   if #authors > 1 then hit("MANY_FROM") end
   local author = authors[1] or ""
-  local claimed = m:header("From"):match('^"?[^<]-([%w._-]+@[%w.-]+)[^<]*<')
+  -- Of a long name a part is enough: a search through all of it could take the time of the script.
+  local name = m:header("From"):sub(1, 500):match("^([^<]*)<") or ""
+  local claimed = name:match("[%w._-]+@[%w.-]+")
   if claimed and domain(claimed) ~= domain(author) then
     hit("NAME_IS_ADDRESS", claimed)
   end

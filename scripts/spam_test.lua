@@ -29,6 +29,12 @@ function test_names_that_are_addresses()
   expect(run("data", mail { from = '"bob@example.net" <bob@example.net>' })):no("reject"):total(-2)
 end
 
+-- A name that is made to take long to look through does not end the script.
+function test_long_names()
+  local out = run("data", mail { from = '"' .. ("a"):rep(5000) .. '" <x@thief.example>', auth = { spf = "fail" } })
+  expect(out):score("SPF_FAIL")
+end
+
 function test_replies_elsewhere()
   expect(run("data", mail { headers = { ["Reply-To"] = "prize@elsewhere.example" } })):score("REPLY_ELSEWHERE")
 end
