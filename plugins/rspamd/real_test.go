@@ -1,13 +1,11 @@
 package rspamd
 
 import (
-	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"facteur/plugins/plugintest"
 	"facteur/server/testkit"
@@ -43,7 +41,7 @@ func TestRspamd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	start(t, exec.Command(daemon, "--no-fork", "--insecure", "--config", filepath.Join(dir, "rspamd.conf")))
+	testkit.Daemon(t, exec.Command(daemon, "--no-fork", "--insecure", "--config", filepath.Join(dir, "rspamd.conf")), "(normal)")
 	m := plugintest.Open(t, Plugin, plugintest.Settings(t, map[string]any{"url": "unix:" + filepath.Join(dir, "socket"), "timeout": "1 minute"}))
 	const show = `local r, problem = rspamd.check() log(problem or r.action, r and r.symbols.GTUBE ~= nil)`
 	gtube := "XJS*C4JDBQADN1.NSBN3*2IDNEN*" + "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
@@ -53,46 +51,5 @@ func TestRspamd(t *testing.T) {
 	}
 	if got := plugintest.Run(t, m, plugintest.Call(t, plugintest.Message), show); !strings.HasSuffix(got, "\tfalse") || strings.HasPrefix(got, "reject") {
 		t.Errorf("a plain message: %q", got)
-	}
-}
-
-// start runs rspamd until the test ends, and waits until it listens.
-func start(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stdout = cmd.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ready, ended := make(chan struct{}), make(chan struct{})
-	var said []string // until ready
-	go func() {
-		defer close(ended)
-		waiting := true
-		for lines := bufio.NewScanner(log); lines.Scan(); {
-			if !waiting {
-				continue
-			}
-			said = append(said, lines.Text())
-			if strings.Contains(lines.Text(), "(normal)") {
-				waiting = false
-				close(ready)
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
-		<-ended
-		cmd.Wait()
-	})
-	select {
-	case <-ready:
-	case <-ended:
-		t.Fatalf("rspamd ended:\n%s", strings.Join(said, "\n"))
-	case <-time.After(2 * time.Minute):
-		t.Fatal("rspamd does not start")
 	}
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"os"
@@ -306,45 +305,19 @@ func (s *filtering) round(b *testing.B, messages int) (rate, cost float64) {
 
 // deliver delivers messages over one connection (RFC 2033), of four kinds in turn.
 func (s *filtering) deliver(client, messages int) error {
-	c, err := net.Dial("tcp", s.address)
+	c, err := dialTalker(s.address, "LHLO")
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(5 * time.Minute))
-	r := bufio.NewReader(c)
-	say := func(text string, replies int, code string) error {
-		if _, err := c.Write([]byte(text)); err != nil {
-			return err
-		}
-		for replies > 0 {
-			line, err := r.ReadString('\n')
-			if err != nil {
-				return err
-			}
-			if !strings.HasPrefix(line, code) {
-				return fmt.Errorf("%.60q: %s", text, line)
-			}
-			if line[3] == ' ' {
-				replies--
-			}
-		}
-		return nil
-	}
-	if err := say("", 1, "220"); err != nil {
-		return err
-	}
-	if err := say("LHLO client.example\r\n", 1, "250"); err != nil {
-		return err
-	}
 	body := strings.Repeat("All work and no play makes mail a dull thing.\r\n", 40)
 	for i := range messages {
 		box, kind := (client+i/4)%filterBoxes, i%4
 		to := fmt.Sprintf("user%d%s@example.org", box, []string{"", "", "+shop", ""}[kind])
-		if err := say("MAIL FROM:<ann@example.net>\r\nRCPT TO:<"+to+">\r\n", 2, "250"); err != nil {
+		if err := c.say("MAIL FROM:<ann@example.net>\r\nRCPT TO:<"+to+">\r\n", 2, "250"); err != nil {
 			return err
 		}
-		if err := say("DATA\r\n", 1, "354"); err != nil {
+		if err := c.say("DATA\r\n", 1, "354"); err != nil {
 			return err
 		}
 		own := []string{
@@ -354,11 +327,11 @@ func (s *filtering) deliver(client, messages int) error {
 			"Subject: Win the lottery\r\n",
 		}[kind]
 		header := "From: Ann <ann@example.net>\r\nTo: " + to + "\r\nDate: Sun, 22 Nov 2026 08:00:00 +0000\r\n" + own + "\r\n"
-		if err := say(header+body+".\r\n", 1, "250"); err != nil {
+		if err := c.say(header+body+".\r\n", 1, "250"); err != nil {
 			return err
 		}
 	}
-	return say("QUIT\r\n", 1, "221")
+	return c.say("QUIT\r\n", 1, "221")
 }
 
 // check fails when the filters did not do what they should: of four kinds of messages

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bufio"
 	crand "crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -261,39 +260,13 @@ func (s *sending) round(b *testing.B, to *sink, messages, recipients int) float6
 
 // submit sends messages over one connection, each in two groups of commands.
 func (s *sending) submit(messages, recipients int) error {
-	c, err := net.Dial("tcp", s.address)
+	c, err := dialTalker(s.address, "EHLO")
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(5 * time.Minute))
-	r := bufio.NewReader(c)
-	say := func(text string, replies int, code string) error {
-		if _, err := c.Write([]byte(text)); err != nil {
-			return err
-		}
-		for replies > 0 {
-			line, err := r.ReadString('\n')
-			if err != nil {
-				return err
-			}
-			if !strings.HasPrefix(line, code) {
-				return fmt.Errorf("%.60q: %s", text, line)
-			}
-			if line[3] == ' ' {
-				replies--
-			}
-		}
-		return nil
-	}
-	if err := say("", 1, "220"); err != nil {
-		return err
-	}
-	if err := say("EHLO client.example\r\n", 1, "250"); err != nil {
-		return err
-	}
 	if s.login != "" {
-		if err := say("AUTH "+s.login+"\r\n", 1, "235"); err != nil {
+		if err := c.say("AUTH "+s.login+"\r\n", 1, "235"); err != nil {
 			return err
 		}
 	}
@@ -304,16 +277,16 @@ func (s *sending) submit(messages, recipients int) error {
 		for i := range recipients {
 			fmt.Fprintf(&b, "RCPT TO:<user%d@sink.example>\r\n", i)
 		}
-		if err := say(b.String(), 1+recipients, "250"); err != nil {
+		if err := c.say(b.String(), 1+recipients, "250"); err != nil {
 			return err
 		}
-		if err := say("DATA\r\n", 1, "354"); err != nil {
+		if err := c.say("DATA\r\n", 1, "354"); err != nil {
 			return err
 		}
 		header := fmt.Sprintf("From: alice@example.org\r\nTo: undisclosed:;\r\nDate: Sun, 22 Nov 2026 08:00:00 +0000\r\nMessage-ID: <%x@example.org>\r\nSubject: Work\r\n\r\n", rand.Uint64())
-		if err := say(header+body+".\r\n", 1, "250"); err != nil {
+		if err := c.say(header+body+".\r\n", 1, "250"); err != nil {
 			return err
 		}
 	}
-	return say("QUIT\r\n", 1, "221")
+	return c.say("QUIT\r\n", 1, "221")
 }

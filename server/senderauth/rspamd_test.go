@@ -1,7 +1,6 @@
 package senderauth
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -57,43 +56,7 @@ func startRspamd(t *testing.T, zone string, key *signingKey) *rspamd {
 		}
 	}
 	cmd := exec.Command("rspamd", "--no-fork", "--insecure", "--config", filepath.Join(dir, "rspamd.conf"))
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stdout = cmd.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ready, ended := make(chan struct{}), make(chan struct{})
-	var said []string // until ready
-	go func() {
-		defer close(ended)
-		lines := bufio.NewScanner(log)
-		waiting := true
-		for lines.Scan() {
-			if !waiting {
-				continue
-			}
-			said = append(said, lines.Text())
-			if strings.Contains(lines.Text(), "(normal)") {
-				waiting = false
-				close(ready)
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
-		<-ended
-		cmd.Wait()
-	})
-	select {
-	case <-ready:
-	case <-ended:
-		t.Fatalf("rspamd ended:\n%s", strings.Join(said, "\n"))
-	case <-time.After(2 * time.Minute):
-		t.Fatal("rspamd does not start")
-	}
+	testkit.Daemon(t, cmd, "(normal)")
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", filepath.Join(dir, "socket"))
