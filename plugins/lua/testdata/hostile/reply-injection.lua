@@ -1,3 +1,3 @@
--- expect: error: holds a control character
+-- expect: ok
 -- stage: data
 function data(c, m) reject(550, "5.7.1", "no\r\n250 ok") end
