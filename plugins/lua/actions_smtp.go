@@ -160,7 +160,7 @@ func (s *state) headerName() string {
 func actAddHeader(s *state) int {
 	s.allow(hook.AddHeader)
 	s.onlyArgs(2)
-	name, value := s.headerName(), s.line1(2, maxHeaderValue)
+	name, value := s.headerName(), s.said(2, maxHeaderValue)
 	if slices.Contains(removable, strings.ToLower(name)) {
 		s.argError(1, "%s can't be added", name)
 	}
@@ -179,7 +179,7 @@ func actRemoveHeader(s *state) int {
 func actSubjectPrefix(s *state) int {
 	s.allow(hook.SubjectPrefix)
 	s.onlyArgs(1)
-	text := s.line1(1, maxPrefix)
+	text := s.said(1, maxPrefix)
 	if strings.TrimSpace(text) == "" {
 		s.argError(1, "the prefix is empty")
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"facteur/server/address"
 	"facteur/server/fault"
@@ -230,33 +231,27 @@ func TestActionErrors(t *testing.T) {
 		`score(1, "two words")`:          "a rule is one word",
 		`add_header("X")`:                "string expected, got nil",
 		`add_header("X", 5)`:             "string expected, got number",
-		`add_header("X", "a\nb")`:        "holds a control character",
-		`add_header("X", "\255")`:        "not UTF-8",
 		`add_header("Return-Path", "a")`: "Return-Path is not for scripts",
 		`add_header("", "a")`:            "the name of a header field is empty",
 	} {
 		checkError(t, runScript(t, h, hook.Data, wrapAt("data", source)), source, want)
 	}
 	for source, want := range map[string]string{
-		`box:reject()`:                               "string expected, got nil",
-		`box:reject(" ")`:                            "say why",
-		`box:unflag()`:                               "flags are a string or an array of strings, not a nil",
-		`box:vacation()`:                             "table expected, got nil",
-		`box:vacation("x")`:                          "table expected, got string",
-		`box:vacation{}`:                             "either text or html says what to answer",
-		`box:vacation{text = " "}`:                   "either text or html says what to answer",
-		`box:vacation{text = "a", html = "b"}`:       "either text or html says what to answer",
-		`box:vacation{text = 1}`:                     "option text: string expected, got number",
-		`box:vacation{text = "a\0"}`:                 "option text: holds a control character",
-		`box:vacation{text = "a\rb"}`:                "option text: holds a carriage return",
-		`box:vacation{text = ("x"):rep(70000)}`:      "option text: longer than 65536 octets",
-		`box:vacation{text = "a", subject = "b\nc"}`: "option subject: holds a control character",
-		`box:vacation{text = "a", from = "me"}`:      `option from: "me" is not an address: it has no @`,
-		`box:vacation{text = "a", days = 0}`:         "option days: must be a number of days from 1 to 60",
-		`box:vacation{text = "a", days = 61}`:        "option days: must be",
-		`box:vacation{text = "a", days = 1.5}`:       "option days: must be",
-		`box:vacation{text = "a", days = "7"}`:       "option days: must be",
-		`box:vacation{text = "a", addresses = {1}}`:  "option addresses: string expected, got number",
+		`box:reject()`:                              "string expected, got nil",
+		`box:reject(" ")`:                           "say why",
+		`box:unflag()`:                              "flags are a string or an array of strings, not a nil",
+		`box:vacation()`:                            "table expected, got nil",
+		`box:vacation("x")`:                         "table expected, got string",
+		`box:vacation{}`:                            "either text or html says what to answer",
+		`box:vacation{text = " "}`:                  "either text or html says what to answer",
+		`box:vacation{text = "a", html = "b"}`:      "either text or html says what to answer",
+		`box:vacation{text = 1}`:                    "option text: string expected, got number",
+		`box:vacation{text = "a", from = "me"}`:     `option from: "me" is not an address: it has no @`,
+		`box:vacation{text = "a", days = 0}`:        "option days: must be a number of days from 1 to 60",
+		`box:vacation{text = "a", days = 61}`:       "option days: must be",
+		`box:vacation{text = "a", days = 1.5}`:      "option days: must be",
+		`box:vacation{text = "a", days = "7"}`:      "option days: must be",
+		`box:vacation{text = "a", addresses = {1}}`: "option addresses: string expected, got number",
 		`local t = {} for i = 1, 51 do t[i] = "a@example.org" end box:vacation{text = "a", addresses = t}`: "option addresses: more than 50 addresses",
 		`box:vacation{text = "a", start = "20.12."}`:                                                       `option start: a date is written "2026-12-20"`,
 		`box:vacation{text = "a", start = "2026-02-30"}`:                                                   "option start: a date is written",
@@ -278,7 +273,6 @@ func TestActionErrors(t *testing.T) {
 		`box:remove_header("Received")`:                                                                    "Received is not for scripts",
 		`box:remove_header("auto-submitted")`:                                                              "auto-submitted is not for scripts",
 		`box:subject_prefix("")`:                                                                           "the prefix is empty",
-		`box:subject_prefix(("x"):rep(101))`:                                                               "longer than 100 octets",
 		`box:fileinto()`:                                                                                   "string expected, got nil",
 		`box:fileinto("")`:                                                                                 `"" is not the name of a folder`,
 		`box:fileinto("/a")`:                                                                               "is not the name of a folder",
@@ -348,5 +342,46 @@ func checkError(t *testing.T, out hook.Outcome, source, want string) {
 	t.Helper()
 	if out.Err == nil || !strings.HasPrefix(out.Err.Error(), "test.lua:1: ") || !strings.Contains(out.Err.Error(), want) || len(out.Actions) > 0 {
 		t.Errorf("%s: %v %v, want test.lua:1: ... %s", source, out.Err, out.Actions, want)
+	}
+}
+
+// What strangers write into a text is mended, and never ends a line of a header.
+func TestTextsAreMended(t *testing.T) {
+	for source, want := range map[string]string{
+		`box:add_header("X-Test", "a\r\nBcc: b@example.net")`: "add_header X-Test: a  Bcc: b@example.net",
+		`box:add_header("X-Test", "a\255b")`:                  "add_header X-Test: a\uFFFDb",
+		`box:subject_prefix("[a\nb] ")`:                       "subject_prefix \"[a b] \"",
+		`box:notify{subject = "a\rb", text = "c\0d\re\r\nf"}`: "",
+		`box:reply{subject = ("x"):rep(9000), text = "y"}`:    "",
+		`box:vacation{text = ("x"):rep(70000)}`:               "",
+		`box:add_header("X-Long", ("x"):rep(20000))`:          "",
+	} {
+		out := runScript(t, newQuietHost(), hook.Deliver, wrap(source))
+		if out.Err != nil || len(out.Actions) != 1 {
+			t.Errorf("%s: %v", source, out.Err)
+			continue
+		}
+		a := out.Actions[0]
+		texts := []string{a.Value, a.Text}
+		if a.Reply != nil {
+			texts = append(texts, a.Reply.Subject)
+			if len(a.Reply.Text) > maxBody {
+				t.Errorf("%s: %d octets", source, len(a.Reply.Text))
+			}
+		}
+		if a.Notice != nil {
+			texts = append(texts, a.Notice.Subject)
+		}
+		for _, text := range texts {
+			if strings.ContainsAny(text, "\r\n\x00") || !utf8.ValidString(text) || len(text) > maxHeaderValue {
+				t.Errorf("%s: %q", source, text)
+			}
+		}
+		if want != "" && a.String() != want {
+			t.Errorf("%s: %s, want %s", source, a, want)
+		}
+		if a.Notice != nil && a.Notice.Text != "c d\ne\nf" {
+			t.Errorf("%s: %q", source, a.Notice.Text)
+		}
 	}
 }

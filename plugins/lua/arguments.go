@@ -69,19 +69,16 @@ func (s *state) hasFlags(to *[]string) option {
 	return option{"flags", func(w where, v lua.LValue) { *to = s.flags(w.n, v) }}
 }
 
-// isLine is an option that is a text of one line.
+// isLine is an option that is a text of one line, as said returns it.
 func (s *state) isLine(name string, to *string, most int) option {
-	return option{name, func(w where, v lua.LValue) { *to = s.lineOf(w, v, most) }}
+	return option{name, func(w where, v lua.LValue) { *to = s.saidOf(w, v, most, "\t") }}
 }
 
-// isText is an option that is a text of several lines.
+// isText is an option that is a text of several lines, mended likewise.
 func (s *state) isText(name string, to *string) option {
 	return option{name, func(w where, v lua.LValue) {
-		text := s.checked(w, v, maxBody, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) })
-		*to = strings.ReplaceAll(text, "\r\n", "\n")
-		if strings.Contains(*to, "\r") {
-			s.wrong(w, "holds a carriage return without a line feed")
-		}
+		text := s.saidOf(w, v, maxBody, "\t\r\n")
+		*to = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	}}
 }
 
@@ -92,16 +89,19 @@ func (s *state) lineOf(w where, v lua.LValue, most int) string {
 	return s.checked(w, v, most, func(r rune) bool { return unicode.IsControl(r) && r != '\t' })
 }
 
-// said returns argument n, a text for people, on one line of at most so many octets. What a
-// stranger's message puts into it is mended rather than refused: otherwise a name of a file
-// could keep a script from refusing it.
-func (s *state) said(n, most int) string {
-	str, ok := s.L.Get(n).(lua.LString)
+// said returns argument n, a text on one line of at most so many octets. What a stranger's
+// message puts into it is mended rather than refused: otherwise a name of a file, or a
+// subject, could keep a script from doing what it is for.
+func (s *state) said(n, most int) string { return s.saidOf(here(n), s.L.Get(n), most, "\t") }
+
+// saidOf is said of a value; controls are the control characters that stay.
+func (s *state) saidOf(w where, v lua.LValue, most int, controls string) string {
+	str, ok := v.(lua.LString)
 	if !ok {
-		s.typeError(n, "string")
+		s.wrong(w, "string expected, got %s", typeName(v))
 	}
 	text := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\t' {
+		if unicode.IsControl(r) && !strings.ContainsRune(controls, r) {
 			return ' '
 		}
 		return r

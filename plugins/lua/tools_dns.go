@@ -1,6 +1,7 @@
 package lua
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -14,7 +15,7 @@ const (
 	maxNets    = 1000
 )
 
-// lookup asks the DNS. What is no name has no answers.
+// lookup asks the DNS. What is no name has no answers; one look-up too many is an error.
 func (s *state) lookup(kind, name string) ([]string, error) {
 	if s.call.Services.DNS == nil {
 		s.missing("dns")
@@ -33,9 +34,10 @@ func (s *state) lookup(kind, name string) ([]string, error) {
 			return nil, nil
 		}
 	}
-	if s.run.lookups++; s.run.lookups > s.limits.Lookups {
-		s.fail(ErrLookups)
+	if s.run.lookups == s.limits.Lookups { // mail with many names in it is not to end the run
+		return nil, errors.New(s.limits.explain(ErrLookups, s.call.Stage))
 	}
+	s.run.lookups++
 	name = strings.Clone(name)
 	var answers []string
 	var err error

@@ -310,7 +310,7 @@ func TestHandle(t *testing.T) {
 	each := question{kind: hook.Reply, options: hook.AutoReply{Text: "A"}}
 	other := each
 	other.header = "Message-ID: <other@example.net>\r\n"
-	if claim(each) == claim(other) || claim(each) != claim(each) {
+	if again := claim(each); claim(each) == claim(other) || claim(each) != again {
 		t.Error("a reply to each message is not one for each")
 	}
 }
