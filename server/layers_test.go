@@ -21,7 +21,7 @@ var rank = map[string]int{
 	"server/kv": 2, "server/trace": 2, "server/people": 2,
 	"plugins/plugintest": 3, "plugins/clamav": 4, "plugins/rspamd": 4, "plugins/dnsbl": 4, "plugins/http": 4, "plugins/lists": 4,
 	"server/relay": 3, "server/connection": 3, "server/msgindex": 3, "server/fts": 3, "server/report": 3, "server/trial": 3,
-	"server/mailbox": 4, "server/spool": 4, "server/redirect": 4,
+	"server/mailbox": 4, "server/spool": 4, "server/redirect": 4, "server/collection": 4,
 	"server/imapsearch": 5, "server/autoreply": 5, "server/schedule": 5,
 	"server/deliver": 6,
 	"server/intake":  7, "server/follow": 7,

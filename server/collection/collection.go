@@ -1,0 +1,457 @@
+package collection
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"facteur/server/feed"
+)
+
+// Collection is a calendar or an address book. All users of the process share it.
+type Collection struct {
+	home  *Home
+	store *Store
+	kind  Kind
+	id    uint64 // orders the locks of two
+	at    atomic.Pointer[place]
+	used  atomic.Int64 // when it was last, in nanoseconds
+
+	changed feed.Feed
+
+	scanMu sync.Mutex
+
+	mu      sync.Mutex
+	fail    error // of all that is asked: closed, gone
+	journal *journal
+	scan    scanState
+	touched map[string]bool // hrefs that we changed while a scan runs; nil: none does
+
+	viewMu sync.RWMutex
+	tab    *table // nil: it is not in memory
+
+	usage   Usage // with Home.mu held
+	counted bool
+}
+
+// place is where a collection lies.
+type place struct {
+	name  string
+	dir   string
+	index string
+}
+
+// Name returns the last segment of the collection's href, not percent-encoded.
+func (c *Collection) Name() string { return c.at.Load().name }
+
+// Kind returns what it holds.
+func (c *Collection) Kind() Kind { return c.kind }
+
+// Changed tells of every change of the objects while the collection is in use.
+func (c *Collection) Changed() *feed.Feed { return &c.changed }
+
+func (c *Collection) path(file string) string { return filepath.Join(c.at.Load().dir, file) }
+
+// Snapshot returns the objects as they are now, and looks for what other programs
+// did before.
+func (c *Collection) Snapshot() (*Snapshot, error) {
+	if err := c.poll(); err != nil {
+		return nil, diskFault(err)
+	}
+	for {
+		if err := c.ready(); err != nil {
+			return nil, diskFault(err)
+		}
+		if s := c.snapshot(); s != nil {
+			return s, nil
+		}
+	}
+}
+
+// snapshot is nil when the collection is not in memory.
+func (c *Collection) snapshot() *Snapshot {
+	c.viewMu.RLock()
+	defer c.viewMu.RUnlock()
+	if c.tab == nil {
+		return nil
+	}
+	return c.tab.snapshot()
+}
+
+// find returns the object at an href, nil when there is none.
+func (c *Collection) find(href string) *record {
+	c.viewMu.RLock()
+	defer c.viewMu.RUnlock()
+	if c.tab == nil {
+		return nil
+	}
+	return c.tab.find(href)
+}
+
+// Entry returns what the index has of an object.
+func (c *Collection) Entry(href string) (*Entry, error) {
+	if err := c.poll(); err != nil {
+		return nil, diskFault(err)
+	}
+	if err := c.ready(); err != nil {
+		return nil, diskFault(err)
+	}
+	if r := c.find(href); r != nil {
+		return &r.Entry, nil
+	}
+	return nil, errNoHref
+}
+
+// ByUID returns the objects with a UID. There is more than one only when another
+// program put them there.
+func (c *Collection) ByUID(uid string) ([]*Entry, error) {
+	if err := c.poll(); err != nil {
+		return nil, diskFault(err)
+	}
+	if err := c.ready(); err != nil {
+		return nil, diskFault(err)
+	}
+	c.viewMu.RLock()
+	defer c.viewMu.RUnlock()
+	var all []*Entry
+	if c.tab != nil {
+		for _, r := range c.tab.byUID[uid] {
+			all = append(all, &r.Entry)
+		}
+	}
+	return all, nil
+}
+
+// Get opens an object. The entry is of the octets that are read.
+func (c *Collection) Get(href string) (io.ReadCloser, *Entry, error) {
+	if err := c.ready(); err != nil {
+		return nil, nil, diskFault(err)
+	}
+	for range maxTries {
+		r := c.find(href)
+		if r != nil {
+			f, st, err := openFile(c.path(r.fileOf(c.kind.ext())))
+			if err == nil && st == r.stat {
+				return f, &r.Entry, nil
+			}
+			if err == nil {
+				f.Close()
+			} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNoObject) {
+				return nil, nil, diskFault(err)
+			}
+		}
+		// It is not as it was: of another program, or changed just now.
+		now, err := c.lockFresh(href)
+		if err != nil {
+			return nil, nil, diskFault(err)
+		}
+		c.mu.Unlock()
+		if now == nil {
+			return nil, nil, errNoHref
+		}
+	}
+	return nil, nil, errBusy
+}
+
+// maxTries bounds how often an object is read again that other programs change.
+const maxTries = 10
+
+// ready has the collection read into memory.
+func (c *Collection) ready() error {
+	c.used.Store(c.store.clock.Load())
+	c.viewMu.RLock()
+	loaded := c.tab != nil
+	c.viewMu.RUnlock()
+	if loaded {
+		return nil
+	}
+	c.scanMu.Lock()
+	defer c.scanMu.Unlock()
+	return c.load()
+}
+
+// load reads the index and compares it with the files. With scanMu held.
+func (c *Collection) load() error {
+	c.mu.Lock()
+	fail, loaded := c.fail, c.journal != nil
+	c.mu.Unlock()
+	if fail != nil || loaded {
+		return fail
+	}
+	at := c.at.Load()
+	identity, err := c.store.identity(at.dir)
+	if err != nil {
+		return c.missing(err)
+	}
+	l, ok, err := readIndex(at.index)
+	if err != nil {
+		c.store.opt.Log.Warn("collection.index", "path", at.index, "err", err)
+	}
+	kept := ok && l.header.identity == identity && (l.clean || l.boot == c.store.bootID)
+	j := &journal{fs: c.store.opt.FS, path: at.index}
+	if !kept {
+		l.table = newTable(newEpoch())
+		j.opened = true // nobody was told a token of it
+	} else if c.openLog(j, &l) && l.header.version != c.store.opt.IndexVersion {
+		c.readFacts(l.table)
+	}
+	c.publish(l.table, j)
+	if err := c.scanOnce(); err != nil {
+		c.drop()
+		return err
+	}
+	if j.file == nil || l.header.version != c.store.opt.IndexVersion {
+		c.mu.Lock()
+		h, s := c.beginRewrite()
+		c.mu.Unlock()
+		c.rewrite(j, h, s)
+	}
+	s := c.snapshot()
+	c.home.count(c, Usage{s.octets, s.count})
+	c.store.track(c, true)
+	return nil
+}
+
+// missing is the error of a directory that is not there.
+func (c *Collection) missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errGone
+	}
+	return err
+}
+
+// openLog opens a log that was read for appending, and tells whether that went well.
+func (c *Collection) openLog(j *journal, l *loaded) bool {
+	f, err := j.fs.Append(j.path)
+	if err != nil {
+		j.err = err
+		return true
+	}
+	j.file, j.crc, j.size, j.base, j.clean = f, l.crc, l.size, l.size, l.clean
+	return true
+}
+
+func newEpoch() string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// publish shows a table. With scanMu held.
+func (c *Collection) publish(t *table, j *journal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t.tidy()
+	c.journal, c.scan = j, scanState{}
+	c.viewMu.Lock()
+	c.tab = t
+	c.viewMu.Unlock()
+}
+
+// drop forgets what is in memory. With scanMu held.
+func (c *Collection) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropLocked()
+}
+
+// dropLocked is drop with mu held.
+func (c *Collection) dropLocked() {
+	if c.journal == nil {
+		return
+	}
+	c.journal.close()
+	c.journal, c.touched = nil, nil
+	c.viewMu.Lock()
+	c.tab = nil
+	c.viewMu.Unlock()
+	c.store.track(c, false)
+}
+
+// unload lets go of what nobody used for a while.
+func (c *Collection) unload(after time.Duration) {
+	if c.store.clock.Load()-c.used.Load() < int64(after) || !c.scanMu.TryLock() {
+		return
+	}
+	defer c.scanMu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.journal != nil && c.journal.file != nil && !c.journal.writing {
+		c.dropLocked()
+	}
+}
+
+// end makes everything that is asked fail, and writes what a clean stop leaves.
+func (c *Collection) end(why error) {
+	c.scanMu.Lock()
+	defer c.scanMu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endLocked(why)
+}
+
+// endLocked is end with scanMu and mu held.
+func (c *Collection) endLocked(why error) {
+	if c.fail == nil {
+		c.fail = why
+	}
+	c.dropLocked()
+}
+
+// lockWrite locks mu with the collection in memory and its log in use on disk, so
+// that no change is told that a power cut could take back under the same epoch. On
+// error it is not locked.
+func (c *Collection) lockWrite() error {
+	for {
+		if err := c.ready(); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		if c.fail != nil {
+			defer c.mu.Unlock()
+			return c.fail
+		}
+		if c.journal != nil && c.journal.opened {
+			return nil
+		}
+		c.mu.Unlock()
+		c.scanMu.Lock()
+		err := c.openJournal()
+		c.scanMu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// openJournal makes durable that the log is in use. With scanMu held.
+func (c *Collection) openJournal() error {
+	c.mu.Lock()
+	j := c.journal
+	if j == nil || j.opened {
+		c.mu.Unlock()
+		return nil
+	}
+	j.append(openFrame(c.store.bootID))
+	f := j.file
+	c.mu.Unlock()
+	if f != nil {
+		if err := f.Sync(); err != nil {
+			c.mu.Lock()
+			j.drop(err)
+			c.mu.Unlock()
+		}
+	}
+	// Also when there is no log: one that was removed must not come back.
+	if err := j.fs.SyncDir(filepath.Dir(j.path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	c.mu.Lock()
+	j.opened = true
+	c.mu.Unlock()
+	return nil
+}
+
+// commit numbers records, writes them to the log and publishes them. With mu held.
+func (c *Collection) commit(records ...*record) {
+	if len(records) == 0 {
+		return
+	}
+	seq := c.tab.snap.seq // changes with mu held only
+	frames := make([][]byte, len(records))
+	for i, r := range records {
+		seq++
+		r.seq = seq
+		r.setSpan()
+		frames[i] = appendRecord(nil, r)
+		if c.touched != nil {
+			c.touched[r.Href] = true
+		}
+	}
+	c.journal.append(frames...)
+	c.viewMu.Lock()
+	for _, r := range records {
+		c.tab.apply(r)
+	}
+	c.tab.tidy()
+	usage := Usage{c.tab.snap.octets, c.tab.snap.count}
+	c.viewMu.Unlock()
+	c.home.count(c, usage)
+	c.changed.Publish()
+	if c.journal.due(c.store.now()) {
+		j := c.journal
+		h, s := c.beginRewrite()
+		c.store.work.Go(func() {
+			c.scanMu.Lock()
+			defer c.scanMu.Unlock()
+			c.rewrite(j, h, s)
+		})
+	}
+}
+
+// beginRewrite begins to write the log anew. With mu held.
+func (c *Collection) beginRewrite() (header, *Snapshot) {
+	c.journal.writing, c.journal.side = true, nil
+	s := c.snapshot()
+	return header{epoch: s.epoch, version: c.store.opt.IndexVersion, floor: s.floor, seq: s.seq}, s
+}
+
+// rewrite writes the log anew. With scanMu held.
+func (c *Collection) rewrite(j *journal, h header, s *Snapshot) {
+	var next journal
+	var err error
+	if h.identity, err = c.store.identity(c.at.Load().dir); err == nil {
+		next, err = j.rewrite(h, s, c.store.bootID)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.journal != j { // closed meanwhile
+		if err == nil {
+			next.drop(nil)
+		}
+		return
+	}
+	j.replace(next, err, c.store.now())
+	if err != nil {
+		c.store.opt.Log.Warn("collection.index", "path", j.path, "err", err)
+	}
+}
+
+// readFacts reads all facts anew. Nobody has the table yet.
+func (c *Collection) readFacts(t *table) {
+	for _, r := range t.snap.order {
+		if r.until.Load() != 0 || r.gone {
+			continue
+		}
+		data, st, err := readFile(c.path(r.fileOf(c.kind.ext())), c.store.opt.MaxSize)
+		if err != nil || st != r.stat || hash(data) != r.ETag {
+			continue // the scan sees it
+		}
+		t.unlinkUID(r)
+		c.readInto(r, data)
+		t.linkUID(r)
+	}
+}
+
+// readInto sets the facts of an object that another program may have put there.
+func (c *Collection) readInto(r *record, data []byte) {
+	facts, err := c.store.opt.Index(c.kind, data)
+	if err != nil {
+		c.store.opt.Log.Warn("collection.object", "path", c.path(r.fileOf(c.kind.ext())), "err", err)
+	}
+	r.Facts, r.Broken = facts, err != nil
+	r.setSpan()
+}
+
+// gone returns the record that says that an object is gone.
+func gone(href string) *record {
+	r := &record{gone: true}
+	r.Href = href
+	return r
+}

@@ -1,0 +1,144 @@
+package collection
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"facteur/server/fault"
+)
+
+// errNoObject: a file can't be an object: it is too large or none that is read.
+var errNoObject = errors.New("it is no object")
+
+// openFile opens an object for reading. What is no regular file is refused without
+// waiting for it.
+func openFile(path string) (*os.File, stat, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) {
+			err = errNoObject
+		}
+		return nil, stat{}, err
+	}
+	st, err := fileStat(f)
+	if err != nil {
+		f.Close()
+		return nil, stat{}, err
+	}
+	return f, st, nil
+}
+
+func fileStat(f *os.File) (stat, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return stat{}, &os.PathError{Op: "stat", Path: f.Name(), Err: err}
+	}
+	return newStat(&st)
+}
+
+// lstat looks at a file by its path.
+func lstat(path string) (stat, error) {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return stat{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return newStat(&st)
+}
+
+func newStat(st *unix.Stat_t) (stat, error) {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return stat{}, errNoObject
+	}
+	return stat{size: st.Size, mtime: st.Mtim.Nano(), inode: st.Ino}, nil
+}
+
+// readFile reads a file of at most limit octets, as it was at one moment.
+func readFile(path string, limit int64) ([]byte, stat, error) {
+	f, before, err := openFile(path)
+	if err != nil {
+		return nil, stat{}, err
+	}
+	defer f.Close()
+	if before.size > limit {
+		return nil, stat{}, fmt.Errorf("%w: it has %d octets, more than %d", errNoObject, before.size, limit)
+	}
+	b := make([]byte, before.size)
+	if _, err = io.ReadFull(f, b); err == io.EOF || err == io.ErrUnexpectedEOF {
+		return nil, stat{}, errBusy // it was cut meanwhile
+	}
+	if err != nil {
+		return nil, stat{}, err
+	}
+	after, err := fileStat(f)
+	if err == nil && after != before {
+		err = errBusy
+	}
+	return b, before, err
+}
+
+// hash returns the tag of the octets of an object.
+func hash(data []byte) ETag {
+	sum := sha256.Sum256(data)
+	return newETag(sum[:16])
+}
+
+// newRecord describes an object, without its facts.
+func newRecord(href, file, ext string, tag ETag, st stat) *record {
+	r := &record{stat: st}
+	r.Href, r.ETag, r.Size, r.Modified = href, tag, st.size, time.Unix(0, st.mtime)
+	if usual, err := fileName(href, ext); err != nil || usual != file {
+		r.file = file
+	}
+	return r
+}
+
+// fileOf returns the name of the file of a record.
+func (r *record) fileOf(ext string) string {
+	if r.file != "" {
+		return r.file
+	}
+	file, _ := fileName(r.Href, ext) // it had one when the record was made
+	return file
+}
+
+// mtimeOf returns the mtime of a directory in nanoseconds, 0 when it can't be read.
+func mtimeOf(dir string) int64 {
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) != nil {
+		return 0
+	}
+	return st.Mtim.Nano()
+}
+
+// identityOf tells a directory from one that was put in its place, from a backup
+// for example, whose history is another one.
+func identityOf(dir string) (string, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_INO|unix.STATX_BTIME|unix.STATX_TYPE, &st); err != nil {
+		return "", &os.PathError{Op: "stat", Path: dir, Err: err}
+	}
+	if uint32(st.Mode)&unix.S_IFMT != unix.S_IFDIR {
+		return "", &os.PathError{Op: "stat", Path: dir, Err: unix.ENOTDIR}
+	}
+	return fmt.Sprintf("%d %d.%d", st.Ino, st.Btime.Sec, st.Btime.Nsec), nil
+}
+
+// diskFault gives an error of the file system its reply: a full disk is
+// Unavailable, anything else Internal, both temporary.
+func diskFault(err error) error {
+	var f *fault.Fault
+	var conflict *UIDConflict
+	switch {
+	case err == nil, errors.As(err, &f), errors.As(err, &conflict), errors.Is(err, ErrCondition), errors.Is(err, ErrToken):
+		return err
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		return fault.Wrap(fault.Unavailable, "", err)
+	}
+	return fault.Wrap(fault.Internal, "", err)
+}
