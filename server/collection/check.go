@@ -61,7 +61,12 @@ func (c *Collection) check() error {
 	k.order()
 	k.uids()
 	k.log()
-	files, err := c.files()
+	dir, err := os.Open(c.at.Load().dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	files, err := c.files(dir)
 	if err != nil {
 		return err
 	}

@@ -133,30 +133,44 @@ func (c *Collection) Get(href string) (io.ReadCloser, *Entry, error) {
 	if err := c.ready(); err != nil {
 		return nil, nil, diskFault(err)
 	}
-	for range maxTries {
-		r := c.find(href)
-		if r != nil {
-			f, st, err := openFile(c.path(r.fileOf(c.kind.ext())))
-			if err == nil && st == r.stat {
-				return f, &r.Entry, nil
-			}
-			if err == nil {
-				f.Close()
-			} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNoObject) {
-				return nil, nil, diskFault(err)
-			}
+	if r := c.find(href); r != nil {
+		if f, err := c.openObject(r); err == nil {
+			return f, &r.Entry, nil
 		}
+	}
+	for range maxTries {
 		// It is not as it was: of another program, or changed just now.
-		now, err := c.lockFresh(href)
+		r, err := c.lockFresh(href)
 		if err != nil {
 			return nil, nil, diskFault(err)
 		}
-		c.mu.Unlock()
-		if now == nil {
+		if r == nil {
+			c.mu.Unlock()
 			return nil, nil, errNoHref
+		}
+		f, err := c.openObject(r)
+		c.mu.Unlock()
+		if err == nil {
+			return f, &r.Entry, nil
+		}
+		if !errors.Is(err, errBusy) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNoObject) {
+			return nil, nil, diskFault(err)
 		}
 	}
 	return nil, nil, errBusy
+}
+
+// openObject opens the file of a record; errBusy: it is another by now.
+func (c *Collection) openObject(r *record) (io.ReadCloser, error) {
+	f, st, err := openFile(c.path(r.fileOf(c.kind.ext())))
+	if err != nil {
+		return nil, err
+	}
+	if st != r.stat {
+		f.Close()
+		return nil, errBusy
+	}
+	return f, nil
 }
 
 // maxTries bounds how often an object is read again that other programs change.
@@ -194,7 +208,7 @@ func (c *Collection) load() error {
 		c.store.opt.Log.Warn("collection.index", "path", at.index, "err", err)
 	}
 	kept := ok && l.header.identity == identity && (l.clean || l.boot == c.store.bootID)
-	j := &journal{fs: c.store.opt.FS, path: at.index}
+	j := &journal{fs: c.store.opt.FS, path: at.index, loading: true}
 	if !kept {
 		l.table = newTable(newEpoch())
 		j.opened = true // nobody was told a token of it
@@ -206,13 +220,17 @@ func (c *Collection) load() error {
 		c.drop()
 		return err
 	}
-	if j.file == nil || l.header.version != c.store.opt.IndexVersion {
-		c.mu.Lock()
-		h, s := c.beginRewrite()
-		c.mu.Unlock()
+	c.mu.Lock()
+	j.loading = false
+	again := j.file == nil || l.header.version != c.store.opt.IndexVersion
+	h, s := header{}, c.snapshot()
+	if again {
+		h, s = c.beginRewrite()
+	}
+	c.mu.Unlock()
+	if again {
 		c.rewrite(j, h, s)
 	}
-	s := c.snapshot()
 	c.home.count(c, Usage{s.octets, s.count})
 	c.store.track(c, true)
 	return nil

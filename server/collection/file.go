@@ -51,6 +51,15 @@ func lstat(path string) (stat, error) {
 	return newStat(&st)
 }
 
+// lstatAt looks at a file in an open directory.
+func lstatAt(dir *os.File, file string) (stat, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(int(dir.Fd()), file, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return stat{}, &os.PathError{Op: "stat", Path: file, Err: err}
+	}
+	return newStat(&st)
+}
+
 func newStat(st *unix.Stat_t) (stat, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return stat{}, errNoObject

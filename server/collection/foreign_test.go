@@ -80,6 +80,22 @@ func TestForeignBeforeChange(t *testing.T) {
 	f.isFault("get", err, fault.NotFound)
 }
 
+// A directory that another program filled is read in several batches.
+func TestForeignMany(t *testing.T) {
+	f := newFixture(t)
+	f.cal.unload(-1)
+	f.ok(os.RemoveAll(filepath.Join(f.home.dir, "index")))
+	for i := range 2500 {
+		f.ok(os.WriteFile(f.cal.path(fmt.Sprintf("%d.ics", i)), fmt.Appendf(nil, "UID:%d", i), 0o600))
+	}
+	f.want("all", f.snapshot(f.cal).Len(), "2500")
+	_, token := f.changes("")
+	f.check()
+	f.reopen()
+	got, _ := f.changes(token)
+	f.want("after a restart", got, "")
+}
+
 // A file that is written in place is read when it is opened.
 func TestForeignGet(t *testing.T) {
 	f := newFixture(t)

@@ -37,6 +37,7 @@ type journal struct {
 	opened  bool      // that it is in use is on disk
 	clean   bool      // its last frame says that it was closed
 	retry   time.Time // no rewrite before
+	loading bool      // who reads the collection into memory writes it afterwards
 	writing bool      // it is being rewritten, and side has what was appended since
 	side    [][]byte
 	err     error // why there is no file
@@ -87,7 +88,7 @@ func (j *journal) close() {
 
 // due tells whether the log should be written anew.
 func (j *journal) due(now time.Time) bool {
-	if j.writing || now.Before(j.retry) {
+	if j.loading || j.writing || now.Before(j.retry) {
 		return false
 	}
 	return j.file == nil || j.size > 2*j.base+1<<20

@@ -33,6 +33,9 @@ func fileName(href, ext string) (string, error) {
 // hrefOf returns the href of a file: that for which fileName gives the name, or
 // for a file of another program whose name is not of that form the name itself.
 func hrefOf(file, ext string) string {
+	if strings.IndexByte(file, '%') < 0 {
+		return file
+	}
 	base, cut := strings.CutSuffix(file, noExtension+ext)
 	if href, ok := unescape(base); ok && href != "" {
 		if again, err := fileName(href, ext); cut && err == nil && again == file {
@@ -82,6 +85,9 @@ func nameOf(dir string) string {
 
 // escape writes %XX for what is not printable UTF-8, for "/", "%" and a leading dot.
 func escape(s string) string {
+	if isPlain(s) {
+		return s
+	}
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := 0; i < len(s); {
@@ -97,6 +103,16 @@ func escape(s string) string {
 		i += n
 	}
 	return b.String()
+}
+
+// isPlain tells quickly that most names need no escape.
+func isPlain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c > '~' || c == '/' || c == '%' || c == '\\' || c == '.' && i == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func unescape(s string) (string, bool) {

@@ -22,6 +22,9 @@ const settle = 2 * time.Second
 // change of another program may hide behind one of ours.
 const slowScan = 30 * time.Second
 
+// largeScan is the number of objects above which nobody waits for a slow scan.
+const largeScan = 1000
+
 // scanState is what is known of the last scan. With Collection.mu held.
 type scanState struct {
 	stamp int64 // mtime of the directory before it, or after a change of ours
@@ -29,30 +32,57 @@ type scanState struct {
 	took  time.Duration
 	pause time.Time // no scan before, so that scans take at most a tenth of the time
 	young bool      // something changed just before it
+	later bool      // one is about to begin
 }
 
-// poll looks for what other programs did, unless it looked just now.
+// poll looks for what other programs did, unless it looked just now. It waits for
+// the scan of a large collection only when the directory is not as it was.
 func (c *Collection) poll() error {
-	if !c.scanDue() {
-		return nil
+	c.mu.Lock()
+	due, urgent := c.scanDue()
+	wait := due && (urgent || c.tab.snap.count <= largeScan)
+	later := due && !wait && !c.scan.later
+	if later {
+		c.scan.later = true
 	}
+	c.mu.Unlock()
+	if later {
+		c.store.work.Go(func() {
+			if err := c.rescan(); err != nil {
+				c.store.opt.Log.Warn("collection.scan", "name", c.Name(), "err", err)
+			}
+		})
+	}
+	if wait {
+		return c.rescan()
+	}
+	return nil
+}
+
+// rescan scans, unless somebody else did meanwhile.
+func (c *Collection) rescan() error {
 	c.scanMu.Lock()
 	defer c.scanMu.Unlock()
-	if !c.scanDue() { // somebody else did meanwhile
+	c.mu.Lock()
+	due, _ := c.scanDue()
+	c.scan.later = false
+	c.mu.Unlock()
+	if !due {
 		return nil
 	}
 	return c.scanOnce()
 }
 
-func (c *Collection) scanDue() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// scanDue tells whether to look at all files; urgent: another program changed the
+// directory. With mu held.
+func (c *Collection) scanDue() (due, urgent bool) {
 	now := c.store.now()
 	if c.fail != nil || c.journal == nil || now.Before(c.scan.pause) {
-		return false
+		return false, false
 	}
 	age := now.Sub(c.scan.ended)
-	return mtimeOf(c.at.Load().dir) != c.scan.stamp || c.scan.young && age >= settle || age >= max(slowScan, 50*c.scan.took)
+	urgent = mtimeOf(c.at.Load().dir) != c.scan.stamp
+	return urgent || c.scan.young && age >= settle || age >= max(slowScan, 50*c.scan.took), urgent
 }
 
 // stampNow returns the mtime of the directory before a change of ours, for stampOwn.
@@ -144,7 +174,12 @@ func (c *Collection) still(r *record) bool {
 // compare looks at all files, and reads those that are not as they were. It
 // returns what changed, with no lock held.
 func (c *Collection) compare() ([]*record, error) {
-	files, err := c.files()
+	dir, err := os.OpenFile(c.at.Load().dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	files, err := c.files(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +187,7 @@ func (c *Collection) compare() ([]*record, error) {
 	var found []*record
 	var read []string // files
 	for href, file := range files {
-		st, err := lstat(c.path(file))
+		st, err := lstatAt(dir, file)
 		if err != nil {
 			delete(files, href) // gone since, or none
 			continue
@@ -175,14 +210,9 @@ func (c *Collection) compare() ([]*record, error) {
 }
 
 // files returns the files of objects by href.
-func (c *Collection) files() (map[string]string, error) {
+func (c *Collection) files(dir *os.File) (map[string]string, error) {
 	ext := c.kind.ext()
-	d, err := os.OpenFile(c.at.Load().dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	names, err := d.Readdirnames(-1)
+	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return nil, err
 	}
