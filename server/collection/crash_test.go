@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"facteur/server/safefile"
 )
@@ -66,6 +67,39 @@ func (s *story) move(col, href, toCol, to string) {
 	s.ok(err)
 	s.told[toCol+"/"+to] = s.told[col+"/"+href]
 	delete(s.told, col+"/"+href)
+	s.note()
+}
+
+func (s *story) rename(from, to string) {
+	s.ok(s.home.Rename(from, to))
+	for k, v := range maps.Clone(s.told) {
+		if href, ok := strings.CutPrefix(k, from+"/"); ok {
+			delete(s.told, k)
+			s.told[to+"/"+href] = v
+		}
+	}
+	s.note()
+}
+
+func (s *story) delete(col string) {
+	s.ok(s.home.Delete(col))
+	maps.DeleteFunc(s.told, func(k, _ string) bool { return strings.HasPrefix(k, col+"/") })
+	s.note()
+}
+
+// undelete brings everything back but what is there under another name by now.
+func (s *story) undelete() {
+	_, err := s.store.Undelete(alice, time.Time{}, "")
+	s.ok(err)
+	for _, name := range []string{"calendar", "play", "work"} {
+		c, err := s.home.Open(name)
+		if err != nil {
+			continue
+		}
+		for e := range s.snapshot(c).All() {
+			s.told[name+"/"+e.Href] = s.text(c, e.Href)
+		}
+	}
 	s.note()
 }
 
@@ -216,11 +250,18 @@ func TestCrash(t *testing.T) {
 	s.move("calendar", "f.ics", "calendar", "g.ics")
 	s.ok(s.collection("work").SetProps(func(p *Props) error { p.Color = "#000000"; return nil }))
 	s.remove("calendar", "e.ics")
+	s.rename("work", "play")
+	s.put("play", "z.ics", "UID:z")
+	s.delete("play")
+	s.undelete()
 	s.ok(s.store.Close())
 	s.open()
 
 	random := rand.New(rand.NewPCG(1, 2))
 	for n := s.states[0].ops; n <= s.rec.Len(); n++ {
+		if testing.Short() && n%5 != 0 {
+			continue
+		}
 		for _, c := range []struct {
 			what, boot string
 			written    func(string) bool

@@ -79,6 +79,9 @@ func (c *Collection) Move(href string, opt MoveOptions) (e *Entry, created bool,
 		return nil, false, fault.New(fault.NotPossible, "The object can't be moved to itself")
 	}
 	if opt.To.home != c.home {
+		if err := c.ready(); err != nil {
+			return nil, false, diskFault(err)
+		}
 		if r := c.find(href); r != nil {
 			if err := c.store.room(opt.To.home.address, r.Size); err != nil {
 				return nil, false, err
