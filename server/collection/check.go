@@ -66,7 +66,7 @@ func (c *Collection) check() error {
 		return err
 	}
 	defer dir.Close()
-	files, err := c.files(dir)
+	files, sides, err := c.files(dir)
 	if err != nil {
 		return err
 	}
@@ -81,6 +81,14 @@ func (c *Collection) check() error {
 		}
 		delete(files, r.Href)
 		k.object(rec)
+	}
+	for file := range sides {
+		if !c.sides[hrefOf(file, c.kind.ext())] {
+			k.failf("%q has properties that are not known", file)
+		}
+	}
+	if len(sides) != len(c.sides) {
+		k.failf("%d objects have properties, really %d", len(c.sides), len(sides))
 	}
 	for href, file := range files {
 		if r := c.readRecord(file); r != nil && !r.gone {

@@ -32,9 +32,13 @@ type Collection struct {
 	journal *journal
 	scan    scanState
 	touched map[string]bool // hrefs that we changed while a scan runs; nil: none does
+	// touchedSides are those whose properties we changed meanwhile.
+	touchedSides map[string]bool
 
 	viewMu sync.RWMutex
-	tab    *table // nil: it is not in memory
+	tab    *table          // nil: it is not in memory
+	shown  bool            // tab was compared with the files
+	sides  map[string]bool // hrefs of objects with properties; it goes with tab
 
 	usage   Usage // with Home.mu held
 	counted bool
@@ -60,16 +64,28 @@ func (c *Collection) path(file string) string { return filepath.Join(c.at.Load()
 
 // Snapshot returns the objects as they are now, and looks for what other programs
 // did before.
-func (c *Collection) Snapshot() (*Snapshot, error) {
+func (c *Collection) Snapshot() (s *Snapshot, err error) {
 	if err := c.poll(); err != nil {
 		return nil, diskFault(err)
 	}
+	err = c.view(func(t *table) { s = t.snapshot() })
+	return s, err
+}
+
+// view calls a function with the table, with viewMu held for reading.
+func (c *Collection) view(read func(*table)) error {
 	for {
 		if err := c.ready(); err != nil {
-			return nil, diskFault(err)
+			return diskFault(err)
 		}
-		if s := c.snapshot(); s != nil {
-			return s, nil
+		c.viewMu.RLock()
+		shown := c.shown
+		if shown {
+			read(c.tab)
+		}
+		c.viewMu.RUnlock()
+		if shown {
+			return nil
 		}
 	}
 }
@@ -99,33 +115,28 @@ func (c *Collection) Entry(href string) (*Entry, error) {
 	if err := c.poll(); err != nil {
 		return nil, diskFault(err)
 	}
-	if err := c.ready(); err != nil {
-		return nil, diskFault(err)
+	var r *record
+	if err := c.view(func(t *table) { r = t.find(href) }); err != nil {
+		return nil, err
 	}
-	if r := c.find(href); r != nil {
-		return &r.Entry, nil
+	if r == nil {
+		return nil, errNoHref
 	}
-	return nil, errNoHref
+	return &r.Entry, nil
 }
 
 // ByUID returns the objects with a UID. There is more than one only when another
 // program put them there.
-func (c *Collection) ByUID(uid string) ([]*Entry, error) {
+func (c *Collection) ByUID(uid string) (all []*Entry, err error) {
 	if err := c.poll(); err != nil {
 		return nil, diskFault(err)
 	}
-	if err := c.ready(); err != nil {
-		return nil, diskFault(err)
-	}
-	c.viewMu.RLock()
-	defer c.viewMu.RUnlock()
-	var all []*Entry
-	if c.tab != nil {
-		for _, r := range c.tab.byUID[uid] {
+	err = c.view(func(t *table) {
+		for _, r := range t.byUID[uid] {
 			all = append(all, &r.Entry)
 		}
-	}
-	return all, nil
+	})
+	return all, err
 }
 
 // Get opens an object. The entry is of the octets that are read.
@@ -180,7 +191,7 @@ const maxTries = 10
 func (c *Collection) ready() error {
 	c.used.Store(c.store.clock.Load())
 	c.viewMu.RLock()
-	loaded := c.tab != nil
+	loaded := c.shown
 	c.viewMu.RUnlock()
 	if loaded {
 		return nil
@@ -212,8 +223,11 @@ func (c *Collection) load() error {
 	if !kept {
 		l.table = newTable(newEpoch())
 		j.opened = true // nobody was told a token of it
-	} else if c.openLog(j, &l) && l.header.version != c.store.opt.IndexVersion {
-		c.readFacts(l.table)
+	} else {
+		j.open(&l)
+		if l.header.version != c.store.opt.IndexVersion {
+			c.readFacts(l.table)
+		}
 	}
 	c.publish(l.table, j)
 	if err := c.scanOnce(); err != nil {
@@ -222,16 +236,19 @@ func (c *Collection) load() error {
 	}
 	c.mu.Lock()
 	j.loading = false
+	c.viewMu.Lock()
+	c.shown = true
+	c.viewMu.Unlock()
 	again := j.file == nil || l.header.version != c.store.opt.IndexVersion
 	h, s := header{}, c.snapshot()
 	if again {
 		h, s = c.beginRewrite()
 	}
+	c.home.count(c, Usage{s.octets, s.count})
 	c.mu.Unlock()
 	if again {
 		c.rewrite(j, h, s)
 	}
-	c.home.count(c, Usage{s.octets, s.count})
 	c.store.track(c, true)
 	return nil
 }
@@ -244,31 +261,20 @@ func (c *Collection) missing(err error) error {
 	return err
 }
 
-// openLog opens a log that was read for appending, and tells whether that went well.
-func (c *Collection) openLog(j *journal, l *loaded) bool {
-	f, err := j.fs.Append(j.path)
-	if err != nil {
-		j.err = err
-		return true
-	}
-	j.file, j.crc, j.size, j.base, j.clean = f, l.crc, l.size, l.size, l.clean
-	return true
-}
-
 func newEpoch() string {
 	var b [8]byte
 	rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
 
-// publish shows a table. With scanMu held.
+// publish takes a table over, which is shown once it is compared with the files. With scanMu held.
 func (c *Collection) publish(t *table, j *journal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t.tidy()
 	c.journal, c.scan = j, scanState{}
 	c.viewMu.Lock()
-	c.tab = t
+	c.tab, c.sides = t, make(map[string]bool)
 	c.viewMu.Unlock()
 }
 
@@ -287,7 +293,7 @@ func (c *Collection) dropLocked() {
 	c.journal.close()
 	c.journal, c.touched = nil, nil
 	c.viewMu.Lock()
-	c.tab = nil
+	c.tab, c.sides, c.shown = nil, nil, false
 	c.viewMu.Unlock()
 	c.store.track(c, false)
 }
@@ -335,7 +341,7 @@ func (c *Collection) lockWrite() error {
 			defer c.mu.Unlock()
 			return c.fail
 		}
-		if c.journal != nil && c.journal.opened {
+		if c.journal != nil && c.journal.opened && !c.journal.loading {
 			return nil
 		}
 		c.mu.Unlock()
@@ -400,7 +406,9 @@ func (c *Collection) commit(records ...*record) {
 	c.tab.tidy()
 	usage := Usage{c.tab.snap.octets, c.tab.snap.count}
 	c.viewMu.Unlock()
-	c.home.count(c, usage)
+	if !c.journal.loading {
+		c.home.count(c, usage)
+	}
 	c.changed.Publish()
 	if c.journal.due(c.store.now()) {
 		j := c.journal

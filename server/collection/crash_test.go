@@ -271,6 +271,9 @@ func TestCrash(t *testing.T) {
 			{"power cut, some written out", "next", func(string) bool { return random.IntN(2) == 0 }},
 			{"power cut, all written out", "next", func(string) bool { return true }},
 		} {
+			if c.boot != "" && c.written != nil && n%3 != 0 {
+				continue
+			}
 			dir := t.TempDir()
 			s.ok(s.rec.Replay(dir, n, c.written))
 			s.verify(fmt.Sprintf("%s after operation %d", c.what, n), dir, c.boot, n)

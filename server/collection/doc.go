@@ -38,7 +38,8 @@
 // object is compared by inode, size and mtime, and read when these differ. What
 // Options.Index refuses is shown as Broken. An object is gone when its file is.
 //
-// What is deleted moves to deleted/ when Options.Keep says so.
+// What is deleted moves to deleted/ when Options.Keep says so. Properties of an object
+// are a hidden file beside it.
 //
 // Locks, in this order: Home.purgeMu (who cuts deleted/), Home.admin (operations on
 // collections and their properties), Collection.scanMu (one scan, load or rewriting
@@ -48,6 +49,5 @@
 // none is held over a sync. A place changes with scanMu and mu held, so that either
 // keeps it.
 //
-// Not here: WebDAV, access rights, quotas (Usage counts, Options.Room decides),
-// properties of single objects.
+// Not here: WebDAV, access rights, quotas (Usage counts, Options.Room decides).
 package collection

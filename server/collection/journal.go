@@ -43,6 +43,16 @@ type journal struct {
 	err     error // why there is no file
 }
 
+// open opens a log that was read for appending.
+func (j *journal) open(l *loaded) {
+	f, err := j.fs.Append(j.path)
+	if err != nil {
+		j.err = err
+		return
+	}
+	j.file, j.crc, j.size, j.base, j.clean = f, l.crc, l.size, l.size, l.clean
+}
+
 // append appends payloads as frames with one write.
 func (j *journal) append(payloads ...[]byte) {
 	if j.writing {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 
 	"facteur/server/fault"
 )
@@ -54,6 +55,7 @@ func (c *Collection) removeLocked(href string, old *record, cond Condition, away
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
+	c.dropSide(old)
 	g := gone(href)
 	g.file = old.file
 	c.commit(g)
@@ -173,6 +175,9 @@ func (m *mover) run(there *record, opt MoveOptions, away string) (again bool, er
 	}
 	m.rec = newRecord(opt.Href, m.file, to.kind.ext(), old.ETag, old.stat)
 	m.rec.Facts, m.rec.Broken = old.Facts, old.Broken
+	if err := c.moveSide(old, to, m.rec); err != nil {
+		c.store.opt.Log.Warn("collection.properties", "path", from, "err", err, "result", "the properties are lost")
+	}
 	g := gone(old.Href)
 	g.file = old.file
 	c.commit(g)
@@ -208,7 +213,7 @@ func lockBoth(a, b *Collection) (unlock func(), err error) {
 			return nil, err
 		}
 		b.mu.Lock()
-		if b.fail == nil && b.journal != nil && b.journal.opened {
+		if b.fail == nil && b.journal != nil && b.journal.opened && !b.journal.loading {
 			return func() { b.mu.Unlock(); a.mu.Unlock() }, nil
 		}
 		b.mu.Unlock()
@@ -238,5 +243,25 @@ func (c *Collection) Copy(href string, opt MoveOptions) (e *Entry, created bool,
 	if err != nil {
 		return nil, false, diskFault(err)
 	}
-	return opt.To.Put(opt.Href, data, Condition{Absent: !opt.Overwrite})
+	if e, created, err = opt.To.Put(opt.Href, data, Condition{Absent: !opt.Overwrite}); err != nil {
+		return nil, false, err
+	}
+	return e, created, c.copySide(href, opt)
+}
+
+// copySide gives a copy the properties of its source (RFC 4918 9.8.2).
+func (c *Collection) copySide(href string, opt MoveOptions) error {
+	props, err := c.ObjectProps(href)
+	if err != nil {
+		return err
+	}
+	there, err := opt.To.ObjectProps(opt.Href)
+	if err != nil || len(props) == 0 && len(there) == 0 {
+		return err
+	}
+	return opt.To.SetObjectProps(opt.Href, func(p map[string]string) error {
+		clear(p)
+		maps.Copy(p, props)
+		return nil
+	})
 }

@@ -103,14 +103,14 @@ func (c *Collection) scanOnce() error {
 		defer c.mu.Unlock()
 		return c.fail
 	}
-	c.touched = make(map[string]bool)
+	c.touched, c.touchedSides = make(map[string]bool), make(map[string]bool)
 	began := c.store.now()
 	known := c.scan.stamp
 	c.scan.stamp = c.stampNow() // what changes from now on may not be in the scan
 	young := c.scan.stamp != known && c.scan.stamp > began.Add(-settle).UnixNano()
 	c.mu.Unlock()
 
-	found, err := c.compare()
+	found, sides, err := c.compare()
 	if err == nil && len(found) > 0 {
 		err = c.openJournal()
 	}
@@ -132,6 +132,7 @@ func (c *Collection) scanOnce() error {
 		young = young || r.stat.mtime > began.Add(-settle).UnixNano() // it may be written still
 	}
 	c.scan.young = !c.merge(found, touched) || young
+	c.mergeSides(sides, c.touchedSides)
 	return nil
 }
 
@@ -148,7 +149,11 @@ func (c *Collection) merge(found []*record, touched map[string]bool) (whole bool
 			whole = false
 			continue
 		}
-		if old := c.tab.find(r.Href); old != nil || !r.gone {
+		old := c.tab.find(r.Href)
+		if old != nil && r.gone {
+			c.dropSide(old)
+		}
+		if old != nil || !r.gone {
 			edits = append(edits, r)
 		}
 	}
@@ -172,19 +177,19 @@ func (c *Collection) still(r *record) bool {
 }
 
 // compare looks at all files, and reads those that are not as they were. It
-// returns what changed, with no lock held.
-func (c *Collection) compare() ([]*record, error) {
+// returns what changed, and the files of objects that have properties, with no lock
+// held.
+func (c *Collection) compare() (found []*record, sides map[string]bool, err error) {
 	dir, err := os.OpenFile(c.at.Load().dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer dir.Close()
-	files, err := c.files(dir)
+	files, sides, err := c.files(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ext := c.kind.ext()
-	var found []*record
 	var read []string // files
 	for href, file := range files {
 		st, err := lstatAt(dir, file)
@@ -206,18 +211,21 @@ func (c *Collection) compare() ([]*record, error) {
 		}
 	}
 	slices.Sort(read) // a rebuilt index has an order that can be told
-	return append(found, c.readAll(read)...), nil
+	return append(found, c.readAll(read)...), sides, nil
 }
 
-// files returns the files of objects by href.
-func (c *Collection) files(dir *os.File) (map[string]string, error) {
+// files returns the files of objects by href, and those that have properties.
+func (c *Collection) files(dir *os.File) (files map[string]string, sides map[string]bool, err error) {
 	ext := c.kind.ext()
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	files := make(map[string]string, len(names))
+	files, sides = make(map[string]string, len(names)), make(map[string]bool)
 	for _, file := range names {
+		if of, ok := sideOf(file, ext); ok {
+			sides[of] = true
+		}
 		if !isObject(file, ext) {
 			continue
 		}
@@ -231,7 +239,7 @@ func (c *Collection) files(dir *os.File) (map[string]string, error) {
 		}
 		files[href] = file
 	}
-	return files, nil
+	return files, sides, nil
 }
 
 // readAll reads files, several at once.
