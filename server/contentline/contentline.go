@@ -58,7 +58,11 @@ func (l Line) Without(names ...string) Line {
 type Error struct {
 	Line int // of the text, from 1; 0: no single line has it
 	Text string
+	Err  error // its cause; nil: the text says all
 }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
 func (e *Error) Error() string {
 	if e.Line == 0 {

@@ -30,6 +30,7 @@ package ical
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -214,5 +215,5 @@ func at(p Prop, err error) error {
 	if err == nil || errors.As(err, &e) {
 		return err
 	}
-	return contentline.Errorf(p.Number, "%s: %v", p.Name, err)
+	return &contentline.Error{Line: p.Number, Text: fmt.Sprintf("%s: %v", p.Name, err), Err: err}
 }

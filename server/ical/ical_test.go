@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"facteur/server/contentline"
 )
@@ -61,5 +62,28 @@ func FuzzParse(f *testing.F) {
 		if err != nil || !bytes.Equal(again.Append(nil), written) {
 			t.Fatalf("read again: %v\n%s", err, written)
 		}
+		fuzzObject(t, c)
 	})
+}
+
+// fuzzObject asks an object for all that there is to ask.
+func fuzzObject(t *testing.T, c *Calendar) {
+	checked := c.Check()
+	o, err := NewObject(c)
+	if err != nil {
+		if checked == nil {
+			t.Fatalf("it may be kept, but not be read: %v", err)
+		}
+		return
+	}
+	first, last, infinite := o.Span(time.UTC)
+	list, _, err := o.Instances(time.Time{}, time.Time{}, time.UTC, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range list {
+		if i.Start.Before(first) || !infinite && i.End.After(last) {
+			t.Fatalf("%v to %v is not within %v to %v", i.Start, i.End, first, last)
+		}
+	}
 }

@@ -23,6 +23,9 @@ type Zone struct {
 type Zones struct {
 	byID  map[string]*Zone
 	named sync.Map // those known by name, so that each is loaded once
+
+	// floats makes times in unknown zones float instead of being errors.
+	floats bool
 }
 
 // maxZones bounds the VTIMEZONE components that are read of a calendar.
@@ -78,6 +81,9 @@ func (z *Zones) of(p Prop) (*Zone, error) {
 			z.named.Store(id, zone)
 		}
 		return zone, nil
+	}
+	if z != nil && z.floats {
+		return nil, nil
 	}
 	return nil, fmt.Errorf("there is no VTIMEZONE %q, and no zone is known by that name", contentline.Clip(id))
 }
