@@ -86,4 +86,17 @@ func fuzzObject(t *testing.T, c *Calendar) {
 			t.Fatalf("%v to %v is not within %v to %v", i.Start, i.End, first, last)
 		}
 	}
+	r := TimeRange{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)}
+	o.Match(in(o.Kind, func(f *CompFilter) { f.Range, f.Comps = &r, []CompFilter{{Name: "VALARM", Range: &r}} }), nil)
+	expanded, _, err := o.Expand(r, nil, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ParseBytes(expanded.Append(nil)); err != nil {
+		t.Fatal(err)
+	}
+	o.LimitRecurrences(r, nil)
+	o.LimitFreeBusy(r, nil)
+	busy, _, _ := o.Busy(r, nil, 20)
+	MergeBusy(busy)
 }
