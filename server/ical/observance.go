@@ -16,8 +16,9 @@ import (
 type observances struct {
 	all []observance
 
-	mu    sync.Mutex // guards years; held while the changes of one are found
+	mu    sync.Mutex // guards what follows; held while the changes of a year are found
 	years map[int]yearChanges
+	work  work // for all that is ever asked: with none left, rules no longer count
 }
 
 // observance is one of them.
@@ -39,14 +40,15 @@ type change struct{ unix, offset int64 }
 // The bounds of a zone.
 const (
 	maxObservances  = 500
-	maxYears        = 500    // that are kept
-	maxYearChanges  = 400    // of one observance
+	maxYears        = 500 // that are kept
+	maxYearChanges  = 400 // of one observance
+	maxZoneWork     = 4 * maxWork
 	observanceSpent = 20_000 // work for one question
 )
 
 // parseObservances reads a VTIMEZONE.
 func parseObservances(c *Component) (*observances, error) {
-	o := &observances{years: make(map[int]yearChanges)}
+	o := &observances{years: make(map[int]yearChanges), work: work{maxZoneWork}}
 	for _, child := range c.Children {
 		if child.Name != "STANDARD" && child.Name != "DAYLIGHT" {
 			continue
@@ -138,17 +140,18 @@ func (o *observance) until() int64 {
 
 // onsets returns when the observance begins to hold, from one point in time until before
 // another.
-func (o *observance) onsets(from, to int64) []int64 {
+func (o *observance) onsets(from, to int64, total *work) []int64 {
 	var found []int64
 	for _, wall := range append([]int64{o.start}, o.dates...) {
 		if unix := wall - o.from; unix >= from && unix < to {
 			found = append(found, unix)
 		}
 	}
-	if o.rule == nil {
+	if o.rule == nil || total.left <= 0 {
 		return found
 	}
-	w := work{observanceSpent}
+	w := work{min(observanceSpent, total.left)}
+	defer func(had int) { total.spend(had - w.left + 1) }(w.left)
 	for wall := range o.rule.walls(o.start, from+o.from, min(o.until(), to-1+o.from), &w) {
 		if found = append(found, wall-o.from); len(found) > maxYearChanges {
 			break
@@ -158,7 +161,7 @@ func (o *observance) onsets(from, to int64) []int64 {
 }
 
 // last returns the last onset before a point in time.
-func (o *observance) last(before int64) (onset int64, ok bool) {
+func (o *observance) last(before int64, total *work) (onset int64, ok bool) {
 	const year = 366 * daySeconds
 	var found []int64
 	if o.rule != nil {
@@ -167,7 +170,7 @@ func (o *observance) last(before int64) (onset int64, ok bool) {
 			end = min(end, u-o.from+1)
 		}
 		for _, back := range []int64{year + year/12, 10 * year, 500 * year} {
-			if found = o.onsets(end-back, end); len(found) > 0 || end-back < o.start-o.from {
+			if found = o.onsets(end-back, end, total); len(found) > 0 || end-back < o.start-o.from {
 				break
 			}
 		}
@@ -206,7 +209,7 @@ func (o *observances) offset(unix int64) int64 {
 	return offset
 }
 
-// find finds the changes of a year.
+// find finds the changes of a year. o.mu is held.
 func (o *observances) find(year int) yearChanges {
 	from := int64(dayNumber(year, 1, 1)) * daySeconds
 	to := int64(dayNumber(year+1, 1, 1)) * daySeconds
@@ -221,10 +224,10 @@ func (o *observances) find(year int) yearChanges {
 				y.first = one.from
 			}
 		}
-		if onset, ok := one.last(from); ok && onset > latest {
+		if onset, ok := one.last(from, &o.work); ok && onset > latest {
 			latest, y.first = onset, one.to
 		}
-		for _, unix := range one.onsets(from, to) {
+		for _, unix := range one.onsets(from, to, &o.work) {
 			y.changes = append(y.changes, change{unix, one.to})
 		}
 	}

@@ -125,3 +125,19 @@ func TestLoadZone(t *testing.T) {
 		t.Errorf("%d Windows zones", n)
 	}
 }
+
+// TestZoneWork: a zone made to cost much costs little.
+func TestZoneWork(t *testing.T) {
+	part := "BEGIN:STANDARD\nDTSTART:00010101T000000\nTZOFFSETFROM:+0000\nTZOFFSETTO:+0100\nRRULE:FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30\nEND:STANDARD\n"
+	zones, err := calendar(t, "BEGIN:VTIMEZONE\nTZID:Z\n"+strings.Repeat(part, 100)+"END:VTIMEZONE\n").Zones()
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zones.byID["Z"]
+	for year := 1; year < 9999; year++ {
+		z.offset(int64(dayNumber(year, 1, 1)) * daySeconds)
+	}
+	if left := z.own.work.left; left > 0 || left < -observanceSpent {
+		t.Errorf("%d of the work is left", left)
+	}
+}
