@@ -170,16 +170,11 @@ func needDateutil(t *testing.T) {
 
 const systemPython = "/usr/bin/python3" // Debian's modules are its
 
-// TestDateutil wants of 10,000 random rules what a second implementation finds.
-func TestDateutil(t *testing.T) {
-	needDateutil(t)
-	const rules = 10_000
-	d := dice{rand.New(rand.NewPCG(5545, 3310))}
-	var tasks []task
+// askDateutil expands what is asked with the script.
+func askDateutil[T any](t *testing.T, tasks []T) [][]string {
+	t.Helper()
 	var in bytes.Buffer
-	for range rules {
-		tk := d.task()
-		tasks = append(tasks, tk)
+	for _, tk := range tasks {
 		if err := json.NewEncoder(&in).Encode(tk); err != nil {
 			t.Fatal(err)
 		}
@@ -190,17 +185,34 @@ func TestDateutil(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answers := bufio.NewScanner(bytes.NewReader(out))
-	answers.Buffer(nil, 1<<20)
-	instances, different, cut := 0, 0, 0
-	for _, tk := range tasks {
-		if !answers.Scan() {
-			t.Fatal("the script stopped early")
-		}
-		var want []string
-		if err := json.Unmarshal(answers.Bytes(), &want); err != nil {
+	var answers [][]string
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var times []string
+		if err := json.Unmarshal(lines.Bytes(), &times); err != nil {
 			t.Fatal(err)
 		}
+		answers = append(answers, times)
+	}
+	if len(answers) != len(tasks) {
+		t.Fatalf("%d answers to %d questions", len(answers), len(tasks))
+	}
+	return answers
+}
+
+// TestDateutil wants of 10,000 random rules what a second implementation finds.
+func TestDateutil(t *testing.T) {
+	needDateutil(t)
+	const rules = 10_000
+	d := dice{rand.New(rand.NewPCG(5545, 3310))}
+	var tasks []task
+	for range rules {
+		tasks = append(tasks, d.task())
+	}
+	instances, different, cut := 0, 0, 0
+	for i, want := range askDateutil(t, tasks) {
+		tk := tasks[i]
 		var got []string
 		for _, wall := range tk.expand(t) {
 			got = append(got, wallTime(wall).Format(timeForm))
@@ -219,6 +231,105 @@ func TestDateutil(t *testing.T) {
 	t.Logf("%d rules, %d instances, %d rules differ; for %d dateutil took too long", rules, instances, different, cut)
 	if instances < 10*rules || cut > rules/20 {
 		t.Error("the rules have too few instances to say anything")
+	}
+}
+
+// setTask is an event with several rules and dates, in a zone.
+type setTask struct {
+	Zone   string   `json:"zone"`
+	Start  string   `json:"start"`
+	Rules  []string `json:"rules"`
+	Counts []int    `json:"counts"`
+	Dates  []string `json:"dates"`
+	Except []string `json:"except"`
+	Year   int      `json:"year"`
+	Max    int      `json:"max"`
+}
+
+// maxOfSet is how many instances of a set are compared.
+const maxOfSet = 60
+
+// set makes an event of rules of like frequency. EXDATE names instances, and others.
+func (d dice) set(t *testing.T, zones []string) setTask {
+	first := d.task()
+	s := setTask{Zone: zones[d.IntN(len(zones))], Start: first.Start, Year: first.Year, Max: maxOfSet + 20}
+	s.Dates = []string{s.Start}
+	for _, tk := range []task{first, first}[:1+d.IntN(2)] {
+		if len(s.Rules) > 0 {
+			// The second is the first with another interval.
+			r, err := ParseRule(tk.Rule)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Interval += d.IntN(5)
+			tk.Rule = r.String()
+		}
+		s.Rules, s.Counts = append(s.Rules, tk.Rule), append(s.Counts, tk.Count)
+		walls := tk.expand(t)
+		for range d.IntN(4) {
+			wall := walls[d.IntN(len(walls))]
+			s.Except = append(s.Except, wallTime(wall).Format(timeForm))
+			s.Dates = append(s.Dates, wallTime(wall+d.Int64N(3*daySeconds)).Format(timeForm))
+		}
+	}
+	return s
+}
+
+// text is the event, in iCalendar.
+func (s setTask) text() string {
+	lines := []string{"DTSTART;TZID=" + s.Zone + ":" + s.Start, "DURATION:PT1M"}
+	for _, r := range s.Rules {
+		lines = append(lines, "RRULE:"+r)
+	}
+	for _, date := range s.Dates[1:] {
+		lines = append(lines, "RDATE;TZID="+s.Zone+":"+date)
+	}
+	for _, date := range s.Except {
+		lines = append(lines, "EXDATE;TZID="+s.Zone+":"+date)
+	}
+	return event(lines...)
+}
+
+// TestDateutilSets wants the same of events with several rules, RDATE and EXDATE, in zones
+// with changes of the clock; some describe their zone themselves.
+func TestDateutilSets(t *testing.T) {
+	needDateutil(t)
+	zones := []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia", "America/Sao_Paulo", "UTC"}
+	d := dice{rand.New(rand.NewPCG(38, 5))}
+	var tasks []setTask
+	for range 2000 {
+		tasks = append(tasks, d.set(t, zones))
+	}
+	instances, compared := 0, 0
+	for i, want := range askDateutil(t, tasks) {
+		tk := tasks[i]
+		if n := len(want); n > 0 && want[n-1] == "..." {
+			continue
+		}
+		text := tk.text()
+		if tk.Zone == "Europe/Berlin" && tk.Start > "1997" {
+			text = strings.ReplaceAll(berlinZone, "Custom", tk.Zone) + text
+		}
+		end := time.Date(tk.Year+1, 1, 1, 0, 0, 0, 0, LoadZone(tk.Zone))
+		list, _, err := object(t, text).Instances(time.Time{}, end, nil, maxOfSet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, i := range list {
+			got = append(got, i.Start.UTC().Format(timeForm))
+		}
+		want = slices.DeleteFunc(want, func(s string) bool { return s >= end.UTC().Format(timeForm) })
+		want = want[:min(len(want), maxOfSet)]
+		compared++
+		instances += len(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s\n got %s\nwant %s", text, shorten(got), shorten(want))
+		}
+	}
+	t.Logf("%d events, %d instances", compared, instances)
+	if compared < 1900 || instances < 20_000 {
+		t.Error("the events have too few instances to say anything")
 	}
 }
 

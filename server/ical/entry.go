@@ -1,6 +1,7 @@
 package ical
 
 import (
+	"slices"
 	"strings"
 
 	"facteur/server/contentline"
@@ -70,6 +71,12 @@ func parseEntry(c *Component, zones *Zones) (*entry, error) {
 		}
 	}
 	e.length(end, duration)
+	for _, r := range slices.Concat(e.rules, e.exceptRules) {
+		// Of rules for days clients write UNTIL also as midnight in UTC, and mean the day.
+		if e.start.date && r.Until != nil && r.Until.zone != nil && floorMod(r.Until.wall, daySeconds) == 0 {
+			r.Until = &Value{wall: r.Until.wall, date: true}
+		}
+	}
 	return e, nil
 }
 

@@ -195,17 +195,6 @@ next:
 	return &copied
 }
 
-// set replaces the first property of the same name, or adds it.
-func (c *Component) set(p Prop) {
-	for i := range c.Props {
-		if c.Props[i].Name == p.Name {
-			c.Props[i] = p
-			return
-		}
-	}
-	c.Props = append(c.Props, p)
-}
-
 // ParseBytes is Parse of octets in memory.
 func ParseBytes(text []byte) (*Calendar, error) { return Parse(bytes.NewReader(text)) }
 
