@@ -63,7 +63,8 @@ func (c *Calendar) Check() error {
 	if first == nil {
 		return failed(ErrResource, c.Line, "the calendar has no component but time zones")
 	}
-	return nil
+	_, err = NewObject(c) // what is kept can be queried
+	return err
 }
 
 func failed(cause error, line int, format string, args ...any) error {

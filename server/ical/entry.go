@@ -27,8 +27,11 @@ type entry struct {
 	done, create *Value   // COMPLETED and CREATED
 }
 
-// maxRules bounds RRULE, EXRULE, and the lines of RDATE and EXDATE together.
-const maxRules = 5000
+// The bounds of a component.
+const (
+	maxRules = 2000   // lines of RRULE, EXRULE, RDATE, EXDATE and FREEBUSY together
+	maxDates = 20_000 // values of the last three
+)
 
 // parseEntry reads the times of a component.
 func parseEntry(c *Component, zones *Zones) (*entry, error) {
@@ -65,6 +68,9 @@ func parseEntry(c *Component, zones *Zones) (*entry, error) {
 				return nil, contentline.Errorf(p.Number, "%s has more than %d rules and lists of dates", c.Name, maxRules)
 			}
 			err = e.set(p, zones)
+			if len(e.dates)+len(e.exceptDates)+len(e.busy) > maxDates {
+				return nil, contentline.Errorf(p.Number, "%s has more than %d dates", c.Name, maxDates)
+			}
 		}
 		if err != nil {
 			return nil, at(p, err)

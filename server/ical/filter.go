@@ -32,17 +32,22 @@ type PropFilter struct {
 
 // Match says whether a filter finds the object. What floats is in a zone of the caller's.
 func (o *Object) Match(f CompFilter, floating *time.Location) bool {
-	m := matcher{o, floating}
+	m := &matcher{Object: o, floating: floating}
 	return f.Name == "VCALENDAR" && !f.NotDefined && m.inside(&o.calendar.Component, f)
 }
 
+// maxAlarms bounds the alarms that are looked at for one question.
+const maxAlarms = 200
+
+// matcher is one question.
 type matcher struct {
 	*Object
 	floating *time.Location
+	alarms   int // that were looked at
 }
 
 // comps says whether one of the components in c meets a condition.
-func (m matcher) comps(c *Component, f CompFilter) bool {
+func (m *matcher) comps(c *Component, f CompFilter) bool {
 	defined := false
 	for _, child := range c.Children {
 		if child.Name != f.Name {
@@ -57,7 +62,7 @@ func (m matcher) comps(c *Component, f CompFilter) bool {
 }
 
 // inside says whether properties and components of c meet the conditions.
-func (m matcher) inside(c *Component, f CompFilter) bool {
+func (m *matcher) inside(c *Component, f CompFilter) bool {
 	for _, p := range f.Props {
 		if !m.props(c, p) {
 			return false
@@ -71,7 +76,7 @@ func (m matcher) inside(c *Component, f CompFilter) bool {
 	return true
 }
 
-func (m matcher) props(c *Component, f PropFilter) bool {
+func (m *matcher) props(c *Component, f PropFilter) bool {
 	all := c.All(f.Name)
 	if f.NotDefined || len(all) == 0 {
 		return f.NotDefined == (len(all) == 0)
@@ -79,7 +84,7 @@ func (m matcher) props(c *Component, f PropFilter) bool {
 	return slices.ContainsFunc(all, func(p Prop) bool { return m.prop(p, f) })
 }
 
-func (m matcher) prop(p Prop, f PropFilter) bool {
+func (m *matcher) prop(p Prop, f PropFilter) bool {
 	if f.Range != nil {
 		v, err := ParseValue(p, m.zones)
 		if err != nil {
@@ -102,11 +107,11 @@ func (m matcher) prop(p Prop, f PropFilter) bool {
 }
 
 // in says whether a component lies in a range of time (RFC 4791 9.9).
-func (m matcher) in(parent, c *Component, r TimeRange) bool {
+func (m *matcher) in(parent, c *Component, r TimeRange) bool {
 	if c.Name == "VALARM" {
 		return m.alarmIn(parent, c, r)
 	}
-	e := m.entry(c)
+	e := m.of[c]
 	if e == nil {
 		return false
 	}
@@ -114,26 +119,17 @@ func (m matcher) in(parent, c *Component, r TimeRange) bool {
 		return m.undatedIn(e, r)
 	}
 	if e.isOverride && !e.andFuture {
-		q := m.query(r.From, r.To, m.floating, 1)
-		q.override(e)
-		return len(q.found) > 0
+		from, to := r.unix()
+		start, end := e.times(m.floating)
+		return e.overlaps(start, end, from, to)
 	}
 	list, truncated, _ := m.Instances(r.From, r.To, m.floating, 0)
 	// Where there are too many instances to tell, the object is rather found than missed.
 	return truncated || slices.ContainsFunc(list, func(i Instance) bool { return i.Component == c })
 }
 
-func (o *Object) entry(c *Component) *entry {
-	for _, e := range o.entries {
-		if e.Component == c {
-			return e
-		}
-	}
-	return nil
-}
-
 // undatedIn is in for components without DTSTART and DUE.
-func (m matcher) undatedIn(e *entry, r TimeRange) bool {
+func (m *matcher) undatedIn(e *entry, r TimeRange) bool {
 	from, to := r.unix()
 	switch e.Name {
 	case "VTODO":
@@ -175,6 +171,11 @@ func (r TimeRange) unix() (from, to int64) {
 	return from, to
 }
 
+// times returns start and end of the component itself.
+func (e *entry) times(floating *time.Location) (start, end int64) {
+	return period{e.start, e.span}.times(floating)
+}
+
 // times returns start and end.
 func (p period) times(floating *time.Location) (start, end int64) {
 	z := zoneFor(p.start, floating)
@@ -183,13 +184,16 @@ func (p period) times(floating *time.Location) (start, end int64) {
 }
 
 // alarmIn says whether an alarm of a component goes off in a range of time.
-func (m matcher) alarmIn(parent, c *Component, r TimeRange) bool {
+func (m *matcher) alarmIn(parent, c *Component, r TimeRange) bool {
 	a, err := parseAlarm(c)
-	e := m.entry(parent)
+	e := m.of[parent]
 	if err != nil || e == nil {
 		return false
 	}
 	from, to := r.unix()
+	if m.alarms++; m.alarms > maxAlarms {
+		return true // rather found than missed
+	}
 	rings := func(first int64) bool {
 		for n := range a.repeats + 1 {
 			if at := first + n*a.every; from <= at && to > at {
@@ -200,6 +204,17 @@ func (m matcher) alarmIn(parent, c *Component, r TimeRange) bool {
 	}
 	if a.absolute {
 		return rings(a.at.Time(m.floating).Unix())
+	}
+	rung := func(start, end time.Time) bool {
+		if a.atEnd {
+			start = end
+		}
+		return rings(start.AddDate(0, 0, int(a.after.Days)).Unix() + a.after.Seconds)
+	}
+	if e.dated() && e.isOverride && !e.andFuture {
+		z := zoneFor(e.start, m.floating)
+		start, end := e.times(m.floating)
+		return rung(z.time(start), z.time(end))
 	}
 	// The instances whose alarms may ring in the range: those that begin so much earlier.
 	offset := a.after.rough()
@@ -217,11 +232,5 @@ func (m matcher) alarmIn(parent, c *Component, r TimeRange) bool {
 	if truncated {
 		return true
 	}
-	return slices.ContainsFunc(list, func(i Instance) bool {
-		base := i.Start
-		if a.atEnd {
-			base = i.End
-		}
-		return i.Component == parent && rings(base.AddDate(0, 0, int(a.after.Days)).Unix()+a.after.Seconds)
-	})
+	return slices.ContainsFunc(list, func(i Instance) bool { return i.Component == parent && rung(i.Start, i.End) })
 }

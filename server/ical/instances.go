@@ -249,8 +249,7 @@ func (s *series) take(wall int64, z *Zone, named *Zone, own *span) bool {
 // override takes in an instance that has a component of its own.
 func (q *query) override(e *entry) {
 	z := zoneFor(e.start, q.floating)
-	start := z.unix(e.start.wall)
-	end := e.span.end(z, e.start.wall, start)
+	start, end := e.times(q.floating)
 	if !e.overlaps(start, end, q.from, q.to) {
 		return
 	}

@@ -16,7 +16,14 @@ type Object struct {
 	calendar *Calendar
 	zones    *Zones
 	entries  []*entry // of its kind
+	of       map[*Component]*entry
 }
+
+// The bounds of an object.
+const (
+	maxEntries = 20_000
+	maxFuture  = 100 // overrides with THISANDFUTURE
+)
 
 // kinds are the components that an object may be of.
 func kinds() []string {
@@ -31,7 +38,8 @@ func NewObject(c *Calendar) (*Object, error) {
 		return nil, err
 	}
 	zones.floats = true
-	o := &Object{calendar: c, zones: zones}
+	o := &Object{calendar: c, zones: zones, of: make(map[*Component]*entry)}
+	future := 0
 	for _, child := range c.Children {
 		if !slices.Contains(kinds(), child.Name) || o.Kind != "" && child.Name != o.Kind {
 			continue
@@ -43,7 +51,13 @@ func NewObject(c *Calendar) (*Object, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.entries = append(o.entries, e)
+		if e.andFuture {
+			future++
+		}
+		if future > maxFuture || len(o.entries) == maxEntries {
+			return nil, contentline.Errorf(child.Line, "there are too many exceptions: at most %d, of them %d with THISANDFUTURE", maxEntries, maxFuture)
+		}
+		o.entries, o.of[child] = append(o.entries, e), e
 	}
 	if o.Kind == "" {
 		return nil, contentline.Errorf(c.Line, "the calendar has no event, task or journal")

@@ -187,6 +187,71 @@ func TestNewObjectErrors(t *testing.T) {
 	}
 }
 
+// TestLarge: an object with very many exceptions is answered, also by a filter that asks
+// each of them.
+func TestLarge(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(event("DTSTART:20000101T100000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY"))
+	at := utcTime(t, "20000101T10")
+	const exceptions = 8000
+	for n := range exceptions {
+		id := at.AddDate(0, 0, n).Format(timeForm)
+		b.WriteString(event("RECURRENCE-ID:"+id+"Z", "DTSTART:"+id+"Z", "DURATION:PT2H", "BEGIN:VALARM", "TRIGGER:-PT1H", "END:VALARM"))
+	}
+	o := object(t, b.String())
+	list, truncated, err := o.Instances(time.Time{}, at.AddDate(0, 0, exceptions+10), nil, 0)
+	if err != nil || truncated || len(list) != exceptions+10 {
+		t.Errorf("%d instances, %v, %v", len(list), truncated, err)
+	}
+	r := &TimeRange{From: utcTime(t, "20300101T"), To: utcTime(t, "20300102T")}
+	if o.Match(in("VEVENT", func(f *CompFilter) { f.Range, f.Props = r, []PropFilter{{Name: "SUMMARY"}} }), nil) {
+		t.Error("a SUMMARY is found")
+	}
+	if !o.Match(in("VEVENT", func(f *CompFilter) { f.Comps = []CompFilter{{Name: "VALARM", Range: r}} }), nil) {
+		t.Error("not found, though there are too many alarms to tell")
+	}
+	if c, _, err := o.Expand(TimeRange{at, at.AddDate(0, 0, 100)}, nil, 0); err != nil || len(c.Children) != 100 {
+		t.Errorf("%d components, %v", len(c.Children), err)
+	}
+	if c := o.LimitRecurrences(TimeRange{at, at.AddDate(0, 0, 100)}, nil); len(c.Children) != 101 {
+		t.Errorf("%d components", len(c.Children))
+	}
+	many := strings.Repeat(event("RECURRENCE-ID;RANGE=THISANDFUTURE:20260101T000000Z", "DTSTART:20260101T000000Z"), 101)
+	if _, err := NewObject(calendar(t, many)); err == nil {
+		t.Error("101 THISANDFUTURE are read")
+	}
+	dates := event("DTSTART:20000101T100000Z", "EXDATE:20000101"+strings.Repeat(",20000101", maxDates-1), "EXDATE:20000101")
+	if _, err := NewObject(calendar(t, dates)); err == nil || !strings.Contains(err.Error(), "line 8: VEVENT has more than 20000 dates") {
+		t.Errorf("many dates: %v", err)
+	}
+}
+
+func BenchmarkObject(b *testing.B) {
+	for name, zone := range map[string]string{"described": berlinZone, "known": ""} {
+		b.Run(name, func(b *testing.B) {
+			id := "Custom"
+			if zone == "" {
+				id = "Europe/Berlin"
+			}
+			text := []byte("BEGIN:VCALENDAR\nVERSION:2.0\n" + zone + event("DTSTART;TZID="+id+":20260105T100000", "DURATION:PT1M", "RRULE:FREQ=WEEKLY", "SUMMARY:x") + "END:VCALENDAR\n")
+			for b.Loop() {
+				c, err := ParseBytes(text)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := c.Check(); err != nil {
+					b.Fatal(err)
+				}
+				o, err := NewObject(c)
+				if err != nil {
+					b.Fatal(err)
+				}
+				o.Span(nil)
+			}
+		})
+	}
+}
+
 func BenchmarkInstances(b *testing.B) {
 	for name, rule := range map[string]string{"weekly": "FREQ=WEEKLY;BYDAY=MO,WE", "count": "FREQ=WEEKLY;COUNT=5000", "secondly": "FREQ=SECONDLY", "hostile": "FREQ=SECONDLY;COUNT=2000000000;BYHOUR=3"} {
 		for _, zone := range []string{"Europe/Berlin", "Custom"} {

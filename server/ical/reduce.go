@@ -69,7 +69,7 @@ func (o *Object) Expand(r TimeRange, floating *time.Location, max int) (c *Calen
 		out.Children = append(out.Children, o.expanded(i))
 	}
 	for _, e := range o.entries {
-		if !e.dated() && (matcher{o, floating}).undatedIn(e, r) {
+		if !e.dated() && (&matcher{Object: o, floating: floating}).undatedIn(e, r) {
 			out.Children = append(out.Children, e.Component)
 		}
 	}
@@ -79,7 +79,7 @@ func (o *Object) Expand(r TimeRange, floating *time.Location, max int) (c *Calen
 // expanded is the component of one instance.
 func (o *Object) expanded(i Instance) *Component {
 	c := i.Component.without("RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID")
-	e := o.entry(i.Component)
+	e := o.of[i.Component]
 	if i.Recurring || e.isOverride {
 		c.Props = append(c.Props, valueProp("RECURRENCE-ID", i.ID.inUTC()))
 	}
@@ -141,7 +141,7 @@ func (v Value) inUTC() Value {
 func (o *Object) LimitRecurrences(r TimeRange, floating *time.Location) *Calendar {
 	out := &Calendar{*o.calendar.without()}
 	out.Children = slices.DeleteFunc(slices.Clone(out.Children), func(c *Component) bool {
-		e := o.entry(c)
+		e := o.of[c]
 		return e != nil && e.isOverride && !o.matters(e, r, floating)
 	})
 	return out
@@ -166,9 +166,8 @@ func (o *Object) matters(e *entry, r TimeRange, floating *time.Location) bool {
 	if e.overlaps(id, span.end(zoneFor(e.id, floating), e.id.wall, id), from, to) {
 		return true
 	}
-	z := zoneFor(e.start, floating)
-	start := z.unix(e.start.wall)
-	return !e.dated() || e.overlaps(start, e.span.end(z, e.start.wall, start), from, to)
+	start, end := e.times(floating)
+	return !e.dated() || e.overlaps(start, end, from, to)
 }
 
 // LimitFreeBusy returns the calendar with only those periods of FREEBUSY that overlap a

@@ -73,7 +73,7 @@ func ParseValue(p Prop, zones *Zones) (Value, error) {
 }
 
 // maxValues bounds the values of EXDATE and RDATE in a line.
-const maxValues = 10_000
+const maxValues = maxDates
 
 // parseValues reads a list of values.
 func parseValues(p Prop, zones *Zones) ([]Value, error) {
