@@ -204,6 +204,7 @@ func askDateutil[T any](t *testing.T, tasks []T) [][]string {
 // TestDateutil wants of 10,000 random rules what a second implementation finds.
 func TestDateutil(t *testing.T) {
 	needDateutil(t)
+	t.Parallel()
 	const rules = 10_000
 	d := dice{rand.New(rand.NewPCG(5545, 3310))}
 	var tasks []task
@@ -294,6 +295,7 @@ func (s setTask) text() string {
 // with changes of the clock; some describe their zone themselves.
 func TestDateutilSets(t *testing.T) {
 	needDateutil(t)
+	t.Parallel()
 	zones := []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia", "America/Sao_Paulo", "UTC"}
 	d := dice{rand.New(rand.NewPCG(38, 5))}
 	var tasks []setTask
