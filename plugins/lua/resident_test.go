@@ -55,3 +55,15 @@ func TestResident(t *testing.T) {
 		t.Errorf("%d MB are seen as %d MB", size>>20, grown>>20)
 	}
 }
+
+// leastResident is the least of three measurements, or the first within a bound: the
+// collector of a busy machine may be late once.
+func leastResident(bound int64, f func()) int64 {
+	least := resident(f)
+	for range 2 {
+		if least > bound {
+			least = min(least, resident(f))
+		}
+	}
+	return least
+}

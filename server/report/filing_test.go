@@ -19,7 +19,7 @@ func TestFiling(t *testing.T) {
 	foreign := attached("application/gzip", "a.xml.gz", gzipped(t, []byte(strings.ReplaceAll(string(sample(t, "google.xml")), "example.org", "example.net"))))
 	broken := attached("application/gzip", "a.xml.gz", []byte("no"))
 	plain := []byte("From: x@example.net\r\nSubject: hello\r\n\r\nhello\r\n")
-	const seen, unseen, none = `fileinto "Reports", made when it is not there with \Seen; stop`, `fileinto "Reports", made when it is not there; stop`, ""
+	const seen, unseen, none = `fileinto "Reports" with \Seen, made when it is not there; stop`, `fileinto "Reports", made when it is not there; stop`, ""
 	for _, c := range []struct {
 		name, to string
 		body     []byte
