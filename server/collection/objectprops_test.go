@@ -13,7 +13,7 @@ import (
 
 func TestObjectProps(t *testing.T) {
 	f := newFixture(t)
-	work, err := f.home.Create("work", Calendar, Props{})
+	_, err := f.home.Create("work", Calendar, Props{})
 	f.ok(err)
 	f.put("a.ics", "UID:a")
 	set := func(c *Collection, href, key, value string) error {
@@ -41,7 +41,7 @@ func TestObjectProps(t *testing.T) {
 	got, _ := f.changes(token)
 	f.want("the put is all that changed", got, "+a.ics")
 	f.reopen()
-	work = f.collection("work")
+	work := f.collection("work")
 	f.want("after a put and a restart", props(f.cal, "a.ics"), "map[{x}y:1 {x}z:2]")
 
 	_, _, err = f.cal.Copy("a.ics", MoveOptions{To: work, Href: "b"})
