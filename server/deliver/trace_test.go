@@ -49,7 +49,7 @@ func TestTrace(t *testing.T) {
 		{"away", nil, mail{as: "alice@example.org", to: []string{"y@example.net"}}, "queued [y@example.net]"},
 		{"held", nil, mail{to: []string{"bob@example.org"}, hold: "odd"}, "queued [bob@example.org] odd"},
 	} {
-		w.hooks["alice@example.org"] = c.hooks
+		w.setHooks("alice@example.org", c.hooks)
 		c.mail.unique = fmt.Sprintf("m%d", i)
 		c.mail.text += c.name
 		w.send(c.mail)

@@ -59,6 +59,13 @@ func (w *world) Write(p []byte) (int, error) {
 	return w.log.Write(p)
 }
 
+// setHooks gives a mailbox scripts, also while the spool is at work.
+func (w *world) setHooks(box string, hooks []hook.Hook) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hooks[box] = hooks
+}
+
 // logged tells whether an event was logged.
 func (w *world) logged(event string) bool {
 	w.mu.Lock()
@@ -131,7 +138,11 @@ func newWorld(t *testing.T, dir string, fsys safefile.FS) *world {
 	w.srs = srs.New(srs.Options{Dir: filepath.Join(dir, "keys"), FS: fsys})
 	w.settings = Settings{
 		Hostname: "mail.example.org", Directory: directory.New(everybody()),
-		Hooks: func(a address.Address) []hook.Hook { return w.hooks[a.String()] },
+		Hooks: func(a address.Address) []hook.Hook {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.hooks[a.String()]
+		},
 	}
 	w.Deliverer = New(Options{Store: w.store, Spool: w.queue, Log: log, SRS: w.srs, Keys: signer{w}, Tell: w.tell}, w.settings)
 	close(w.ready)
