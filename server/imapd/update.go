@@ -152,12 +152,11 @@ func appendNames(dst []byte, names []string) []byte {
 // tellChanged writes the flags that changed, in the numbers of seen as long as
 // the client was not told what is gone.
 func (s *session) tellChanged(c msgindex.Changes, renumbered bool) {
-	sel, what, n := s.sel, withFlags, s.asked()
+	// With the UID, which RFC 5465 5.1 asks for where there is a NOTIFY: while Thunderbird
+	// waits for the answer to UID FETCH it passes over what has none.
+	sel, what, n := s.sel, withFlags|withUID, s.asked()
 	if n != nil && n.selected&flagChange == 0 {
 		return
-	}
-	if n != nil { // RFC 5465 5.1
-		what |= withUID
 	}
 	for _, place := range c.Changed {
 		r := sel.now.At(place)
