@@ -88,9 +88,10 @@ func (l lists) ask(a *lua.Args, zones []string, name string) (any, error) {
 	}
 	listed := make([]bool, len(zones))
 	failed := make([]error, len(zones))
+	ctx := a.Context() // of Args only one goroutine may ask
 	var all sync.WaitGroup
 	for i, zone := range zones {
-		all.Go(func() { listed[i], failed[i] = has(a.Context(), dns, name+"."+zone) })
+		all.Go(func() { listed[i], failed[i] = has(ctx, dns, name+"."+zone) })
 	}
 	all.Wait()
 	found := []string{}
