@@ -24,7 +24,7 @@ func TestUpdates(t *testing.T) {
 	a.do("STORE 2 +FLAGS (\\Flagged)", "OK")
 	b.talk(`
 		C: 1 NOOP
-		S: * 2 FETCH (...FLAGS (\Flagged))
+		S: * 2 FETCH (UID 2 FLAGS (\Flagged))
 		S: 1 OK NOOP completed
 		C: 2 NOOP
 		S: 2 OK NOOP completed
@@ -50,7 +50,7 @@ func TestUpdates(t *testing.T) {
 		C: 6 STORE 3 +FLAGS (new)
 		S: * FLAGS (... new)
 		S: * OK [PERMANENTFLAGS (... new \*)] ...
-		S: * 3 FETCH (...FLAGS (new))
+		S: * 3 FETCH (FLAGS (new))
 		S: 6 OK STORE completed
 	`)
 	// b knows 5 messages as yet: no EXPUNGE may come in FETCH, STORE and SEARCH.
@@ -61,13 +61,13 @@ func TestUpdates(t *testing.T) {
 		S: * 5 FETCH (UID 5)
 		S: * FLAGS (... new)
 		S: * OK [PERMANENTFLAGS (...
-		S: * 5 FETCH (...FLAGS (new...))
+		S: * 5 FETCH (UID 5 FLAGS (new...))
 		S: 4 OK [EXPUNGEISSUED] Some messages are gone
 		C: 5 STORE 4 +FLAGS (\Answered)
-		S: * 4 FETCH (...FLAGS (\Answered))
+		S: * 4 FETCH (FLAGS (\Answered))
 		S: 5 OK STORE completed
 		C: 6 FETCH 5 FLAGS
-		S: * 5 FETCH (...FLAGS (new...))
+		S: * 5 FETCH (FLAGS (new...))
 		S: 6 OK FETCH completed
 		C: 7 SEARCH UID 1:*
 		S: * SEARCH 2 4 5
@@ -88,7 +88,7 @@ func TestUpdates(t *testing.T) {
 	`)
 	a.talk(`
 		C: 7 STORE 1:3 +FLAGS.SILENT (\Deleted)
-		S: * 2 FETCH (...FLAGS (\Answered \Deleted...))
+		S: * 2 FETCH (FLAGS (\Answered \Deleted...))
 		S: 7 OK STORE completed
 	`)
 }
@@ -106,7 +106,7 @@ func TestUpdatesPendingExpunge(t *testing.T) {
 	b.talk(`
 		C: 1 FETCH 2 (UID)
 		S: * 2 FETCH (UID 2)
-		S: * 3 FETCH (...FLAGS (\Seen))
+		S: * 3 FETCH (UID 3 FLAGS (\Seen))
 		S: 1 OK FETCH completed
 		C: 2 FETCH 2 (UID)
 		S: * 2 FETCH (UID 2)
@@ -136,24 +136,24 @@ func TestStoreSilent(t *testing.T) {
 	// b does not know of \Seen yet: what it expects is not what comes out.
 	b.talk(`
 		C: 1 STORE 1:2 +FLAGS.SILENT (\Flagged)
-		S: * 1 FETCH (...FLAGS (\Flagged \Seen))
+		S: * 1 FETCH (FLAGS (\Flagged \Seen))
 		S: 1 OK STORE completed
 		C: 2 STORE 1:2 FLAGS.SILENT (\Draft)
 		S: 2 OK STORE completed
 		C: 3 STORE 1 -FLAGS (\Draft)
-		S: * 1 FETCH (...FLAGS ())
+		S: * 1 FETCH (FLAGS ())
 		S: 3 OK STORE completed
 		C: 4 STORE 1 -FLAGS (\Draft)
-		S: * 1 FETCH (...FLAGS ())
+		S: * 1 FETCH (FLAGS ())
 		S: 4 OK STORE completed
 		C: 5 UID STORE 2 FLAGS \Seen \Flagged
 		S: * 2 FETCH (UID 2 FLAGS (\Flagged \Seen))
 		S: 5 OK UID STORE completed
 		C: 6 STORE 1 FLAGS ()
-		S: * 1 FETCH (...FLAGS ())
+		S: * 1 FETCH (FLAGS ())
 		S: 6 OK STORE completed
 		C: 7 STORE 1 +FLAGS (\Recent \seen)
-		S: * 1 FETCH (...FLAGS (\Seen))
+		S: * 1 FETCH (FLAGS (\Seen))
 		S: 7 OK STORE completed
 		C: 8 STORE 1 +FLAGS (\Nonsense)
 		S: 8 BAD There is no such system flag
