@@ -60,7 +60,7 @@ func (h *Home) makeAway(below string) (string, error) {
 	}
 	dir := filepath.Join(h.deletedDir(), h.store.now().UTC().Format(time.DateOnly), below)
 	err := safefile.MkdirAll(h.store.opt.FS, dir)
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if safefile.NoRoom(err) {
 		// What is removed to make room must not need room.
 		h.store.opt.Log.Warn("collection.deleted", "dir", dir, "err", err, "result", "removed for good")
 		return "", nil
@@ -311,7 +311,7 @@ func (c *Collection) leave(away string) (rest string, err error) {
 	if away != "" {
 		err = c.home.moveAway(dir, away, filepath.Base(dir))
 	} else {
-		rest = filepath.Join(filepath.Dir(dir), deletedPrefix+filepath.Base(tempName("")))
+		rest = filepath.Join(filepath.Dir(dir), deletedPrefix+filepath.Base(safefile.TempName("")))
 		err = c.store.opt.FS.RenameNoReplace(dir, rest)
 	}
 	if err != nil {

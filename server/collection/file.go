@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"facteur/server/fault"
+	"facteur/server/safefile"
 )
 
 // errNoObject: a file can't be an object: it is too large or none that is read.
@@ -146,7 +147,7 @@ func diskFault(err error) error {
 	switch {
 	case err == nil, errors.As(err, &f), errors.As(err, &conflict), errors.Is(err, ErrCondition), errors.Is(err, ErrToken):
 		return err
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+	case safefile.Exhausted(err):
 		return fault.Wrap(fault.Unavailable, "", err)
 	}
 	return fault.Wrap(fault.Internal, "", err)

@@ -251,7 +251,7 @@ func (h *Home) make(d Default) error {
 	if err := safefile.MkdirAll(fsys, parent); err != nil {
 		return err
 	}
-	draft := filepath.Join(parent, deletedPrefix+filepath.Base(tempName("")))
+	draft := filepath.Join(parent, deletedPrefix+filepath.Base(safefile.TempName("")))
 	err = fsys.Mkdir(draft)
 	if err == nil {
 		err = writeProps(fsys, draft, Props{}, d.Props)

@@ -4,22 +4,12 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"facteur/server/safefile"
 )
-
-// tempPrefix begins the names of files that are being written. Those that a crash
-// leaves are removed by safefile.RemoveStale.
-const tempPrefix = "facteur-tmp-"
-
-func tempName(dir string) string {
-	return filepath.Join(dir, tempPrefix+strconv.FormatUint(rand.Uint64(), 36))
-}
 
 // rewriteAfter is the time after which a log that could not be written is tried again.
 const rewriteAfter = 5 * time.Second
@@ -113,7 +103,7 @@ func (j *journal) rewrite(h header, s *Snapshot, boot string) (next journal, err
 	if err := j.fs.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return next, err
 	}
-	f, err := j.fs.Create(tempName(dir))
+	f, err := j.fs.Create(safefile.TempName(dir))
 	if err != nil {
 		return next, err
 	}

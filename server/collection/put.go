@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"facteur/server/fault"
+	"facteur/server/safefile"
 )
 
 // Put writes an object. When it returns, the octets are durable under the href.
@@ -87,23 +88,12 @@ type draft struct {
 }
 
 func (c *Collection) newDraft(data []byte) (*draft, error) {
-	fsys := c.store.opt.FS
-	f, err := fsys.Create(tempName(c.store.opt.Tmp))
+	path, err := safefile.WriteTemp(c.store.opt.FS, c.store.opt.Tmp, data)
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{c: c, path: f.Name()}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		d.stat, err = lstat(d.path)
-	}
-	if err != nil {
+	d := &draft{c: c, path: path}
+	if d.stat, err = lstat(path); err != nil {
 		d.discard()
 		return nil, err
 	}

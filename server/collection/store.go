@@ -2,15 +2,11 @@ package collection
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"facteur/server/address"
 	"facteur/server/safefile"
@@ -69,7 +65,7 @@ func Open(opt Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	if err := sameDisk(opt.Dir, opt.Tmp); err != nil {
+	if err := safefile.SameDisk(opt.Dir, opt.Tmp, "files are moved from one into the other"); err != nil {
 		return nil, err
 	}
 	safefile.RemoveStale(opt.FS, opt.Tmp, opt.Now())
@@ -84,26 +80,10 @@ func Open(opt Options) (*Store, error) {
 
 // readBootID returns what identifies the running system since it was started.
 func readBootID() string {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return newEpoch() // every stop that is not clean counts as a power cut
+	if id, ok := safefile.BootID(); ok {
+		return id
 	}
-	return string(id)
-}
-
-// sameDisk checks that a file of one directory can be renamed into another.
-func sameDisk(a, b string) error {
-	var sa, sb unix.Stat_t
-	if err := unix.Stat(a, &sa); err != nil {
-		return &os.PathError{Op: "stat", Path: a, Err: err}
-	}
-	if err := unix.Stat(b, &sb); err != nil {
-		return &os.PathError{Op: "stat", Path: b, Err: err}
-	}
-	if sa.Dev != sb.Dev {
-		return fmt.Errorf("%s and %s are not on one file system, which they must be: files are moved from one into the other", b, a)
-	}
-	return nil
+	return newEpoch() // every stop that is not clean counts as a power cut
 }
 
 func (s *Store) now() time.Time { return s.opt.Now() }

@@ -54,7 +54,7 @@ func (h *Home) awayDir(base string, now time.Time) (string, error) {
 	}
 	dir := filepath.Join(h.deletedDir(), now.UTC().Format(deletedDate), base)
 	err := safefile.MkdirAll(h.store.opt.FS, dir)
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if safefile.NoRoom(err) {
 		// What is removed to make room must not need room.
 		h.store.opt.Log.Warn("mailbox.deleted", "dir", dir, "err", err, "result", "removed for good")
 		return "", nil

@@ -8,6 +8,7 @@ import (
 
 	"facteur/server/maildir"
 	"facteur/server/msgindex"
+	"facteur/server/safefile"
 )
 
 // load reads the index, and lists the directories when that can't be trusted.
@@ -277,9 +278,8 @@ func closeIndex(x *msgindex.Index, stamp maildir.Stamp) {
 
 // readBootID returns what identifies the running system since it was started.
 func readBootID() string {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return newObjectID() // every stop that is not clean counts as a power cut
+	if id, ok := safefile.BootID(); ok {
+		return id
 	}
-	return string(id)
+	return newObjectID() // every stop that is not clean counts as a power cut
 }

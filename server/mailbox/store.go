@@ -51,7 +51,6 @@ package mailbox
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -59,8 +58,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"facteur/server/address"
 	"facteur/server/fault"
@@ -126,7 +123,7 @@ func Open(opt Options) (*Store, error) {
 			return nil, err
 		}
 	}
-	if err := sameDisk(opt.Dir, opt.Tmp); err != nil {
+	if err := safefile.SameDisk(opt.Dir, opt.Tmp, "messages are linked from one into the other"); err != nil {
 		return nil, err
 	}
 	safefile.RemoveStale(opt.FS, opt.Tmp, opt.Now())
@@ -150,21 +147,6 @@ func Open(opt Options) (*Store, error) {
 		s.work.Go(s.indexTexts)
 	}
 	return s, nil
-}
-
-// sameDisk checks that files of one directory can be linked into another.
-func sameDisk(a, b string) error {
-	var sa, sb unix.Stat_t
-	if err := unix.Stat(a, &sa); err != nil {
-		return &os.PathError{Op: "stat", Path: a, Err: err}
-	}
-	if err := unix.Stat(b, &sb); err != nil {
-		return &os.PathError{Op: "stat", Path: b, Err: err}
-	}
-	if sa.Dev != sb.Dev {
-		return fmt.Errorf("%s and %s are not on one file system, which they must be: messages are linked from one into the other", b, a)
-	}
-	return nil
 }
 
 // Close writes what a clean stop leaves, so that UIDs go on without a gap, and
@@ -362,7 +344,7 @@ func diskFault(err error) error {
 	if errors.As(err, &f) {
 		return err
 	}
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+	if safefile.Exhausted(err) {
 		return fault.Wrap(fault.Unavailable, "", err)
 	}
 	return fault.Wrap(fault.Internal, "", err)

@@ -14,14 +14,16 @@ import (
 // tempPrefix begins the names of temporary files.
 const tempPrefix = "facteur-tmp-"
 
-func tempName(dir string) string {
+// TempName returns a name for a temporary file in dir that nobody uses, as good as
+// surely. RemoveStale removes what a crash leaves under such a name.
+func TempName(dir string) string {
 	return filepath.Join(dir, tempPrefix+strconv.FormatUint(rand.Uint64(), 36))
 }
 
 // createTemp makes a file under a name that nobody else uses.
 func createTemp(fsys FS, dir string) (File, error) {
 	for range 100 {
-		f, err := fsys.Create(tempName(dir))
+		f, err := fsys.Create(TempName(dir))
 		if !errors.Is(err, fs.ErrExist) {
 			return f, err
 		}
@@ -33,9 +35,23 @@ func createTemp(fsys FS, dir string) (File, error) {
 // or what it held before. It is durable when WriteFile returns.
 func WriteFile(fsys FS, path string, data []byte) error {
 	dir := filepath.Dir(path)
-	f, err := createTemp(fsys, dir)
+	temp, err := WriteTemp(fsys, dir, data)
 	if err != nil {
 		return err
+	}
+	if err := fsys.Rename(temp, path); err != nil {
+		fsys.Remove(temp)
+		return err
+	}
+	return fsys.SyncDir(dir)
+}
+
+// WriteTemp writes a temporary file into dir, syncs it, and returns its path. Its place in
+// the directory is not durable.
+func WriteTemp(fsys FS, dir string, data []byte) (path string, err error) {
+	f, err := createTemp(fsys, dir)
+	if err != nil {
+		return "", err
 	}
 	_, err = f.Write(data)
 	if err == nil {
@@ -44,14 +60,11 @@ func WriteFile(fsys FS, path string, data []byte) error {
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	if err == nil {
-		err = fsys.Rename(f.Name(), path)
-	}
 	if err != nil {
 		fsys.Remove(f.Name())
-		return err
+		return "", err
 	}
-	return fsys.SyncDir(dir)
+	return f.Name(), nil
 }
 
 // RemoveStale removes from dir the temporary files that a crash left there and that were last written before olderThan.
