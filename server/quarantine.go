@@ -8,13 +8,13 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"facteur/server/address"
 	"facteur/server/config"
 	"facteur/server/fault"
 	"facteur/server/intake"
 	"facteur/server/spool"
+	"facteur/server/wire"
 )
 
 // keepQuarantine removes what has been in quarantine too long, and tells people once a day
@@ -131,12 +131,9 @@ func harmless(s string) string {
 			b.WriteString(" ...")
 			break
 		}
-		if !unicode.IsPrint(r) {
-			r = ' '
-		}
 		b.WriteRune(r)
 	}
-	words := strings.Fields(b.String())
+	words := strings.Fields(wire.Seen(b.String(), ""))
 	for i, w := range words {
 		if w = strings.ReplaceAll(w, "://", ": //"); !strings.Contains(w, "@") {
 			w = nameDot.ReplaceAllString(w, "[.]$1")

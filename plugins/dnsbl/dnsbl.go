@@ -8,7 +8,6 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -64,7 +63,7 @@ func (l lists) ipCall(a *lua.Args) (any, error) {
 	if err != nil {
 		return nil, a.Errorf(1, "%q is not an IP address", text)
 	}
-	return l.ask(a, l.ips, reverse(ip.Unmap()))
+	return l.ask(a, l.ips, lua.Reversed(ip.Unmap()))
 }
 
 // domainCall is blocklists.domain(name).
@@ -121,21 +120,4 @@ func has(ctx context.Context, dns hook.DNS, name string) (bool, error) {
 		ip, err := netip.ParseAddr(s)
 		return err == nil && ip.Is4() && ip.As4()[0] == 127 && !strings.HasPrefix(s, "127.255.255.")
 	}), nil
-}
-
-// reverse writes an address as lists want it (RFC 5782 2.1, 2.4).
-func reverse(ip netip.Addr) string {
-	var parts []string
-	if ip.Is4() {
-		for _, b := range ip.As4() {
-			parts = append(parts, strconv.Itoa(int(b)))
-		}
-	} else {
-		const hex = "0123456789abcdef"
-		for _, b := range ip.As16() {
-			parts = append(parts, hex[b>>4:b>>4+1], hex[b&15:b&15+1])
-		}
-	}
-	slices.Reverse(parts)
-	return strings.Join(parts, ".")
 }

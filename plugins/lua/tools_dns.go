@@ -68,7 +68,7 @@ func toolDNSBL(s *state) int {
 	if err != nil {
 		return s.push(lua.LFalse)
 	}
-	answers, err := s.lookup("a", reversed(ip.Unmap())+"."+zone)
+	answers, err := s.lookup("a", Reversed(ip.Unmap())+"."+zone)
 	if err != nil {
 		return s.failed(err)
 	}
@@ -87,9 +87,9 @@ func toolDNSBL(s *state) int {
 	return s.push(s.list(codes))
 }
 
-// reversed returns the octets of an IPv4 address, or the hex digits of an IPv6
-// one, from the last to the first.
-func reversed(ip netip.Addr) string {
+// Reversed returns the octets of an IPv4 address, or the hex digits of an IPv6
+// one, from the last to the first, as lists in the DNS want them (RFC 5782 2.1, 2.4).
+func Reversed(ip netip.Addr) string {
 	raw := ip.AsSlice()
 	var parts []string
 	for i := len(raw) - 1; i >= 0; i-- {

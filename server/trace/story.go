@@ -7,7 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
+
+	"facteur/server/wire"
 )
 
 // Print writes a story for people, times in a location.
@@ -26,7 +27,7 @@ func (s Story) Print(w io.Writer, loc *time.Location) error {
 		}
 		lines := s.tell(e, loc)
 		for i, line := range lines {
-			line = plain(line)
+			line = wire.Seen(line, "")
 			if i == 0 {
 				fmt.Fprintf(&b, "  %s  %s\n", at.Format(time.TimeOnly), line)
 			} else {
@@ -64,19 +65,8 @@ func (s Story) Summary(loc *time.Location) string {
 	if len(to) > 3 {
 		to = append(to[:3:3], fmt.Sprintf("%d more", len(to)-3))
 	}
-	return plain(fmt.Sprintf("%s  %-16s  %s -> %s: %s", s.Events[0].At.In(loc).Format(time.DateTime), cmp.Or(s.ID, s.Session, "-"), path(from),
-		cmp.Or(strings.Join(to, ", "), "?"), cmp.Or(strings.Join(fates, ", "), "no more is known")))
-}
-
-// plain returns a line that neither ends before its end nor commands a terminal: much of it
-// strangers wrote.
-func plain(line string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, line)
+	return wire.Seen(fmt.Sprintf("%s  %-16s  %s -> %s: %s", s.Events[0].At.In(loc).Format(time.DateTime), cmp.Or(s.ID, s.Session, "-"), path(from),
+		cmp.Or(strings.Join(to, ", "), "?"), cmp.Or(strings.Join(fates, ", "), "no more is known")), "")
 }
 
 // connection is that by which the message came: what scripts did before it was there, is
