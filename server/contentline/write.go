@@ -37,11 +37,11 @@ func Append(dst []byte, l Line) []byte {
 	}
 	b.WriteByte(':')
 	b.WriteString(l.Value)
-	return appendFolded(dst, printable(b.String()))
+	return AppendFolded(dst, printable(b.String()))
 }
 
-// appendFolded folds a line: never within a character.
-func appendFolded(dst []byte, line string) []byte {
+// AppendFolded appends a whole line of UTF-8, folded with CRLF: never within a character.
+func AppendFolded(dst []byte, line string) []byte {
 	room := folded
 	for len(line) > room {
 		n := room

@@ -166,18 +166,3 @@ func encodeText(s string) string {
 	}, s)
 	return strings.NewReplacer(`\`, `\\`, ";", `\;`, ",", `\,`, "\n", `\n`).Replace(s)
 }
-
-// appendLine writes a content line, folded (RFC 5545 3.1: at most 75 octets, and never
-// within a character).
-func appendLine(dst []byte, line string) []byte {
-	room := 75
-	for len(line) > room {
-		n := room
-		for n > 0 && !utf8.RuneStart(line[n]) {
-			n--
-		}
-		dst = append(append(dst, line[:n]...), "\r\n "...)
-		line, room = line[n:], 74
-	}
-	return append(append(dst, line...), "\r\n"...)
-}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/contentline"
 	"facteur/server/envelope"
 	"facteur/server/message"
 )
@@ -128,7 +129,7 @@ func (in *Invitation) object(a Answer, who attendee) []byte {
 	var b []byte
 	add := func(lines ...string) {
 		for _, line := range lines {
-			b = appendLine(b, line)
+			b = contentline.AppendFolded(b, line)
 		}
 	}
 	add("BEGIN:VCALENDAR", "PRODID:-//facteur//mail//EN", "VERSION:2.0", "METHOD:REPLY")
