@@ -154,25 +154,12 @@ lmtp = "` + address + `"
 		files[s.name] = s.text
 	}
 	writeBench(b, dir, files)
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	cmd := exec.Command("facteur", "serve")
-	cmd.Dir, cmd.Stderr = dir, log
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
-		cmd.Wait()
-		log.Close()
-		if text, err := os.ReadFile(log.Name()); err == nil && strings.Contains(string(text), "hook.failed") {
-			b.Errorf("%s: a script failed: %.2000s", name, text)
+	pid := serveBench(b, dir, address, func(log string) {
+		if strings.Contains(log, "hook.failed") {
+			b.Errorf("%s: a script failed: %.2000s", name, log)
 		}
 	})
-	waitListening(b, address)
-	return &filtering{name: name, address: address, pid: cmd.Process.Pid, filters: scripts != "", folder: func(box int, folder string) string {
+	return &filtering{name: name, address: address, pid: pid, filters: scripts != "", folder: func(box int, folder string) string {
 		return filepath.Join(dir, "data/domains/example.org", fmt.Sprintf("user%d", box), "mail", folder)
 	}}
 }

@@ -86,21 +86,7 @@ password = "` + demoHash + `"
 	if err := os.WriteFile(filepath.Join(dir, "mail.toml"), []byte(settings), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	cmd := exec.Command("facteur", "serve")
-	cmd.Dir, cmd.Stderr = dir, log
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
-		cmd.Wait()
-		log.Close()
-	})
-	waitListening(b, address)
+	serveBench(b, dir, address, nil)
 	return &sending{"facteur", address, "PLAIN " + base64.StdEncoding.EncodeToString([]byte("\x00alice@example.org\x00demo")), true}
 }
 

@@ -4,9 +4,37 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 )
+
+// serveBench runs facteur in a folder until the benchmark ends, and waits until it listens.
+// In the end its log is shown to look, which may be nil. It returns the process.
+func serveBench(b *testing.B, dir, address string, look func(log string)) (pid int) {
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command("facteur", "serve")
+	cmd.Dir, cmd.Stderr = dir, log
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt)
+		cmd.Wait()
+		log.Close()
+		if text, err := os.ReadFile(log.Name()); err == nil && look != nil {
+			look(string(text))
+		}
+	})
+	waitListening(b, address)
+	return cmd.Process.Pid
+}
 
 // talker speaks SMTP or LMTP without a thought, for benchmarks.
 type talker struct {
