@@ -24,7 +24,7 @@ type Module struct {
 	// a dry run uses it, too.
 	Local bool
 	// Virus tells the name of the virus in the message, "" when there is none: it is
-	// asked for m.virus, once in a run. nil: the module knows nothing of viruses.
+	// asked for m.virus, once a message. nil: the module knows nothing of viruses.
 	Virus func(*Args) (string, error)
 	// Learn is told of messages that a script says are "spam" or "ham". nil: the module
 	// does not learn.
@@ -211,15 +211,16 @@ func (s *state) addModules(globals *lua.LTable) {
 }
 
 // virus is m.virus: what the server knows already, or the first that a module
-// finds. When a module can't tell, the trace says why.
+// finds. When a module can't tell, the trace says why, and the next run asks again.
 func (s *state) virus() string {
-	if s.call.Message.Virus != "" {
+	if s.call.Message.Virus != "" || s.call.Message.Scanned {
 		return s.call.Message.Virus
 	}
 	if s.run.virus != nil {
 		return *s.run.virus
 	}
 	found := ""
+	s.run.scanned = s.call.Message.Content != nil
 	for _, m := range s.modules {
 		if m.Virus == nil || found != "" || s.call.Message.Content == nil {
 			continue
@@ -228,6 +229,7 @@ func (s *state) virus() string {
 		var err error
 		s.wait(func() { found, err = m.Virus(&Args{s}) })
 		if err != nil {
+			s.run.scanned = false
 			s.logLine(m.Name + ": " + err.Error())
 		}
 	}

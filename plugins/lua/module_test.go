@@ -174,3 +174,36 @@ func TestVirus(t *testing.T) {
 		}
 	}
 }
+
+// A message is looked at for viruses once, whatever scripts and stages ask; a module that
+// could not tell is asked again.
+func TestVirusOnce(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		found string
+		err   error
+		asked int
+	}{
+		{"clean", "", nil, 1},
+		{"found", "Eicar", nil, 1},
+		{"no answer", "", errors.New("no scanner"), 4},
+	} {
+		asked := 0
+		h := New(Options{Log: slog.New(slog.DiscardHandler), Modules: []Module{{Name: "scanner", Virus: func(*Args) (string, error) {
+			asked++
+			return c.found, c.err
+		}}}})
+		var hooks []hook.Hook
+		for range 2 {
+			hooks = append(hooks, hook.Hook{Program: mustCompile(t, h, fmt.Sprintf("function data(c, m) assert(m.virus == m.virus and m.virus == %[1]q) end function deliver(m, box) assert(m.virus == %[1]q) end", c.found))})
+		}
+		call := testCall(hook.Data)
+		in := hook.Run(t.Context(), hooks, call)
+		call = testCall(hook.Deliver)
+		call.Message.Virus, call.Message.Scanned = in.Virus, in.Scanned
+		out := hook.Run(t.Context(), hooks, call)
+		if len(in.Failures)+len(out.Failures) > 0 || asked != c.asked || out.Virus != c.found {
+			t.Errorf("%s: asked %d times, %q, %v %v", c.name, asked, out.Virus, in.Failures, out.Failures)
+		}
+	}
+}

@@ -204,7 +204,7 @@ func (s *state) execute(ctx context.Context, script *Script, call *hook.Call) (o
 	out.Actions = s.run.actions
 	out.State = s.run.state
 	if s.run.virus != nil {
-		out.Virus = *s.run.virus
+		out.Virus, out.Scanned = *s.run.virus, s.run.scanned
 	}
 	s.end()
 	return out

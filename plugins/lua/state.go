@@ -70,6 +70,7 @@ type run struct {
 	lookups  int
 	outside  int
 	virus    *string         // m.virus, once it was asked for
+	scanned  bool            // every module could tell
 	context  context.Context // of what the run waits for, once it does
 	release  context.CancelFunc
 	large    bool // holds Host.large

@@ -131,9 +131,10 @@ type Message struct {
 	Hold string
 	// Quarantine: a script holds it, to be looked at (spool.Entry).
 	Quarantine bool
-	// Spam and Virus are what scripts found when it came in.
-	Spam  hook.Spam
-	Virus string
+	// Spam and Virus are what scripts found when it came in; Scanned: they looked for viruses.
+	Spam    hook.Spam
+	Virus   string
+	Scanned bool
 	// Auth is what was found out about the sender; zero when nothing was verified.
 	Auth senderauth.Results
 	// Junk: it is kept in the folder Junk, unless a script files it elsewhere.

@@ -127,6 +127,6 @@ func (t *transaction) hookMessage(to envelope.Recipient) *hook.Message {
 		Recipients: []address.Address{to.ForwardPath},
 		Content:    t.content(),
 		Auth:       t.msg.Auth.Hook(),
-		Spam:       t.msg.Spam, Virus: t.msg.Virus, Submitted: t.submitted(),
+		Spam:       t.msg.Spam, Virus: t.msg.Virus, Scanned: t.msg.Scanned, Submitted: t.submitted(),
 	}
 }

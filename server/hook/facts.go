@@ -30,6 +30,7 @@ type Message struct {
 	Auth        *Authenticity // nil when the message was not verified
 	Spam        Spam          // what scripts of the stage data found
 	Virus       string        // its name, once a plugin found one; "" none
+	Scanned     bool          // plugins looked for viruses: Virus is all that they found
 	Submitted   bool          // by a login here
 }
 

@@ -56,6 +56,7 @@ type Outcome struct {
 	Actions      []Action
 	Destinations []string // at Resolve: what the function returned
 	Virus        string   // its name, when a plugin found one in this run
+	Scanned      bool     // plugins looked for viruses, and all of them could tell
 	Trace        []Line
 	Elapsed      time.Duration // less the time inside calls of ours
 	// State is the memory that the run used, neither committed nor cancelled; nil: none.

@@ -48,6 +48,7 @@ type Result struct {
 	Discard bool
 	Spam    Spam
 	Virus   string // what a plugin found, now or at an earlier stage
+	Scanned bool   // plugins looked, then or now: they need not do so again
 
 	states []State
 }
@@ -61,14 +62,14 @@ func Run(ctx context.Context, hooks []Hook, call Call) Result {
 	if call.Message != nil {
 		message := *call.Message // its Spam changes
 		call.Message = &message
-		res.Spam, res.Virus = message.Spam, message.Virus
+		res.Spam, res.Virus, res.Scanned = message.Spam, message.Virus, message.Scanned
 	}
 	for _, h := range hooks {
 		if !h.Program.Handles(call.Stage) {
 			continue
 		}
 		if call.Message != nil {
-			call.Message.Spam, call.Message.Virus = res.Spam, res.Virus
+			call.Message.Spam, call.Message.Virus, call.Message.Scanned = res.Spam, res.Virus, res.Scanned
 		}
 		out := h.Program.Run(ctx, h.facts(call))
 		res.Trace = append(res.Trace, out.Trace...)
@@ -104,7 +105,7 @@ func (h Hook) facts(call Call) Call {
 // take adds what one script came to; it tells whether that ends the stage.
 func (res *Result) take(stage Stage, out Outcome) (end bool) {
 	res.Actions = append(res.Actions, out.Actions...)
-	res.Virus = cmp.Or(out.Virus, res.Virus)
+	res.Virus, res.Scanned = cmp.Or(out.Virus, res.Virus), res.Scanned || out.Scanned
 	for _, a := range out.Actions {
 		switch a.Kind {
 		case Reject, Tempfail:

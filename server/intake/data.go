@@ -71,7 +71,7 @@ func (tx *Transaction) Data(ctx context.Context, body envelope.Body) (_ Receipt,
 	m := deliver.Message{
 		Envelope: env, Body: o.body, Header: o.header, Trace: tx.trace(live, env, res), Copies: o.copies, Via: o.via,
 		Auth: tx.auth, Junk: tx.auth.Junk(), Hold: cmp.Or(o.hold, held(verdict)), Quarantine: o.quarantine,
-		Spam: res.Spam, Virus: res.Virus,
+		Spam: res.Spam, Virus: res.Virus, Scanned: res.Scanned,
 	}
 	if o.header == header { // no script changed it: what was found out about it still holds
 		m.Content = content
