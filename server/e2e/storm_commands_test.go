@@ -264,6 +264,9 @@ func (s *storm) fetch(c *stormClient) error {
 			return fmt.Errorf("client %d: UID %d is not number %d: %q", c.id, uid, m.number, text)
 		}
 	}
+	if byUID && strings.Contains(items, "BODY") && !c.qresync { // flags that changed are told later
+		return s.noop(c)
+	}
 	return s.learn(c, false)
 }
 

@@ -102,6 +102,9 @@ func (s *session) command() {
 		cmd, known = s.srv.commands[c.name]
 		known = known && cmd.uid
 	}
+	if s.sel != nil {
+		s.sel.holds = false
+	}
 	if !cmd.grouped {
 		s.settle()
 	}

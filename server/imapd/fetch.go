@@ -60,6 +60,10 @@ func (s *session) cmdFetch(c *call) error {
 	if mod.changed || items.modseq {
 		s.enable(condstore)
 	}
+	// Thunderbird passes over the flags of other messages that it is told while it loads
+	// headers or a text. With CONDSTORE no news may stay behind: a client takes the highest
+	// MODSEQ of what it was told for the one up to which it knows all.
+	s.sel.holds = c.uid && len(items.sections) > 0 && !s.has(condstore) && s.asked() == nil
 	if c.uid {
 		items.uid = items.uid || !s.has(uidOnly) // RFC 9586 3.3
 		if s.tell(true); s.over {                // so that seen is the newest

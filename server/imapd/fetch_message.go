@@ -107,6 +107,7 @@ func (f *fetcher) appendPlain(dst []byte) []byte {
 	if items.flags || news {
 		dst = append(s.appendFlags(append(dst, "FLAGS ("...), r), ") "...)
 		s.sel.note(r)
+		delete(s.sel.held, r.UID)
 	}
 	if items.modseq || news && s.has(condstore) {
 		dst = appendModSeq(dst, r.ModSeq)

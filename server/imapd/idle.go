@@ -12,9 +12,9 @@ func (s *session) cmdIdle(c *call) error {
 	if err := c.end(); err != nil {
 		return err
 	}
-	if err := s.goOn("idling"); err != nil {
-		return errLater
-	}
+	// Not flushed: what is new already goes out with it. Thunderbird may miss what comes
+	// between the "+" and its waiting for more, and hears nothing from then on.
+	s.enc.Raw("+ idling\r\n")
 	stop := s.wakeOnNews()
 	ended := s.idle()
 	stop()

@@ -49,6 +49,21 @@ func TestIdleTimes(t *testing.T) {
 	})
 }
 
+// What is new as IDLE begins comes in one piece with the continuation.
+func TestIdleBegins(t *testing.T) {
+	w := newBareWorld(t, nil)
+	r := w.pipe()
+	r.do("LOGIN alice@example.org demo", "OK")
+	r.do("SELECT INBOX", "OK")
+	w.fill(1)
+	r.send("a IDLE\r\n")
+	piece := make([]byte, 1000)
+	n, err := r.Read(piece)
+	if got := string(piece[:n]); err != nil || got != "+ idling\r\n* 1 EXISTS\r\n* 1 RECENT\r\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // A client that says nothing is left after 30 minutes (RFC 9051 5.4), one that
 // stops in the middle of a command sooner.
 func TestAutologout(t *testing.T) {

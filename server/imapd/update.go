@@ -1,6 +1,8 @@
 package imapd
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	"facteur/server/imapwire"
@@ -54,12 +56,14 @@ func (s *session) update(expunge bool) {
 	}
 	s.tellKeywords()
 	if newest == sel.seen {
+		s.tellHeld(sel.seen)
 		return
 	}
 	changes := msgindex.Diff(sel.seen, newest)
 	sel.now = newest
 	if len(changes.Gone) > 0 && !expunge {
 		s.tellChanged(changes, false)
+		s.tellHeld(sel.seen)
 		sel.seen = msgindex.Refresh(sel.seen, newest)
 		clear(sel.told)
 		return
@@ -69,6 +73,7 @@ func (s *session) update(expunge bool) {
 		s.tellExists(newest)
 	}
 	s.tellChanged(changes, true)
+	s.tellHeld(newest)
 	sel.advance(newest)
 	s.tellNew(changes.Added)
 }
@@ -160,7 +165,7 @@ func (s *session) tellChanged(c msgindex.Changes, renumbered bool) {
 	}
 	for _, place := range c.Changed {
 		r := sel.now.At(place)
-		if sel.knows(r) {
+		if sel.knows(r) || sel.hold(r.UID) {
 			continue
 		}
 		if !renumbered {
@@ -168,6 +173,22 @@ func (s *session) tellChanged(c msgindex.Changes, renumbered bool) {
 		}
 		s.writeChange(place, r, what)
 	}
+}
+
+// tellHeld writes the flags that were held back, in the numbers of a snapshot.
+func (s *session) tellHeld(numbers *mailbox.Snapshot) {
+	sel := s.sel
+	if sel.holds || len(sel.held) == 0 {
+		return
+	}
+	for _, uid := range slices.Sorted(maps.Keys(sel.held)) {
+		place, known := numbers.Find(uid)
+		i, there := sel.now.Find(uid)
+		if known && there {
+			s.writeChange(place, sel.now.At(i), withFlags|withUID)
+		}
+	}
+	clear(sel.held)
 }
 
 // changed is what a response about a changed message holds besides MODSEQ.
@@ -182,6 +203,9 @@ const (
 func (s *session) writeChange(place int, r *mailbox.Record, what changed) {
 	if s.has(condstore) || s.has(rev2) { // RFC 7162 3.2.4 asks for it with QRESYNC, RFC 9051 E with rev2
 		what |= withUID
+	}
+	if what&withFlags != 0 {
+		delete(s.sel.held, r.UID)
 	}
 	s.enc.Append(func(dst []byte) []byte {
 		dst = s.appendFetch(dst, place, r)

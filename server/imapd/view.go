@@ -21,6 +21,10 @@ type selected struct {
 	// The records of now that the client was told of while seen has older ones.
 	told map[mailbox.UID]mailbox.Record
 
+	// While holds, flags that changed are not told but held, for a later command.
+	holds bool
+	held  map[mailbox.UID]struct{}
+
 	mine     imapwire.NumSet // UIDs of messages that this session made, for NOTIFY
 	recent   recents
 	keywords uint64 // the version of FLAGS that was told
@@ -93,6 +97,21 @@ func (sel *selected) knows(r *mailbox.Record) bool {
 	}
 	t, ok := sel.told[r.UID]
 	return ok && t.ModSeq >= r.ModSeq
+}
+
+// maxHeldBack bounds what a session holds back; what is more is told at once.
+const maxHeldBack = 1000
+
+// hold takes a message whose flags changed for later. false: it is to be told now.
+func (sel *selected) hold(uid mailbox.UID) bool {
+	if !sel.holds || len(sel.held) >= maxHeldBack {
+		return false
+	}
+	if sel.held == nil {
+		sel.held = make(map[mailbox.UID]struct{})
+	}
+	sel.held[uid] = struct{}{}
+	return true
 }
 
 // advance makes a snapshot, all of which was told, the one that the client knows.
