@@ -1,6 +1,7 @@
 package imapd
 
 import (
+	"bufio"
 	"bytes"
 	"compress/flate"
 	"io"
@@ -11,12 +12,40 @@ import (
 // that sessions hold one only while they write.
 type deflaters struct{ pool sync.Pool }
 
-func (d *deflaters) take(w io.Writer) (*flate.Writer, error) {
-	if f, ok := d.pool.Get().(*flate.Writer); ok {
-		f.Reset(w)
+// deflater is a compressor with a buffer behind it: flate writes a short text in five
+// pieces. Thunderbird reads "+ idling" when not all of them are there; is it about to wait
+// when the rest comes, it takes no notice of anything from then on.
+type deflater struct {
+	*flate.Writer
+	buf *bufio.Writer
+}
+
+func (d *deflaters) take(w io.Writer) (*deflater, error) {
+	if f, ok := d.pool.Get().(*deflater); ok {
+		f.buf.Reset(w)
+		f.Reset(f.buf)
 		return f, nil
 	}
-	return flate.NewWriter(w, flate.BestSpeed)
+	buf := bufio.NewWriterSize(w, deflateBuffer)
+	f, err := flate.NewWriter(buf, flate.BestSpeed)
+	return &deflater{f, buf}, err
+}
+
+const deflateBuffer = 16 << 10 // a TLS record
+
+// flush sends all that was written.
+func (d *deflater) flush() error {
+	if err := d.Flush(); err != nil {
+		return err
+	}
+	return d.buf.Flush()
+}
+
+// put takes a compressor back.
+func (d *deflaters) put(f *deflater) {
+	f.buf.Reset(io.Discard)
+	f.Reset(f.buf)
+	d.pool.Put(f)
 }
 
 // compression is what COMPRESS=DEFLATE puts between the connection and the
@@ -24,7 +53,7 @@ func (d *deflaters) take(w io.Writer) (*flate.Writer, error) {
 type compression struct {
 	pool *deflaters
 	to   io.Writer
-	out  *flate.Writer // nil between two replies
+	out  *deflater // nil between two replies
 	in   *inflater
 }
 
@@ -58,9 +87,8 @@ func (z *compression) rest() error {
 	if z.out == nil {
 		return nil
 	}
-	err := z.out.Flush()
-	z.out.Reset(io.Discard)
-	z.pool.pool.Put(z.out)
+	err := z.out.flush()
+	z.pool.put(z.out)
 	z.out = nil
 	return err
 }

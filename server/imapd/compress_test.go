@@ -169,6 +169,35 @@ func TestCompress(t *testing.T) {
 	}
 }
 
+// pieces counts what is written at once.
+type pieces struct {
+	bytes.Buffer
+	n int
+}
+
+// Write is that of io.Writer.
+func (p *pieces) Write(b []byte) (int, error) {
+	p.n++
+	return p.Buffer.Write(b)
+}
+
+// What is sent together comes in one piece.
+func TestCompressInOnePiece(t *testing.T) {
+	for _, text := range []string{"+ idling\r\n", "* 1 EXISTS\r\n* 1 RECENT\r\n", strings.Repeat("* 1 FETCH (UID 1)\r\n", 1000)} {
+		var to pieces
+		z := compress(new(deflaters), &to, nil)
+		if _, err := io.WriteString(z, text); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.rest(); err != nil {
+			t.Fatal(err)
+		}
+		if n := to.n; n != 1 {
+			t.Errorf("%.20q comes in %d pieces", text, n)
+		}
+	}
+}
+
 // What stands behind COMPRESS in the same packet is compressed already.
 func TestCompressReadAhead(t *testing.T) {
 	w := newWorld(t, nil)
