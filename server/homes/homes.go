@@ -43,6 +43,10 @@ func (r Rights) Has(want Rights) bool { return r&want == want }
 // Options are what Homes needs.
 type Options struct {
 	Store *collection.Store // of what people keep
+	// Derived keeps what is made here for people: their scheduling inboxes, and what can be
+	// made again. Its index is DerivedIndex; it has no defaults, and nothing in it counts
+	// towards a quota.
+	Derived *collection.Store
 	// Directory returns the newest one.
 	Directory func() *directory.Directory
 }
@@ -62,9 +66,19 @@ type Home struct {
 	Rights Rights
 }
 
+// Origin tells where what is in a collection comes from.
+type Origin uint8
+
+// The origins.
+const (
+	Kept  Origin = iota // what people keep, their own or another's
+	Inbox               // the scheduling inbox (RFC 6638 2.2)
+)
+
 // Collection is a calendar or an address book, as a viewer sees it.
 type Collection struct {
 	*collection.Collection
+	Origin  Origin
 	Segment string          // the name by which the home has it: the last segment of its href
 	Owner   address.Address // whose it is
 	Viewer  address.Address
@@ -87,6 +101,21 @@ func (h *Homes) Open(viewer, owner address.Address) (*Home, error) {
 		return nil, err
 	}
 	return &Home{homes: h, store: kept, Viewer: viewer, Owner: box.Address, Rights: rights}, nil
+}
+
+// Own returns the home of an account or shared mailbox as itself sees it, with all
+// rights: for what the server does in its name, where nobody is logged in. The error is
+// that of Open.
+func (h *Homes) Own(owner address.Address) (*Home, error) {
+	box, ok := h.opt.Directory().Box(owner)
+	if !ok {
+		return nil, fault.New(fault.NotFound, "no such home")
+	}
+	kept, err := h.opt.Store.Home(box.Address)
+	if err != nil {
+		return nil, err
+	}
+	return &Home{homes: h, store: kept, Viewer: box.Address, Owner: box.Address, Rights: OwnerRights}, nil
 }
 
 // rights are those in a whole home.

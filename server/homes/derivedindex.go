@@ -1,0 +1,61 @@
+package homes
+
+import (
+	"time"
+
+	"facteur/server/collection"
+	"facteur/server/ical"
+	"facteur/server/vcard"
+)
+
+// DerivedIndexVersion is that of DerivedIndex (collection.Options.IndexVersion).
+const DerivedIndexVersion = 1
+
+// zoneSpread is how far a local time may lie from the same time in UTC, in
+// either direction.
+const zoneSpread = 14 * time.Hour
+
+// DerivedIndex reads an object of the derived store (collection.Options.Index). It
+// takes iTIP messages, which have a METHOD and of which a scheduling inbox may have
+// several with one UID (RFC 6638 4.1): their Facts.UID is empty, and Facts.Props has
+// "uid=" and "method=" with the values. Of what other servers publish it asks no
+// more than that it can be read.
+func DerivedIndex(kind collection.Kind, data []byte) (collection.Facts, error) {
+	if kind == collection.AddressBook {
+		card, err := vcard.ParseBytes(data)
+		if err != nil {
+			return collection.Facts{}, err
+		}
+		return collection.Facts{UID: card.UID()}, nil
+	}
+	c, err := ical.ParseBytes(data)
+	if err != nil {
+		return collection.Facts{}, err
+	}
+	o, err := ical.NewObject(c)
+	if err != nil {
+		return collection.Facts{}, err
+	}
+	f := collection.Facts{UID: o.UID, Kind: o.Kind}
+	f.First, f.Last, f.Infinite = spanEverywhere(o)
+	if method := c.Value("METHOD"); method != "" {
+		f.UID = ""
+		f.Props = []string{"uid=" + short(o.UID), "method=" + short(method)}
+	}
+	return f, nil
+}
+
+// short bounds what the index keeps of a value.
+func short(s string) string { return s[:min(len(s), 512)] }
+
+// spanEverywhere is the span of an object with what floats in any zone.
+func spanEverywhere(o *ical.Object) (first, last time.Time, infinite bool) {
+	first, last, infinite = o.Span(time.UTC)
+	if !first.IsZero() {
+		first = first.Add(-zoneSpread)
+	}
+	if !last.IsZero() {
+		last = last.Add(zoneSpread)
+	}
+	return first, last, infinite
+}
