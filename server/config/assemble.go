@@ -83,6 +83,7 @@ func (a *assembler) assemble() {
 		Accounts:   a.accounts(),
 		Aliases:    a.aliases(),
 		Shared:     a.shared(),
+		Sharing:    a.sharing(),
 	}
 	c.Vacations = a.vacations()
 	a.scripts()
@@ -186,6 +187,7 @@ func (a *assembler) accounts() []directory.Account {
 			SendAs:   all[address.Address](n, "send_as"),
 			Scripts:  names(all[Script](n, "scripts")),
 			Disabled: or(n, false, "disabled"),
+			Room:     or(n, false, "room"),
 			Sending:  or(n, 1.0, "sending"),
 		}
 		if devices := n.get("devices"); devices != nil {

@@ -55,7 +55,7 @@ func tableHint(in, name string) string {
 	switch in {
 	case "":
 		return fmt.Sprintf("write [%s] in a line of its own, and what is in it below", name)
-	case "domains", "accounts", "shared":
+	case "domains", "accounts", "shared", "sharing":
 		return fmt.Sprintf("write [%s.%s] in a line of its own, and what is in it below", in, name)
 	case "limits.sending":
 		if name == "account" || name == "client" {
@@ -141,6 +141,13 @@ func (c *checker) name(n *node, is string) {
 			return
 		}
 		n.key = a
+	case "calendar":
+		at, err := readPlace(n.name)
+		if err != nil {
+			c.report.add(n.keyAt, err.Error(), hintOf(err))
+			return
+		}
+		n.key = at
 	case "window":
 		d, err := periodForm.read(&node{text: n.name}, "")
 		if err != nil {
@@ -201,6 +208,6 @@ func cutLast(path string) (parent, last string) {
 }
 
 func exampleTable(path string) string {
-	path = strings.NewReplacer("<domain>", `"example.org"`, "<address>", `"alice@example.org"`).Replace(path)
+	path = strings.NewReplacer("<domain>", `"example.org"`, "<address>", `"alice@example.org"`, "<calendar>", `"alice@example.org/choir"`).Replace(path)
 	return "[" + path + "]"
 }

@@ -106,7 +106,7 @@ func TestEverything(t *testing.T) {
 					Scripts: []string{"scripts/c.lua", "scripts/a.lua"}, Disabled: true, Sending: 0.5,
 					Devices: []directory.Device{{Name: "phone", Line: device}, {Name: "tablet", Line: device}},
 				},
-				{Key: "bob@other.example", Address: address.MustParse("bob@other.example"), Keep: true, Sending: 16},
+				{Key: "bob@other.example", Address: address.MustParse("bob@other.example"), Keep: true, Sending: 16, Room: true},
 			},
 			Aliases: []directory.Alias{
 				{Key: "info@example.org", Address: address.MustParse("info@example.org"), To: to("example0001")},
@@ -118,6 +118,13 @@ func TestEverything(t *testing.T) {
 				Key: "office@example.org", Address: address.MustParse("office@example.org"), Name: "The office", Quota: 1_000_000_000_000,
 				Owners: to("alice@example.org"), Members: to("bob@other.example"), Readers: to("example0001"),
 			}},
+			Sharing: []directory.Sharing{
+				{
+					Key: "Alice@example.com/Choir practice", Owner: address.MustParse("Alice@example.com"), Collection: "Choir practice",
+					Members: to("bob@other.example"), Readers: to("example0001"), Published: "0123456789_abcdefghij-XYZ",
+				},
+				{Key: "bob@other.example/a/b", Owner: address.MustParse("bob@other.example"), Collection: "a/b", Readers: to("example0001")},
+			},
 		},
 		Vacations: map[address.Key]hook.AutoReply{"bob@other.example": {
 			Text: "I am away.\n\nBob\n", HTML: "<p>I am away.", Subject: "Away", From: address.MustParse("Bob@other.example"), Days: 14,

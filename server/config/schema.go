@@ -109,6 +109,7 @@ func rules() []rule {
 		{"accounts.<address>.send_as", oneOrMore(addressForm), now},
 		{"accounts.<address>.scripts", listOf(scriptForm), now},
 		{"accounts.<address>.disabled", flagForm, now},
+		{"accounts.<address>.room", flagForm, now},
 		{"accounts.<address>.vacation.text", letterForm, now},
 		{"accounts.<address>.vacation.html", letterForm, now},
 		{"accounts.<address>.vacation.subject", textForm, now},
@@ -131,6 +132,10 @@ func rules() []rule {
 		{"shared.<address>.readers", oneOrMore(targetForm), now},
 		{"shared.<address>.quota", quotaForm, now},
 
+		{"sharing.<calendar>.members", oneOrMore(targetForm), now},
+		{"sharing.<calendar>.readers", oneOrMore(targetForm), now},
+		{"sharing.<calendar>.published", linkForm, now},
+
 		{"relay.via", viaForm, now},
 		{"relay.login", textForm, now},
 		{"relay.password_file", secretForm, now},
@@ -145,7 +150,7 @@ type spec struct {
 	keys   map[string]*spec // of a table with fixed keys
 	names  []string         // the keys in the order of rules
 	each   *spec            // of a table whose keys are chosen in the file
-	eachIs string           // "domain", "address", "name", "window", "table"
+	eachIs string           // "domain", "address", "name", "window", "calendar", "table"
 }
 
 // schema makes a tree of the rules.

@@ -30,6 +30,7 @@ func Check(o Options) []Problem {
 	c.logins()
 	c.accounts()
 	c.shared()
+	c.sharing()
 	c.posters()
 	c.leads()
 	return c.problems
@@ -205,7 +206,7 @@ func (c *checker) guess(t Target, otherwise string) string {
 			}
 		}
 	}
-	if name := Nearest(t.String(), names); name != "" {
+	if name := Nearest(t.String(), names); name != "" && name != t.String() {
 		return fmt.Sprintf("did you mean %q?", name)
 	}
 	return otherwise

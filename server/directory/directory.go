@@ -27,6 +27,7 @@ type Options struct {
 	Accounts   []Account
 	Aliases    []Alias
 	Shared     []Shared
+	Sharing    []Sharing
 	// Unwrap returns the sender that an address of the Sender Rewriting Scheme stands
 	// for; an error that is no fault.Fault is temporary. nil: there are no such addresses.
 	Unwrap func(address.Address) (address.Address, error)
@@ -57,6 +58,7 @@ type Account struct {
 	SendAs   []address.Address
 	Scripts  []string
 	Disabled bool    // no login; mail is kept
+	Room     bool    // not a person: invitations are accepted when it is free
 	Sending  float64 // multiplies the sending limits; 0: 1
 	Devices  []Device
 }
@@ -131,6 +133,7 @@ type Directory struct {
 	roles   map[*entry][]Role // of an account
 	members map[*entry][]Role // of a shared mailbox
 	posters map[*entry]*posterSet
+	shares  sharings
 }
 
 // entry is one of account, shared and alias.
@@ -164,6 +167,7 @@ func New(o Options) *Directory {
 	d.addSenders()
 	d.addRoles()
 	d.addPosters()
+	d.addSharing()
 	return d
 }
 
