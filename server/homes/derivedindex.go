@@ -1,19 +1,12 @@
 package homes
 
 import (
-	"time"
-
 	"facteur/server/collection"
 	"facteur/server/ical"
-	"facteur/server/vcard"
 )
 
 // DerivedIndexVersion is that of DerivedIndex (collection.Options.IndexVersion).
 const DerivedIndexVersion = 1
-
-// zoneSpread is how far a local time may lie from the same time in UTC, in
-// either direction.
-const zoneSpread = 14 * time.Hour
 
 // DerivedIndex reads an object of the derived store (collection.Options.Index). It
 // takes iTIP messages, which have a METHOD and of which a scheduling inbox may have
@@ -22,11 +15,7 @@ const zoneSpread = 14 * time.Hour
 // more than that it can be read.
 func DerivedIndex(kind collection.Kind, data []byte) (collection.Facts, error) {
 	if kind == collection.AddressBook {
-		card, err := vcard.ParseBytes(data)
-		if err != nil {
-			return collection.Facts{}, err
-		}
-		return collection.Facts{UID: card.UID()}, nil
+		return indexCard(data)
 	}
 	c, err := ical.ParseBytes(data)
 	if err != nil {
@@ -37,7 +26,7 @@ func DerivedIndex(kind collection.Kind, data []byte) (collection.Facts, error) {
 		return collection.Facts{}, err
 	}
 	f := collection.Facts{UID: o.UID, Kind: o.Kind}
-	f.First, f.Last, f.Infinite = spanEverywhere(o)
+	f.First, f.Last, f.Infinite = span(o)
 	if method := c.Value("METHOD"); method != "" {
 		f.UID = ""
 		f.Props = []string{"uid=" + short(o.UID), "method=" + short(method)}
@@ -47,15 +36,3 @@ func DerivedIndex(kind collection.Kind, data []byte) (collection.Facts, error) {
 
 // short bounds what the index keeps of a value.
 func short(s string) string { return s[:min(len(s), 512)] }
-
-// spanEverywhere is the span of an object with what floats in any zone.
-func spanEverywhere(o *ical.Object) (first, last time.Time, infinite bool) {
-	first, last, infinite = o.Span(time.UTC)
-	if !first.IsZero() {
-		first = first.Add(-zoneSpread)
-	}
-	if !last.IsZero() {
-		last = last.Add(zoneSpread)
-	}
-	return first, last, infinite
-}

@@ -46,7 +46,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) open() {
 	w.t.Helper()
 	w.directory = directory.New(w.options)
-	kept := w.store("domains", DerivedIndex, []collection.Default{{Name: "calendar", Kind: collection.Calendar}, {Name: "contacts", Kind: collection.AddressBook}})
+	kept := w.store("domains", Index, Defaults())
 	derived := w.store("derived", DerivedIndex, nil)
 	w.Homes = New(Options{Store: kept, Derived: derived, Directory: func() *directory.Directory { return w.directory }})
 }
@@ -116,7 +116,7 @@ func (w *world) segments(viewer, owner string) []string {
 
 func lines(l ...string) string { return strings.Join(l, "\r\n") + "\r\n" }
 
-func event(uid, method string) string {
+func meeting(uid, method string) string {
 	l := []string{"BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//"}
 	if method != "" {
 		l = append(l, "METHOD:"+method)
@@ -135,8 +135,8 @@ func TestInboxKeepsMessages(t *testing.T) {
 	if inbox.Segment != "inbox" || inbox.Origin != Inbox {
 		t.Errorf("the inbox is %q, %v", inbox.Segment, inbox.Origin)
 	}
-	w.put(inbox, "1.ics", event("a", "REQUEST"))
-	w.put(inbox, "2.ics", event("a", "CANCEL")) // RFC 6638 4.1: of the same UID
+	w.put(inbox, "1.ics", meeting("a", "REQUEST"))
+	w.put(inbox, "2.ics", meeting("a", "CANCEL")) // RFC 6638 4.1: of the same UID
 	e, err := inbox.Entry("2.ics")
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +174,7 @@ func TestInboxOfSharedMailbox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.put(inbox, "1.ics", event("a", "REQUEST"))
+	w.put(inbox, "1.ics", meeting("a", "REQUEST"))
 	for viewer, want := range map[string]Rights{"bob@example.org": MemberRights, "carol@example.org": ReaderRights} {
 		seen, err := w.home(viewer, "office@example.org").Inbox()
 		if err != nil {

@@ -157,7 +157,7 @@ func indexCard(data []byte) (f collection.Facts, err error) {
 // among the terms of the index.
 func HasTerms(name string) bool {
 	switch name {
-	case "FN", "N", "NICKNAME", "EMAIL", "TEL", "ORG", "KIND", "X-ADDRESSBOOKSERVER-KIND", "CATEGORIES":
+	case "FN", "N", "NICKNAME", "EMAIL", "TEL", "ORG", "BDAY", "KIND", "X-ADDRESSBOOKSERVER-KIND", "CATEGORIES":
 		return true
 	}
 	return false
