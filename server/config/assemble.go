@@ -48,6 +48,8 @@ func (a *assembler) assemble() {
 		IMAPS:       all[string](root, "listen", "imaps"),
 		POP3:        all[string](root, "listen", "pop3"),
 		POP3S:       all[string](root, "listen", "pop3s"),
+		HTTP:        all[string](root, "listen", "http"),
+		HTTPS:       all[string](root, "listen", "https"),
 	}
 	c.TLS = TLS{
 		Cert:           or(root, "", "tls", "cert"),

@@ -85,7 +85,7 @@ func (s Script) Read() ([]byte, error) {
 // Listen is the addresses of each protocol: "127.0.0.1:25", ":25" for all
 // addresses, or "unix:" and a path. A protocol without any is off.
 type Listen struct {
-	SMTP, Submission, Submissions, LMTP, IMAP, IMAPS, POP3, POP3S []string
+	SMTP, Submission, Submissions, LMTP, IMAP, IMAPS, POP3, POP3S, HTTP, HTTPS []string
 }
 
 // Plaintext tells who may log in without TLS.

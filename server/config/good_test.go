@@ -53,6 +53,8 @@ func TestEverything(t *testing.T) {
 			IMAPS:       []string{"0.0.0.0:993"},
 			POP3:        []string{"[::1]:110"},
 			POP3S:       []string{":995", ":1995"},
+			HTTP:        []string{":80"},
+			HTTPS:       []string{":443", "[::1]:8443"},
 		},
 		TLS: TLS{
 			Cert: cert, Key: cert, PlaintextLogin: PlaintextNever,

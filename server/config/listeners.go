@@ -25,7 +25,7 @@ func (c *Config) DemoAccounts() []address.Address {
 }
 
 // protocols are the keys of [listen] that are supported.
-var protocols = []string{"smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s"}
+var protocols = []string{"smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s", "http", "https"}
 
 // eachListener calls f with every address that can be listened on.
 func (a *assembler) eachListener(f func(protocol, addr string, at int)) {

@@ -37,8 +37,8 @@ func rules() []rule {
 		{"listen.imaps", oneOrMore(listenForm), now},
 		{"listen.pop3", oneOrMore(listenForm), now},
 		{"listen.pop3s", oneOrMore(listenForm), now},
-		{"listen.http", oneOrMore(listenForm), later},
-		{"listen.https", oneOrMore(listenForm), later},
+		{"listen.http", oneOrMore(listenForm), now},
+		{"listen.https", oneOrMore(listenForm), now},
 		{"listen.admin", oneOrMore(listenForm), later},
 		{"listen.smtp.<table>", anyForm, later}, // { address = ..., proxy = ... }
 		{"listen.submission.<table>", anyForm, later},
@@ -48,6 +48,8 @@ func rules() []rule {
 		{"listen.imaps.<table>", anyForm, later},
 		{"listen.pop3.<table>", anyForm, later},
 		{"listen.pop3s.<table>", anyForm, later},
+		{"listen.http.<table>", anyForm, later},
+		{"listen.https.<table>", anyForm, later},
 
 		{"tls.acme", addressForm, later},
 		{"tls.cert", fileForm, now},

@@ -21,11 +21,11 @@ func (l *link) Read(p []byte) (int, error) {
 	if l.pace == nil {
 		return l.conn.Read(p)
 	}
-	if err := l.raw.SetReadDeadline(l.pace.deadline(time.Now())); err != nil {
+	if err := l.raw.SetReadDeadline(l.pace.Deadline(time.Now())); err != nil {
 		return 0, err
 	}
 	n, err := l.conn.Read(p)
-	l.pace.octets += int64(n)
+	l.pace.Arrived(n)
 	return n, err
 }
 
@@ -53,7 +53,11 @@ func NewPace(part, total time.Duration) *Pace {
 	return &Pace{start: time.Now(), part: part, total: total}
 }
 
-func (p *Pace) deadline(now time.Time) time.Time {
+// Arrived notes that so many octets did.
+func (p *Pace) Arrived(octets int) { p.octets += int64(octets) }
+
+// Deadline is when the next octets must be there.
+func (p *Pace) Deadline(now time.Time) time.Time {
 	d := now.Add(p.part)
 	if t := p.start.Add(p.total); t.Before(d) {
 		d = t

@@ -1,0 +1,157 @@
+package httpd
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/wire"
+)
+
+// handle is all requests.
+func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
+	if !s.enter() {
+		http.Error(w, "The server is shutting down.", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.requests.Done()
+	opt := s.opt.Load()
+	c := r.Context().Value(connKey{}).(*conn)
+	begun := time.Now()
+	a := newAnswer(w, opt.Part)
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = newBody(w, r, opt.Part)
+		r.Body = http.MaxBytesReader(a, r.Body, opt.Body)
+	}
+	h := a.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	s.route(a, r, c)
+	opt.Log.Log(r.Context(), wire.LevelTrace, "httpd.request", "id", c.id, "method", r.Method, "path", r.URL.EscapedPath(), "status", a.status,
+		"octets", a.octets, "took", time.Since(begun))
+}
+
+// route gives a request to whom it is for.
+func (s *Server) route(w http.ResponseWriter, r *http.Request, c *conn) {
+	opt := s.opt.Load()
+	path := r.URL.Path
+	secure := opt.mayLogIn(r, c)
+	switch {
+	case path == "/.well-known/caldav" || path == "/.well-known/carddav": // RFC 6764 5
+		target := "/dav/"
+		if port := opt.SecurePort(); !secure && port != 0 {
+			target = opt.secureURL(r, port, target)
+		}
+		redirect(w, r, target, http.StatusMovedPermanently)
+	case !secure:
+		s.leadAway(w, r)
+	case opt.DAV != nil && isDAV(r):
+		s.dav(w, r, c)
+	case path == "/":
+		s.page(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// isDAV tells whether a request is DAV's.
+func isDAV(r *http.Request) bool {
+	if r.URL.Path == "/dav" || strings.HasPrefix(r.URL.Path, "/dav/") {
+		return true
+	}
+	switch r.Method {
+	case "PROPFIND", "REPORT":
+		return r.URL.Path == "/"
+	case http.MethodOptions:
+		return r.URL.Path == "/" || r.URL.Path == "*"
+	}
+	return false
+}
+
+// dav is a request below /dav/.
+func (s *Server) dav(w http.ResponseWriter, r *http.Request, c *conn) {
+	cred, ok := s.login(w, r, c)
+	if !ok {
+		return
+	}
+	if forged(r) {
+		http.Error(w, "Another site's page may not do that.", http.StatusForbidden)
+		return
+	}
+	s.opt.Load().DAV(w, r, cred)
+}
+
+// forged tells whether a page of another site may have made a browser that knows the
+// password send this: such a page can POST texts and forms; for all else the browser asks
+// us first, and gets no leave.
+func forged(r *http.Request) bool {
+	if r.Method != http.MethodPost {
+		return false
+	}
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	switch strings.ToLower(strings.TrimSpace(kind)) {
+	case "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data":
+		return http.NewCrossOriginProtection().Check(r) != nil
+	}
+	return false
+}
+
+// leadAway sends a client of the service http to https.
+func (s *Server) leadAway(w http.ResponseWriter, r *http.Request) {
+	opt := s.opt.Load()
+	port := opt.SecurePort()
+	if port == 0 {
+		http.Error(w, "This needs https, which this server does not have.", http.StatusForbidden)
+		return
+	}
+	status := http.StatusPermanentRedirect // the method stays (RFC 9110 15.4.9)
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		status = http.StatusMovedPermanently
+	}
+	redirect(w, r, opt.secureURL(r, port, r.URL.RequestURI()), status)
+}
+
+// redirect answers with a Location, whatever the method.
+func redirect(w http.ResponseWriter, r *http.Request, target string, status int) {
+	w.Header().Set("Location", target)
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(status)
+}
+
+// secureURL is the place of target under https.
+func (o *Options) secureURL(r *http.Request, port int, target string) string {
+	host := hostOf(r)
+	if host == "" {
+		host = o.Hostname
+	}
+	if port != 443 {
+		host = net.JoinHostPort(host, strconv.Itoa(port))
+	} else if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if !strings.HasPrefix(target, "/") {
+		target = "/"
+	}
+	return "https://" + host + target
+}
+
+// hostOf is the name or address for which a client asks, "" when it is none.
+func hostOf(r *http.Request) string {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.String()
+	}
+	d, err := address.ParseDomain(strings.TrimSuffix(host, "."))
+	if err != nil {
+		return ""
+	}
+	return string(d)
+}
