@@ -12,6 +12,7 @@ import (
 	"facteur/server/control"
 	"facteur/server/deliver"
 	"facteur/server/hook"
+	"facteur/server/httpd"
 	"facteur/server/imapd"
 	"facteur/server/intake"
 	"facteur/server/listen"
@@ -105,6 +106,7 @@ func (s *Server) apply(next *settings) {
 	s.smtp.Apply(s.smtpOptions(next))
 	s.imap.Apply(s.imapOptions(next))
 	s.pop.Apply(s.popOptions(next))
+	s.web.Apply(s.webOptions(next))
 	s.spool.Apply(spool.Options{Hostname: string(next.Hostname)})
 	s.applyReports(next)
 	s.follow.Apply(s.followSettings(next))
@@ -112,14 +114,15 @@ func (s *Server) apply(next *settings) {
 	s.trace.Apply(next.Retention.Trace)
 }
 
-// recheck ends the sessions whose login is gone, and forgets the mail of
-// accounts that are.
+// recheck ends the sessions whose login is gone, and forgets what is kept of
+// accounts and shared mailboxes that are.
 func (s *Server) recheck(old, next *settings) {
 	s.imap.Recheck() // smtp and pop did it in Apply
-	for _, a := range old.Directory.Accounts {
-		if _, stays := next.directory.Box(a.Address); !stays {
-			s.store.Forget(a.Address)
-			s.log.Info("server.account_removed", "account", a.Address.String(), "result", "its folder stays for now, see facteur status")
+	for _, a := range old.directory.Boxes() {
+		if _, stays := next.directory.Box(a); !stays {
+			s.store.Forget(a)
+			s.dav.forget(a)
+			s.log.Info("server.account_removed", "account", a.String(), "result", "its folder stays for now, see facteur status")
 		}
 	}
 	s.sweepRemoved()
@@ -219,5 +222,7 @@ func wanted(c *settings) []listen.Wanted {
 	add("imaps", c.Listen.IMAPS)
 	add("pop3", c.Listen.POP3)
 	add("pop3s", c.Listen.POP3S)
+	add(httpd.HTTP, c.Listen.HTTP)
+	add(httpd.HTTPS, c.Listen.HTTPS)
 	return all
 }

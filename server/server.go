@@ -29,6 +29,7 @@ import (
 	"facteur/server/dns"
 	"facteur/server/envelope"
 	"facteur/server/follow"
+	"facteur/server/httpd"
 	"facteur/server/imapd"
 	"facteur/server/intake"
 	"facteur/server/kv"
@@ -99,6 +100,8 @@ type Server struct {
 	smtp      *smtpd.Server
 	imap      *imapd.Server
 	pop       *pop3d.Server
+	dav       calendars
+	web       *httpd.Server
 	certs     certs.Live
 	senders   *senderauth.Verifier
 	keys      *senderauth.Keys
@@ -257,12 +260,16 @@ func (s *Server) openData(first *settings) error {
 	if s.keys, err = senderauth.OpenKeys(keysDir(first.Data), safefile.OS, nil); err != nil {
 		return err
 	}
+	if err := s.openCalendars(first); err != nil {
+		return err
+	}
 	if s.store, err = mailbox.Open(mailbox.Options{
 		Dir: domains, Tmp: tmp, Log: s.log,
 		Keep: func(a address.Address) (time.Duration, int64) {
 			live := s.live.Load()
 			return keepDeleted(live.Config, live.directory)(a)
 		},
+		Beside: s.beside,
 	}); err != nil {
 		return fmt.Errorf("opening the mailboxes: %w", err)
 	}
@@ -304,6 +311,7 @@ func (s *Server) build(first *settings) error {
 	s.smtp = smtpd.New((*backend)(s), pool, s.log, s.smtpOptions(first))
 	s.imap = imapd.New(s.imapOptions(first))
 	s.pop = pop3d.New(maildrops{(*backend)(s)}, s.log, s.popOptions(first))
+	s.web = httpd.New(s.webOptions(first))
 	s.sockets = listen.New(listen.Options{Serve: s.serve, Log: s.log})
 	return nil
 }
@@ -316,6 +324,8 @@ func (s *Server) serve(ln net.Listener, service string) {
 		err = s.imap.Serve(ln, service)
 	case pop3d.POP3, pop3d.POP3S:
 		err = s.pop.Serve(ln, service)
+	case httpd.HTTP, httpd.HTTPS:
+		err = s.web.Serve(ln, service)
 	default:
 		err = s.smtp.Serve(ln, service)
 	}
@@ -332,7 +342,7 @@ func (s *Server) stop() error {
 	defer cancel()
 	s.control.Close()
 	s.sockets.Close()
-	err := errors.Join(s.smtp.Shutdown(ctx), s.imap.Shutdown(ctx), s.pop.Shutdown(ctx))
+	err := errors.Join(s.smtp.Shutdown(ctx), s.imap.Shutdown(ctx), s.pop.Shutdown(ctx), s.web.Shutdown(ctx))
 	if errors.Is(err, context.DeadlineExceeded) { // some were too slow: what they sent was not answered
 		s.log.Warn("server.cut_off", "after", grace)
 		err = nil
@@ -360,6 +370,7 @@ func (s *Server) release() {
 			s.log.Error("server.store", "error", err)
 		}
 	}
+	s.closeCalendars()
 	s.closeScripts()
 	if s.state != nil {
 		if err := s.state.Close(); err != nil {

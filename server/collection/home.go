@@ -116,15 +116,20 @@ func (h *Home) sweep() {
 
 // refresh lists the collections again when another program made or removed one.
 func (h *Home) refresh() error {
-	h.mu.Lock()
-	same, fail := h.known != nil && h.stamps == h.stampsNow(), h.fail
-	h.mu.Unlock()
-	if same || fail != nil {
+	if ok, fail := h.current(); ok {
 		return fail
 	}
 	h.admin.Lock()
 	defer h.admin.Unlock()
 	return h.list()
+}
+
+// current tells whether the table of collections is what lies on disk, or there is none any
+// more.
+func (h *Home) current() (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.fail != nil || h.known != nil && h.stamps == h.stampsNow(), h.fail
 }
 
 func (h *Home) stampsNow() (stamps [len(kinds)]int64) {

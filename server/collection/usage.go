@@ -13,7 +13,7 @@ func (h *Home) Usage() (Usage, error) {
 }
 
 func (h *Home) usageNow() (Usage, error) {
-	if err := h.refresh(); err != nil {
+	if err := h.glance(); err != nil {
 		return Usage{}, err
 	}
 	for _, c := range h.all() {
@@ -39,6 +39,25 @@ func (h *Home) usageNow() (Usage, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.usage, nil
+}
+
+// glance is refresh, but for a home where an operation on collections is under way, which
+// may be what asks for room: what was known before it will do.
+func (h *Home) glance() error {
+	if ok, fail := h.current(); ok {
+		return fail
+	}
+	if !h.admin.TryLock() {
+		h.mu.Lock()
+		known := h.known != nil
+		h.mu.Unlock()
+		if known {
+			return nil
+		}
+		h.admin.Lock()
+	}
+	defer h.admin.Unlock()
+	return h.list()
 }
 
 // setUsage sets what is known of a collection. With Home.mu held.

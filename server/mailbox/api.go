@@ -37,6 +37,9 @@ type Options struct {
 	// back, and how many octets of them are kept at most (0: no bound). It is
 	// asked at each expunge. Nil, or a time of 0: they are removed at once.
 	Keep func(address.Address) (retention time.Duration, quota int64)
+	// Beside tells how many octets an account holds beside its mail, which count in
+	// Usage: its calendars, contacts and files. It is called without locks. Nil: none.
+	Beside func(address.Address) (octets int64, err error)
 	// NoText turns the index of the text off: every text search reads messages.
 	NoText bool
 }
@@ -53,7 +56,7 @@ type Folder struct {
 
 // Usage is what a home holds.
 type Usage struct {
-	Octets   int64 // as served
+	Octets   int64 // of messages as served, and of what Options.Beside tells
 	Messages int
 }
 

@@ -15,9 +15,18 @@ func (h *Home) Usage() (Usage, error) {
 			return Usage{}, diskFault(err)
 		}
 	}
+	beside := int64(0)
+	if ask := h.store.opt.Beside; ask != nil {
+		var err error
+		if beside, err = ask(h.address); err != nil {
+			return Usage{}, err
+		}
+	}
 	h.usageMu.Lock()
 	defer h.usageMu.Unlock()
-	return h.usage, nil
+	u := h.usage
+	u.Octets += beside
+	return u, nil
 }
 
 // measure has the index of a folder read, unless its usage is known.

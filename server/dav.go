@@ -1,0 +1,135 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/collection"
+	"facteur/server/config"
+	"facteur/server/connection"
+	"facteur/server/directory"
+	"facteur/server/fault"
+	"facteur/server/homes"
+	"facteur/server/httpd"
+)
+
+// calendars are the stores of calendars and contacts, and who sees what of them.
+type calendars struct {
+	kept    *collection.Store // of what people keep
+	derived *collection.Store // of what is made for them here
+	homes   *homes.Homes
+}
+
+// storeOptions are those of the store of what people keep, with the settings that now
+// returns.
+func storeOptions(data string, now func() (*config.Config, *directory.Directory)) collection.Options {
+	return collection.Options{
+		Dir: filepath.Join(data, "domains"), Tmp: filepath.Join(data, "spool", "tmp"),
+		Index: homes.Index, IndexVersion: homes.IndexVersion, Defaults: defaultCollections(),
+		Keep: func(a address.Address) (time.Duration, int64) { return keepDeleted(now())(a) },
+	}
+}
+
+// defaultCollections are those of a new account.
+func defaultCollections() []collection.Default {
+	return []collection.Default{
+		{Name: "calendar", Kind: collection.Calendar, Props: collection.Props{DisplayName: "Calendar"}},
+		{Name: "tasks", Kind: collection.Calendar, Props: collection.Props{DisplayName: "Tasks"}},
+		{Name: "contacts", Kind: collection.AddressBook, Props: collection.Props{DisplayName: "Contacts"}},
+	}
+}
+
+// openCalendars opens the stores.
+func (s *Server) openCalendars(first *settings) (err error) {
+	o := storeOptions(first.Data, func() (*config.Config, *directory.Directory) {
+		live := s.live.Load()
+		return live.Config, live.directory
+	})
+	o.Log, o.Room = s.log, s.room
+	if s.dav.kept, err = collection.Open(o); err != nil {
+		return fmt.Errorf("opening the calendars and contacts: %w", err)
+	}
+	s.dav.derived, err = collection.Open(collection.Options{
+		Dir: filepath.Join(first.Data, "derived"), Tmp: filepath.Join(first.Data, "spool", "tmp"), Log: s.log,
+		Index: homes.DerivedIndex, IndexVersion: homes.DerivedIndexVersion,
+	})
+	if err != nil {
+		return fmt.Errorf("opening what is made of calendars and contacts: %w", err)
+	}
+	s.dav.homes = homes.New(homes.Options{
+		Store: s.dav.kept, Derived: s.dav.derived, Directory: func() *directory.Directory { return s.live.Load().directory },
+	})
+	return nil
+}
+
+func (s *Server) closeCalendars() {
+	for _, store := range []*collection.Store{s.dav.kept, s.dav.derived} {
+		if store == nil {
+			continue
+		}
+		if err := store.Close(); err != nil {
+			s.log.Error("server.calendars", "error", err)
+		}
+	}
+}
+
+// forget drops an account from memory.
+func (c *calendars) forget(a address.Address) {
+	c.kept.Forget(a)
+	c.derived.Forget(a)
+}
+
+// beside is what an account holds that is no mail (mailbox.Options.Beside).
+func (s *Server) beside(a address.Address) (int64, error) {
+	u, err := s.dav.kept.Usage(a)
+	return u.Octets, err
+}
+
+// room tells whether so many octets more fit into the quota of an account, with its mail
+// (collection.Options.Room).
+func (s *Server) room(a address.Address, octets int64) error {
+	box, ok := s.live.Load().directory.Box(a)
+	if !ok {
+		return fault.New(fault.NotFound, "The account is gone")
+	}
+	if box.Quota <= 0 {
+		return nil
+	}
+	home, err := s.store.Home(a)
+	if err != nil {
+		return err
+	}
+	use, err := home.Usage()
+	if err != nil {
+		return err
+	}
+	if use.Octets+octets > box.Quota {
+		return fault.New(fault.OverQuota, "The quota would be exceeded")
+	}
+	return nil
+}
+
+func (s *Server) webOptions(c *settings) httpd.Options {
+	return httpd.Options{
+		Auth: s.auth, Log: s.log, Hostname: string(c.Hostname),
+		TLS: s.certs.Config(), PlaintextLogin: c.TLS.PlaintextLogin == config.PlaintextLoopback,
+		SecurePort: s.securePort, Limits: connection.Limits{Trusted: c.Trusted},
+	}
+}
+
+// securePort is where https listens, 0 when it does not.
+func (s *Server) securePort() int {
+	for _, b := range s.sockets.Bound() {
+		var tcp *net.TCPAddr
+		if addr, ok := b.Addr.(*net.TCPAddr); ok {
+			tcp = addr
+		}
+		if b.Service == httpd.HTTPS && tcp != nil {
+			return tcp.Port
+		}
+	}
+	return 0
+}
