@@ -69,6 +69,7 @@ func TestCases(t *testing.T) {
 					"capture":  verb((*world).capture),
 					"crash":    verb((*world).crash),
 					"crowd":    verb((*world).crowd),
+					"dav":      verb((*world).dav),
 					"dialog":   verb((*world).dialog),
 					"dns":      verb((*world).dns),
 					"elapsed":  verb((*world).elapsed),

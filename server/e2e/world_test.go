@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -35,7 +36,8 @@ type world struct {
 	sessions map[string]*link
 	saved    time.Time // when mail.toml was last saved
 	peers    peers
-	lessons  chan lesson // nil: there is no learner
+	lessons  chan lesson  // nil: there is no learner
+	web      *http.Client // nil: nothing was asked yet
 }
 
 type worldKey struct{}
@@ -95,6 +97,9 @@ func (w *world) baseConfig() error {
 func (w *world) end() {
 	for _, s := range w.sessions {
 		s.conn.Close()
+	}
+	if w.web != nil {
+		w.web.CloseIdleConnections()
 	}
 	if w.server != nil {
 		w.server.kill()
