@@ -1,0 +1,102 @@
+package davd
+
+import (
+	"facteur/server/davxml"
+)
+
+// access is what RFC 3744 5 has of properties. The header DAV names access-control only where
+// the method ACL is.
+func access() part {
+	owned := homeNode | collectionNodes | objectNodes | inboxNode | outboxNode | messageNode | folderNode | fileNode
+	return part{
+		properties: []property{
+			{name: davxml.D("owner"), kinds: owned | principalNode, write: func(_ *request, n *node, w *davxml.Writer) {
+				w.Element(davxml.D("href"), principalHref(n.owner))
+			}},
+			{name: davxml.D("group"), kinds: owned},
+			{name: davxml.D("current-user-privilege-set"), kinds: anything, write: func(_ *request, n *node, w *davxml.Writer) {
+				writePrivileges(w, n.privileges())
+			}},
+			{name: davxml.D("supported-privilege-set"), kinds: anything, write: writeSupportedPrivileges},
+			{name: davxml.D("acl"), kinds: anything, needs: mayReadACL, write: writeACL},
+			{name: davxml.D("acl-restrictions"), kinds: anything, write: func(_ *request, _ *node, w *davxml.Writer) {
+				w.Empty(davxml.D("grant-only")) // RFC 3744 5.6
+				w.Empty(davxml.D("no-invert"))
+			}},
+			{name: davxml.D("inherited-acl-set"), kinds: anything},
+		},
+	}
+}
+
+// writePrivileges writes a set of privileges, those that hold others too (RFC 3744 5.4).
+func writePrivileges(w *davxml.Writer, set privilege) {
+	for _, p := range privilegeNames {
+		if set&p.set == p.set {
+			w.Begin(davxml.D("privilege"))
+			w.Empty(p.name)
+			w.End()
+		}
+	}
+}
+
+func writeSupportedPrivileges(_ *request, n *node, w *davxml.Writer) { // RFC 3744 5.3
+	begin := func(name davxml.Name, text string) {
+		w.Begin(davxml.D("supported-privilege"))
+		w.Begin(davxml.D("privilege"))
+		w.Empty(name)
+		w.End()
+		w.Begin(davxml.D("description"), davxml.Attr{Name: davxml.Name{Space: davxml.XML, Local: "lang"}, Value: "en"})
+		w.Text(text)
+		w.End()
+	}
+	begin(davxml.D("all"), "Everything")
+	open := privilege(0)
+	for _, p := range privilegeNames {
+		if p.set == mayScheduleDeliver && n.kind != inboxNode || p.set == mayScheduleSend && n.kind != outboxNode {
+			continue
+		}
+		if open != 0 && p.set&open == 0 {
+			w.End()
+			open = 0
+		}
+		begin(p.name, p.text)
+		if p.set == mayWrite {
+			open = mayWrite
+			continue
+		}
+		w.End()
+	}
+	if open != 0 {
+		w.End()
+	}
+	w.End()
+}
+
+// writeACL writes who may do what: the owner, and those who have a role in a shared mailbox
+// (RFC 3744 5.5). All of it is protected: mail.toml says it.
+func writeACL(r *request, n *node, w *davxml.Writer) {
+	ace := func(principal string, set privilege) {
+		w.Begin(davxml.D("ace"))
+		w.Begin(davxml.D("principal"))
+		if principal == "" {
+			w.Empty(davxml.D("authenticated"))
+		} else {
+			w.Element(davxml.D("href"), principal)
+		}
+		w.End()
+		w.Begin(davxml.D("grant"))
+		writePrivileges(w, set)
+		w.End()
+		w.Empty(davxml.D("protected"))
+		w.End()
+	}
+	if n.home == nil {
+		ace("", n.privileges())
+		return
+	}
+	for _, who := range r.acting(n.owner) {
+		as := *n
+		as.rights = who.rights
+		ace(principalHref(who.account), as.privileges())
+	}
+}

@@ -1,0 +1,267 @@
+// Package davd speaks WebDAV, CalDAV and CardDAV: RFC 4918 (class 1 and 3), 5689 (extended
+// MKCOL), 5397 (current-user-principal), 8144 (Prefer), 3744 (privileges and principals), 4791
+// (CalDAV), 6352 (CardDAV).
+//
+// A request's path leads to a node (node.go): a principal, a home, a collection, an object.
+// The table of methods says which nodes have a method and which privilege it needs, and allow
+// is the one place that asks for it. Properties are a table too (property.go). What a part of
+// the protocol adds to these tables is a part; New puts them together, so OPTIONS tells what
+// is there and nothing else.
+//
+// A multistatus is streamed: no answer is held in memory. Hrefs are percent-encoded in one
+// function, and read in one (path.go). Bodies, depths and numbers are bounded.
+//
+// Whose collections there are and the rights are in package homes, the octets and tags in
+// package collection. Logins and listeners are httpd's. A Handler has no state of its own and
+// may be used by any number of goroutines.
+package davd
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/auth"
+	"facteur/server/davxml"
+	"facteur/server/directory"
+	"facteur/server/homes"
+)
+
+// Options are what a Handler needs.
+type Options struct {
+	Homes *homes.Homes
+	// Directory returns the newest one.
+	Directory func() *directory.Directory
+	// Usage tells how many octets a mailbox uses of its quota, which is 0 where there is none.
+	// nil: the quota properties are not there.
+	Usage func(address.Address) (used, quota int64, err error)
+	// MaxObject bounds an object in octets; 0 is 16 MiB. It is at most what the store takes.
+	MaxObject int64
+	Log       *slog.Logger     // nil: none
+	Now       func() time.Time // nil: time.Now
+}
+
+// Handler answers the requests of those who have logged in.
+type Handler struct {
+	opt        Options
+	classes    string
+	methods    map[string][]method // those of one name are of different kinds of nodes
+	properties map[davxml.Name][]*property
+	all        []*property // in the order of the parts
+	reports    map[davxml.Name]report
+	segments   map[string]segment
+	posts      []post
+}
+
+// part is what one part of the protocol adds.
+type part struct {
+	classes    []string // in the header DAV (RFC 4918 10.1)
+	methods    map[string]method
+	properties []property
+	reports    map[davxml.Name]report
+	segments   map[string]segment // what homes have beside collections, by name
+	posts      []post
+}
+
+// method is a method of HTTP.
+type method struct {
+	kinds  kind // of the nodes that have it
+	absent kind // of those that it makes
+	// needs is the privilege that it takes: bind and unbind are of the parent, all others of
+	// the node. 0: run asks by itself.
+	needs privilege
+	run   func(*request, *node) error
+}
+
+// report is what REPORT asks for, by the name of the body's root (RFC 3253 3.6).
+type report struct {
+	kinds kind
+	needs privilege
+	run   func(*request, *node, *davxml.Element) error
+}
+
+// segment is something that a home has beside collections. rest is the path below it, decoded.
+type segment struct {
+	open func(r *request, home *node, rest []string) (*node, error)
+	list bool // a PROPFIND of the home shows it
+}
+
+// post is something that POST does: the first that takes a request.
+type post struct {
+	kinds kind
+	takes func(*http.Request) bool
+	run   func(*request, *node) error // asks for privileges by itself
+}
+
+const defaultMaxObject = 16 << 20
+
+// New returns a Handler.
+func New(o Options) *Handler {
+	if o.MaxObject == 0 {
+		o.MaxObject = defaultMaxObject
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	h := &Handler{opt: o, methods: make(map[string][]method), properties: make(map[davxml.Name][]*property),
+		reports: make(map[davxml.Name]report), segments: make(map[string]segment)}
+	var classes []string
+	for _, p := range h.parts() {
+		classes = append(classes, p.classes...)
+		for name, m := range p.methods {
+			h.methods[name] = append(h.methods[name], m)
+		}
+		for i := range p.properties {
+			h.addProperty(&p.properties[i])
+		}
+		for name, r := range p.reports {
+			h.reports[name] = r
+		}
+		for name, s := range p.segments {
+			h.segments[name] = s
+		}
+		h.posts = append(h.posts, p.posts...)
+	}
+	h.classes = strings.Join(classes, ", ")
+	return h
+}
+
+// parts are all parts that the options allow.
+func (h *Handler) parts() []part {
+	list := []part{webdav(), principals(), access(), caldav(), carddav()}
+	if h.opt.Usage != nil {
+		list = append(list, quota())
+	}
+	return list
+}
+
+// Serve answers a request of somebody who has logged in.
+func (h *Handler) Serve(w http.ResponseWriter, hr *http.Request, who auth.Credential) {
+	r := &request{Handler: h, w: w, Request: hr, who: who, viewer: who.Account, prefer: parsePrefer(hr.Header)}
+	head := w.Header()
+	head.Set("DAV", h.classes)
+	head.Set("X-Content-Type-Options", "nosniff")
+	head.Set("Vary", "Authorization, Accept, Brief, Prefer")
+	head.Set("Cache-Control", "private, no-cache")
+	if err := r.serve(); err != nil {
+		r.fail(err)
+	}
+	io.CopyN(io.Discard, hr.Body, maxRest) // an error: there is no more
+}
+
+// maxRest is how much of a body that nobody wanted is read, so that the connection can be
+// used again.
+const maxRest = 64 << 10
+
+// request is one request while it is answered.
+type request struct {
+	*Handler
+	*http.Request
+	w       http.ResponseWriter
+	who     auth.Credential
+	viewer  address.Address
+	prefer  prefer
+	homes   map[address.Address]*homes.Home
+	scratch []byte // of the property being written
+}
+
+func (r *request) serve() error {
+	if _, ok := r.methods[r.Method]; !ok {
+		return r.notAllowed(anything)
+	}
+	segments, err := parsePath(r.URL.EscapedPath())
+	if err != nil {
+		return err
+	}
+	n, err := r.resolve(segments)
+	if err != nil {
+		return err
+	}
+	m, err := r.allow(n)
+	if err != nil {
+		return err
+	}
+	if err := r.checkIf(n); err != nil {
+		return err
+	}
+	return m.run(r, n)
+}
+
+// allow returns what the request's method does with a node, when the viewer may do it.
+func (r *request) allow(n *node) (m method, err error) {
+	found := false
+	for _, m = range r.methods[r.Method] {
+		if k := m.kinds; !n.absent && n.kind&k != 0 || n.absent && n.kind&m.absent != 0 {
+			found = true
+			break
+		}
+	}
+	switch {
+	case !found && n.absent && !r.makes(n.kind):
+		return m, errNotFound
+	case !found:
+		return m, r.notAllowed(n.kind)
+	case m.needs == 0:
+		return m, nil
+	}
+	return m, n.need(m.needs)
+}
+
+// makes says whether the request's method makes something of other kinds: then what is
+// wrong is where, not that nothing is there.
+func (r *request) makes(k kind) bool {
+	for _, m := range r.methods[r.Method] {
+		if m.absent != 0 && m.kinds&k == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// notAllowed is the answer to a method that a node does not have.
+func (r *request) notAllowed(k kind) error {
+	r.w.Header().Set("Allow", strings.Join(r.allowed(k), ", "))
+	return &failure{status: http.StatusMethodNotAllowed, text: "There is no " + clip(r.Method) + " here"}
+}
+
+// allowed lists the methods of nodes of a kind.
+func (h *Handler) allowed(k kind) []string {
+	var list []string
+	for _, name := range sortedKeys(h.methods) {
+		if slices.ContainsFunc(h.methods[name], func(m method) bool { return (m.kinds|m.absent)&k != 0 }) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// home opens the home of an address, once a request.
+func (r *request) home(owner address.Address) (*homes.Home, error) {
+	if h, ok := r.homes[owner]; ok {
+		return h, nil
+	}
+	h, err := r.opt.Homes.Open(r.viewer, owner)
+	if err != nil {
+		return nil, err
+	}
+	if r.homes == nil {
+		r.homes = make(map[address.Address]*homes.Home)
+	}
+	r.homes[owner] = h
+	return h, nil
+}
+
+// options answers OPTIONS (RFC 4918 10.1).
+func options(r *request, n *node) error {
+	r.w.Header().Set("Allow", strings.Join(r.allowed(n.kind), ", "))
+	r.w.Header().Set("Content-Length", "0")
+	r.w.WriteHeader(http.StatusOK)
+	return nil
+}
