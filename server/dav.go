@@ -10,6 +10,7 @@ import (
 	"facteur/server/collection"
 	"facteur/server/config"
 	"facteur/server/connection"
+	"facteur/server/davd"
 	"facteur/server/directory"
 	"facteur/server/fault"
 	"facteur/server/homes"
@@ -21,6 +22,7 @@ type calendars struct {
 	kept    *collection.Store // of what people keep
 	derived *collection.Store // of what is made for them here
 	homes   *homes.Homes
+	handler *davd.Handler
 }
 
 // storeOptions are those of the store of what people keep, with the settings that now
@@ -60,8 +62,9 @@ func (s *Server) openCalendars(first *settings) (err error) {
 		return fmt.Errorf("opening what is made of calendars and contacts: %w", err)
 	}
 	s.dav.homes = homes.New(homes.Options{
-		Store: s.dav.kept, Derived: s.dav.derived, Directory: func() *directory.Directory { return s.live.Load().directory },
+		Store: s.dav.kept, Derived: s.dav.derived, Directory: s.newestDirectory,
 	})
+	s.dav.handler = davd.New(davd.Options{Homes: s.dav.homes, Directory: s.newestDirectory, Usage: s.usage, Log: s.log})
 	return nil
 }
 
@@ -82,6 +85,22 @@ func (c *calendars) forget(a address.Address) {
 	c.derived.Forget(a)
 }
 
+func (s *Server) newestDirectory() *directory.Directory { return s.live.Load().directory }
+
+// usage is how much of its quota a mailbox uses, with all that counts; a quota of 0 is none.
+func (s *Server) usage(a address.Address) (used, quota int64, err error) {
+	box, ok := s.newestDirectory().Box(a)
+	if !ok {
+		return 0, 0, fault.New(fault.NotFound, "The account is gone")
+	}
+	home, err := s.store.Home(a)
+	if err != nil {
+		return 0, 0, err
+	}
+	u, err := home.Usage()
+	return u.Octets, max(box.Quota, 0), err
+}
+
 // beside is what an account holds that is no mail (mailbox.Options.Beside).
 func (s *Server) beside(a address.Address) (int64, error) {
 	u, err := s.dav.kept.Usage(a)
@@ -91,22 +110,14 @@ func (s *Server) beside(a address.Address) (int64, error) {
 // room tells whether so many octets more fit into the quota of an account, with its mail
 // (collection.Options.Room).
 func (s *Server) room(a address.Address, octets int64) error {
-	box, ok := s.live.Load().directory.Box(a)
-	if !ok {
-		return fault.New(fault.NotFound, "The account is gone")
+	if box, ok := s.newestDirectory().Box(a); ok && box.Quota <= 0 {
+		return nil // nobody needs to count
 	}
-	if box.Quota <= 0 {
-		return nil
-	}
-	home, err := s.store.Home(a)
+	used, quota, err := s.usage(a)
 	if err != nil {
 		return err
 	}
-	use, err := home.Usage()
-	if err != nil {
-		return err
-	}
-	if use.Octets+octets > box.Quota {
+	if used+octets > quota {
 		return fault.New(fault.OverQuota, "The quota would be exceeded")
 	}
 	return nil
@@ -114,7 +125,7 @@ func (s *Server) room(a address.Address, octets int64) error {
 
 func (s *Server) webOptions(c *settings) httpd.Options {
 	return httpd.Options{
-		Auth: s.auth, Log: s.log, Hostname: string(c.Hostname),
+		Auth: s.auth, DAV: s.dav.handler.Serve, Log: s.log, Hostname: string(c.Hostname),
 		TLS: s.certs.Config(), PlaintextLogin: c.TLS.PlaintextLogin == config.PlaintextLoopback,
 		SecurePort: s.securePort, Limits: connection.Limits{Trusted: c.Trusted},
 	}

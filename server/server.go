@@ -25,7 +25,6 @@ import (
 	"facteur/server/certs"
 	"facteur/server/control"
 	"facteur/server/deliver"
-	"facteur/server/directory"
 	"facteur/server/dns"
 	"facteur/server/envelope"
 	"facteur/server/follow"
@@ -303,7 +302,7 @@ func (s *Server) build(first *settings) error {
 		Sending: s.sending, Greylist: s.greylist, People: s.people, Notify: s.tellOwner, Trace: s.trace,
 	}, s.intakeSettings(first))
 	s.auth = auth.New(auth.Options{
-		Directory: func() *directory.Directory { return s.live.Load().directory }, Trusted: s.trusts, Seen: s.loginSeen, Log: s.log,
+		Directory: s.newestDirectory, Trusted: s.trusts, Seen: s.loginSeen, Log: s.log,
 		Admit: (*backend)(s).admit,
 	})
 	s.inbound = limit.NewInbound(limit.InboundOptions{})
