@@ -94,4 +94,6 @@ var serviceText = map[string]string{
 	"imaps":       "reading mail, TLS",
 	"pop3":        "fetching mail, STARTTLS",
 	"pop3s":       "fetching mail, TLS",
+	"http":        "leads to https",
+	"https":       "calendars and contacts, TLS",
 }
