@@ -363,3 +363,9 @@ func (h *Home) close(why error) {
 		c.end(why)
 	}
 }
+
+// Has tells whether an account has a home, without making one.
+func (s *Store) Has(a address.Address) bool {
+	_, err := os.Lstat(filepath.Join(s.opt.Dir, a.Dir(), Calendar.dir(), madeFile))
+	return err == nil
+}

@@ -1,16 +1,36 @@
 // Package homes knows which calendars and address books a person sees, and what
-// he may do with each: his own, and those of shared mailboxes.
+// he may do with each: his own, those of shared mailboxes, what others share
+// with him, and what is made here.
 //
 // A Home is that of one account or shared mailbox, as one account sees it. What
 // is kept is in package collection; this package adds whose it is and the
 // rights. It checks no right itself where a Collection is used: who serves a
 // protocol does (Rights.Has), in one place.
 //
-// Homes may be used by any number of goroutines, and holds no lock of its own.
-// It looks the directory up at each call, so a reload counts at once.
+// In a person's own home stands also, as a mount, what he may use of others: all
+// that a shared mailbox has in which he has a role, and single collections that
+// mail.toml ([sharing]) or their owner shares with him. A mount is named after
+// its owner and its name there, "office@example.org~calendar"; names with "~"
+// are for such, and nobody can make one. What a viewer changes of the
+// properties of a mount he alone sees.
+//
+// Made here, in a store of its own (Options.Derived): the scheduling inbox; the
+// address book of the domain (book.go) and the calendar of birthdays
+// (birthdays.go), both made when somebody looks and what they are made of has
+// changed since; and what other servers publish (subscription.go). An object
+// that is made anew and is the same stays as it is, ETag and sync-token too, over
+// restarts and reloads.
+//
+// Homes may be used by any number of goroutines. It looks the directory up at
+// each call, so a reload counts at once. Locks, of which none is held while
+// another is taken: shares.mu, feeds.mu, and one for each thing that is made (makers).
 package homes
 
 import (
+	"crypto/x509"
+	"log/slog"
+	"time"
+
 	"facteur/server/address"
 	"facteur/server/collection"
 	"facteur/server/directory"
@@ -30,11 +50,12 @@ const (
 	Schedule                      // invite and answer in the owner's name
 )
 
-// The rights of the roles.
+// The rights of the roles, and of those with whom a single collection is shared.
 const (
 	ReaderRights = Busy | Read
 	MemberRights = ReaderRights | Write | Describe | Schedule
 	OwnerRights  = MemberRights | Administer
+	WriterRights = ReaderRights | Write
 )
 
 // Has tells whether all of want are among the rights.
@@ -49,13 +70,34 @@ type Options struct {
 	Derived *collection.Store
 	// Directory returns the newest one.
 	Directory func() *directory.Directory
+	// Resolver finds the servers of subscriptions; nil: there are no subscriptions.
+	Resolver Resolver
+	Dial     Dial             // nil: a net.Dialer's
+	Roots    *x509.CertPool   // of the servers of subscriptions; nil: those of the system
+	Log      *slog.Logger     // nil: none
+	Now      func() time.Time // nil: time.Now
 }
 
 // Homes answers who sees what.
-type Homes struct{ opt Options }
+type Homes struct {
+	opt    Options
+	shares shares
+	makers makers
+	feeds  feeds
+}
 
 // New returns Homes.
-func New(o Options) *Homes { return &Homes{opt: o} }
+func New(o Options) *Homes {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	h := &Homes{opt: o}
+	h.feeds.init(o)
+	return h
+}
 
 // Home is the collections of an account or shared mailbox, as a viewer sees them.
 type Home struct {
@@ -63,44 +105,21 @@ type Home struct {
 	store  *collection.Home
 	Viewer address.Address // the account that is logged in
 	Owner  address.Address // as mail.toml spells it
-	Rights Rights
-}
-
-// Origin tells where what is in a collection comes from.
-type Origin uint8
-
-// The origins.
-const (
-	Kept  Origin = iota // what people keep, their own or another's
-	Inbox               // the scheduling inbox (RFC 6638 2.2)
-)
-
-// Collection is a calendar or an address book, as a viewer sees it.
-type Collection struct {
-	*collection.Collection
-	Origin  Origin
-	Segment string          // the name by which the home has it: the last segment of its href
-	Owner   address.Address // whose it is
-	Viewer  address.Address
-	Rights  Rights
+	Rights Rights          // in the whole home; 0: only in single collections
 }
 
 // Open returns the home of owner as viewer sees it. The error is a fault:
-// NoSuchAddress when it does not exist, or viewer may see nothing of it.
+// NotFound when it does not exist, or viewer may see nothing of it.
 func (h *Homes) Open(viewer, owner address.Address) (*Home, error) {
 	box, ok := h.opt.Directory().Box(owner)
 	if !ok {
-		return nil, fault.New(fault.NotFound, "no such home")
+		return nil, errNoHome()
 	}
 	rights := h.rights(viewer, box.Address)
-	if rights == 0 {
-		return nil, fault.New(fault.NotFound, "no such home")
+	if rights == 0 && len(h.grantsBy(viewer, box.Address)) == 0 {
+		return nil, errNoHome()
 	}
-	kept, err := h.opt.Store.Home(box.Address)
-	if err != nil {
-		return nil, err
-	}
-	return &Home{homes: h, store: kept, Viewer: viewer, Owner: box.Address, Rights: rights}, nil
+	return h.home(viewer, box.Address, rights)
 }
 
 // Own returns the home of an account or shared mailbox as itself sees it, with all
@@ -109,18 +128,30 @@ func (h *Homes) Open(viewer, owner address.Address) (*Home, error) {
 func (h *Homes) Own(owner address.Address) (*Home, error) {
 	box, ok := h.opt.Directory().Box(owner)
 	if !ok {
-		return nil, fault.New(fault.NotFound, "no such home")
+		return nil, errNoHome()
 	}
-	kept, err := h.opt.Store.Home(box.Address)
+	return h.home(box.Address, box.Address, OwnerRights)
+}
+
+func (h *Homes) home(viewer, owner address.Address, rights Rights) (*Home, error) {
+	kept, err := h.opt.Store.Home(owner)
 	if err != nil {
 		return nil, err
 	}
-	return &Home{homes: h, store: kept, Viewer: box.Address, Owner: box.Address, Rights: OwnerRights}, nil
+	return &Home{homes: h, store: kept, Viewer: viewer, Owner: owner, Rights: rights}, nil
 }
+
+func errNoHome() error       { return fault.New(fault.NotFound, "There is no such home") }
+func errNoCollection() error { return fault.New(fault.NotFound, "There is no such collection") }
 
 // rights are those in a whole home.
 func (h *Homes) rights(viewer, owner address.Address) Rights {
-	switch h.opt.Directory().Rights(viewer, owner) {
+	return rightsOf(h.opt.Directory().Rights(viewer, owner))
+}
+
+// rightsOf reads rights of the directory in a whole home.
+func rightsOf(rights string) Rights {
+	switch rights {
 	case "":
 		return 0
 	case directory.ReaderRights:
@@ -129,46 +160,4 @@ func (h *Homes) rights(viewer, owner address.Address) Rights {
 		return MemberRights
 	}
 	return OwnerRights
-}
-
-// Collections returns the collections that the viewer may see, by name.
-func (h *Home) Collections() ([]*Collection, error) {
-	kept, err := h.store.Collections()
-	if err != nil {
-		return nil, err
-	}
-	out := make([]*Collection, 0, len(kept))
-	for _, c := range kept {
-		out = append(out, h.view(c))
-	}
-	return out, nil
-}
-
-// Open returns a collection by the last segment of its href. The error is a fault, NotFound
-// for what the viewer may not see either.
-func (h *Home) Open(segment string) (*Collection, error) {
-	c, err := h.store.Open(segment)
-	if err != nil {
-		return nil, err
-	}
-	return h.view(c), nil
-}
-
-// Create makes a collection, durably.
-func (h *Home) Create(segment string, kind collection.Kind, props collection.Props) (*Collection, error) {
-	c, err := h.store.Create(segment, kind, props)
-	if err != nil {
-		return nil, err
-	}
-	return h.view(c), nil
-}
-
-// Delete removes a collection with all that is in it, durably.
-func (h *Home) Delete(segment string) error { return h.store.Delete(segment) }
-
-// Rename gives a collection another name.
-func (h *Home) Rename(from, to string) error { return h.store.Rename(from, to) }
-
-func (h *Home) view(c *collection.Collection) *Collection {
-	return &Collection{Collection: c, Segment: c.Name(), Owner: h.Owner, Viewer: h.Viewer, Rights: h.Rights}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"facteur/server/address"
 	"facteur/server/collection"
@@ -20,6 +21,8 @@ type world struct {
 	dir       string
 	options   directory.Options
 	directory *directory.Directory
+	keep      bool // what is deleted
+	more      func(*Options)
 }
 
 func target(s string) directory.Target { return directory.Target{Address: address.MustParse(s)} }
@@ -48,12 +51,20 @@ func (w *world) open() {
 	w.directory = directory.New(w.options)
 	kept := w.store("domains", Index, Defaults())
 	derived := w.store("derived", DerivedIndex, nil)
-	w.Homes = New(Options{Store: kept, Derived: derived, Directory: func() *directory.Directory { return w.directory }})
+	o := Options{Store: kept, Derived: derived, Directory: func() *directory.Directory { return w.directory }}
+	if w.more != nil {
+		w.more(&o)
+	}
+	w.Homes = New(o)
 }
 
 func (w *world) store(name string, index func(collection.Kind, []byte) (collection.Facts, error), defaults []collection.Default) *collection.Store {
 	w.t.Helper()
-	s, err := collection.Open(collection.Options{Dir: filepath.Join(w.dir, name), Tmp: filepath.Join(w.dir, "tmp"), Index: index, Defaults: defaults})
+	o := collection.Options{Dir: filepath.Join(w.dir, name), Tmp: filepath.Join(w.dir, "tmp"), Index: index, Defaults: defaults}
+	if w.keep {
+		o.Keep = func(address.Address) (time.Duration, int64) { return time.Hour, 0 }
+	}
+	s, err := collection.Open(o)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -21,9 +21,10 @@ func (h *Home) Inbox() (*Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := h.view(c)
-	v.Origin, v.Segment = Inbox, inboxSegment
-	return v, nil
+	return &Collection{
+		Collection: c, described: c, home: h, Origin: Inbox, Segment: inboxSegment, Owner: h.Owner, Viewer: h.Viewer,
+		Rights: h.Rights, Personal: !h.Rights.Has(Describe),
+	}, nil
 }
 
 // derived returns a collection of the owner in the derived store, made when it is not there.

@@ -1,0 +1,212 @@
+package homes
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/collection"
+	"facteur/server/directory"
+	"facteur/server/fault"
+)
+
+func (w *world) invitees(c *Collection) string {
+	w.t.Helper()
+	all, err := c.Invitees()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var out []string
+	for _, i := range all {
+		out = append(out, fmt.Sprintf("%s write=%v declined=%v fixed=%v", i.Name, i.Write, i.Declined, i.Fixed))
+	}
+	return strings.Join(out, "; ")
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestShareWithPerson(t *testing.T) {
+	w := newWorld(t)
+	choir, err := w.home(alice, alice).Create("choir", collection.Calendar, collection.Props{DisplayName: "Choir"})
+	w.must(err)
+	before, err := choir.Snapshot()
+	w.must(err)
+	w.must(choir.Share(address.MustParse("BOB@example.org"), true))
+	w.must(choir.Share(address.MustParse(dave), false))
+	const mountName = alice + "~choir"
+	if got, want := w.segments(dave, dave), own(mountName); !slices.Equal(got, want) {
+		t.Errorf("dave sees %q, want %q", got, want)
+	}
+	if got, want := w.segments(dave, alice), []string{"choir"}; !slices.Equal(got, want) {
+		t.Errorf("dave sees %q in the home of alice, want %q", got, want)
+	}
+	if r := w.home(dave, alice).Rights; r != 0 {
+		t.Errorf("dave has rights %b in the home of alice", r)
+	}
+	for viewer, want := range map[string]Rights{bob: WriterRights, dave: ReaderRights} {
+		if got := w.collection(viewer, viewer, mountName).Rights; got != want {
+			t.Errorf("%s has rights %b, want %b", viewer, got, want)
+		}
+		if got := w.collection(viewer, alice, "choir"); got.Rights != want || !got.Personal {
+			t.Errorf("%s has rights %b in the home of alice, want %b", viewer, got.Rights, want)
+		}
+		for _, name := range []string{"calendar", "~birthdays", "~book"} {
+			if _, err := w.home(viewer, alice).Open(name); !fault.Is(err, fault.NotFound) {
+				t.Errorf("%s opens %s of alice: %v", viewer, name, err)
+			}
+		}
+	}
+	if p, err := w.collection(dave, dave, mountName).Props(); err != nil || p.DisplayName != "Choir (Alice Martin)" {
+		t.Errorf("dave sees it as %q, %v", p.DisplayName, err)
+	}
+	w.restart()
+	if got := w.segments(bob, bob); !slices.Contains(got, mountName) {
+		t.Errorf("after a restart bob sees %q", got)
+	}
+	w.must(w.home(dave, dave).Delete(mountName))
+	choir = w.collection(alice, alice, "choir")
+	if got, want := w.invitees(choir), "Bob Peeters write=true declined=false fixed=false; Dave write=false declined=true fixed=false"; got != want {
+		t.Errorf("invitees %q, want %q", got, want)
+	}
+	if got := w.segments(dave, dave); !slices.Equal(got, own()) {
+		t.Errorf("dave took it out and sees %q", got)
+	}
+	w.must(choir.Unshare(address.MustParse(bob)))
+	if _, err := w.Open(address.MustParse(bob), address.MustParse(alice)); !fault.Is(err, fault.NotFound) {
+		t.Errorf("bob still sees the home of alice: %v", err)
+	}
+	for with, kind := range map[string]fault.Kind{"nobody@example.org": fault.NotFound, office: fault.NotFound, alice: fault.NotPossible} {
+		if err := choir.Share(address.MustParse(with), true); !fault.Is(err, kind) {
+			t.Errorf("shared with %s: %v", with, err)
+		}
+	}
+	if after, err := choir.Snapshot(); err != nil || after.Token() != before.Token() {
+		t.Errorf("sharing changes the sync-token: %v", err)
+	}
+	p, err := choir.Props()
+	w.must(err)
+	for name := range p.Other {
+		t.Errorf("the properties show %s", name)
+	}
+}
+
+func TestSharesGoWithTheCollection(t *testing.T) {
+	w := newWorld(t)
+	h := w.home(alice, alice)
+	c, err := h.Create("choir", collection.Calendar, collection.Props{})
+	w.must(err)
+	w.must(c.Share(address.MustParse(dave), false))
+	w.must(h.Rename("choir", "chorus"))
+	if got, want := w.segments(dave, dave), own(alice+"~chorus"); !slices.Equal(got, want) {
+		t.Errorf("renamed: dave sees %q, want %q", got, want)
+	}
+	// Who sets properties for all takes no share away.
+	w.must(w.collection(alice, alice, "chorus").SetProps(func(p *collection.Props) error { p.Other = nil; p.Color = "#123456"; return nil }))
+	w.restart()
+	if got, want := w.segments(dave, dave), own(alice+"~chorus"); !slices.Equal(got, want) {
+		t.Errorf("described: dave sees %q, want %q", got, want)
+	}
+	w.must(w.home(alice, alice).Delete("chorus"))
+	if got := w.segments(dave, dave); !slices.Equal(got, own()) {
+		t.Errorf("deleted: dave sees %q", got)
+	}
+	w.reload(func(o *directory.Options) { o.Accounts = o.Accounts[1:] })
+	if got := w.segments(dave, dave); !slices.Equal(got, own()) {
+		t.Errorf("without alice: dave sees %q", got)
+	}
+}
+
+func TestSharingOfMailToml(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.home(alice, alice).Create("choir", collection.Calendar, collection.Props{})
+	w.must(err)
+	w.reload(func(o *directory.Options) {
+		o.Sharing = []directory.Sharing{
+			{Key: "x", Owner: address.MustParse(alice), Collection: "choir", Members: []directory.Target{target(bob)}, Readers: []directory.Target{target(dave)}, Published: "secret-of-mail-toml"},
+			{Key: "y", Owner: address.MustParse(alice), Collection: "not-there", Readers: []directory.Target{target(dave)}},
+			{Key: "z", Owner: address.MustParse(office), Collection: "calendar", Members: []directory.Target{target(carol), target(dave)}},
+		}
+	})
+	if got, want := w.segments(dave, dave), own(alice+"~choir", office+"~calendar"); !slices.Equal(got, want) {
+		t.Errorf("dave sees %q, want %q", got, want)
+	}
+	if got := w.collection(carol, carol, office+"~calendar").Rights; got != WriterRights {
+		t.Errorf("a reader of the office who may change one calendar has rights %b", got)
+	}
+	choir := w.collection(alice, alice, "choir")
+	w.must(choir.Share(address.MustParse(dave), true))
+	if got := w.collection(dave, dave, alice+"~choir").Rights; got != WriterRights {
+		t.Errorf("both ways together give dave %b", got)
+	}
+	if got, want := w.invitees(choir), "Bob Peeters write=true declined=false fixed=true; Dave write=false declined=false fixed=true"; got != want {
+		t.Errorf("invitees %q, want %q", got, want)
+	}
+	if err := w.home(bob, bob).Delete(alice + "~choir"); !fault.Is(err, fault.Policy) {
+		t.Errorf("bob took out what mail.toml gives: %v", err)
+	}
+	c, err := w.Published("secret-of-mail-toml")
+	if err != nil || c.Owner.String() != alice || c.Collection.Name() != "choir" || c.Rights != ReaderRights {
+		t.Errorf("published: %+v, %v", c, err)
+	}
+	w.reload(func(o *directory.Options) { o.Sharing = nil })
+	if _, err := w.Published("secret-of-mail-toml"); !fault.Is(err, fault.NotFound) {
+		t.Errorf("published no more: %v", err)
+	}
+}
+
+func TestPublish(t *testing.T) {
+	w := newWorld(t)
+	c := w.collection(alice, alice, "calendar")
+	secret, err := c.Publish()
+	w.must(err)
+	again, err := c.Publish()
+	if err != nil || again != secret || len(secret) != 32 {
+		t.Errorf("published as %q, then as %q, %v", secret, again, err)
+	}
+	w.restart()
+	c, err = w.Published(secret)
+	if err != nil || c.Owner.String() != alice || c.Collection.Name() != "calendar" {
+		t.Fatalf("after a restart: %+v, %v", c, err)
+	}
+	for _, s := range []string{"", secret[:31], "x"} {
+		if _, err := w.Published(s); !fault.Is(err, fault.NotFound) {
+			t.Errorf("the secret %q opens something: %v", s, err)
+		}
+	}
+	c = w.collection(alice, alice, "calendar")
+	w.must(c.Unpublish())
+	if _, err := w.Published(secret); !fault.Is(err, fault.NotFound) {
+		t.Errorf("still published: %v", err)
+	}
+	if _, err := w.collection(alice, alice, bookSegment).Publish(); !fault.Is(err, fault.Policy) {
+		t.Errorf("the book is published: %v", err)
+	}
+}
+
+// TestUndeletedIsSharedAgain: a collection that is brought back has its shares.
+func TestUndeletedIsSharedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.keep = true
+	w.restart()
+	h := w.home(alice, alice)
+	c, err := h.Create("choir", collection.Calendar, collection.Props{})
+	w.must(err)
+	w.put(c, "1.ics", meeting("a", ""))
+	w.must(c.Share(address.MustParse(dave), false))
+	w.must(h.Delete("choir"))
+	if _, err := w.opt.Store.Undelete(address.MustParse(alice), time.Time{}, "choir"); err != nil {
+		t.Fatal(err)
+	}
+	w.Refresh(address.MustParse(alice))
+	if got, want := w.segments(dave, dave), own(alice+"~choir"); !slices.Equal(got, want) {
+		t.Errorf("dave sees %q, want %q", got, want)
+	}
+}
