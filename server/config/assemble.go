@@ -73,6 +73,7 @@ func (a *assembler) assemble() {
 	c.Lua = a.lua()
 	c.Plugins = a.plugins()
 	c.Hosts = all[string](a.root, "lua", "http")
+	c.Subscriptions = all[string](a.root, "calendars", "subscriptions")
 	c.Trusted = all[netip.Prefix](root, "trust", "networks")
 	c.Relay = a.relay()
 	c.Sealers = all[address.Domain](root, "trust", "arc")

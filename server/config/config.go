@@ -40,20 +40,21 @@ type Config struct {
 	File   string // the path of mail.toml
 	Digest string // of its bytes; tells two versions apart
 
-	Hostname   address.Domain
-	Data       string         // the folder of everything that is kept
-	Location   *time.Location // of rules with hours and dates
-	Listen     Listen
-	TLS        TLS
-	Limits     Limits
-	Retention  Retention
-	Lua        Lua
-	Plugins    []Plugin         // Go plugins that are on
-	Hosts      []string         // that http.request may reach, with or without a port
-	Trusted    []netip.Prefix   // never slowed or blocked
-	Sealers    []address.Domain // whose word counts on mail that they passed on (ARC)
-	Relay      Relay
-	DNSServers []netip.AddrPort // none: the system's
+	Hostname      address.Domain
+	Data          string         // the folder of everything that is kept
+	Location      *time.Location // of rules with hours and dates
+	Listen        Listen
+	TLS           TLS
+	Limits        Limits
+	Retention     Retention
+	Lua           Lua
+	Plugins       []Plugin         // Go plugins that are on
+	Hosts         []string         // that http.request may reach, with or without a port
+	Subscriptions []string         // hosts whose calendars people may subscribe to, with or without a port
+	Trusted       []netip.Prefix   // never slowed or blocked
+	Sealers       []address.Domain // whose word counts on mail that they passed on (ARC)
+	Relay         Relay
+	DNSServers    []netip.AddrPort // none: the system's
 
 	// Scripts are those for every message, in order, by name. Directory has
 	// those of domains and accounts.

@@ -81,6 +81,7 @@ func rules() []rule {
 		{"lua.http", listOf(hostForm), now},
 
 		{"plugins.<name>.<name>", freeForm, now},
+		{"calendars.subscriptions", listOf(hostForm), now},
 		{"trust.networks", listOf(networkForm), now},
 		{"trust.arc", listOf(domainForm), now},
 		{"retention.deleted", retentionFrom(0), now},
