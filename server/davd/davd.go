@@ -55,6 +55,7 @@ type Handler struct {
 	reports    map[davxml.Name]report
 	segments   map[string]segment
 	posts      []post
+	states     []func(*request, *node, string) bool
 }
 
 // part is what one part of the protocol adds.
@@ -65,16 +66,18 @@ type part struct {
 	reports    map[davxml.Name]report
 	segments   map[string]segment // what homes have beside collections, by name
 	posts      []post
+	// state says whether a node has a state token, for the header If (RFC 4918 10.4.3).
+	state func(*request, *node, string) bool
 }
 
 // method is a method of HTTP.
 type method struct {
 	kinds  kind // of the nodes that have it
 	absent kind // of those that it makes
-	// needs is the privilege that it takes: bind and unbind are of the parent, all others of
-	// the node. 0: run asks by itself.
-	needs privilege
-	run   func(*request, *node) error
+	// needs is the privilege that it takes, and makes the one to make something: bind and
+	// unbind are of the parent, all others of the node. 0: run asks by itself.
+	needs, makes privilege
+	run          func(*request, *node) error
 }
 
 // report is what REPORT asks for, by the name of the body's root (RFC 3253 3.6).
@@ -128,6 +131,9 @@ func New(o Options) *Handler {
 			h.segments[name] = s
 		}
 		h.posts = append(h.posts, p.posts...)
+		if p.state != nil {
+			h.states = append(h.states, p.state)
+		}
 	}
 	h.classes = strings.Join(classes, ", ")
 	return h
@@ -206,23 +212,22 @@ func (r *request) allow(n *node) (m method, err error) {
 	switch {
 	case !found && n.absent && !r.makes(n.kind):
 		return m, errNotFound
+	case !found && r.Method == "MKCALENDAR": // RFC 4791 5.3.1.1
+		return m, forbidden(davxml.D("resource-must-be-null"), "There is something of that name")
 	case !found:
 		return m, r.notAllowed(n.kind)
-	case m.needs == 0:
-		return m, nil
+	case n.absent && m.makes != 0:
+		return m, n.need(m.makes)
+	case !n.absent && m.needs != 0:
+		return m, n.need(m.needs)
 	}
-	return m, n.need(m.needs)
+	return m, nil
 }
 
 // makes says whether the request's method makes something of other kinds: then what is
 // wrong is where, not that nothing is there.
 func (r *request) makes(k kind) bool {
-	for _, m := range r.methods[r.Method] {
-		if m.absent != 0 && m.kinds&k == 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.methods[r.Method], func(m method) bool { return m.absent != 0 && m.kinds&k == 0 })
 }
 
 // notAllowed is the answer to a method that a node does not have.
@@ -235,7 +240,31 @@ func (r *request) notAllowed(k kind) error {
 func (h *Handler) allowed(k kind) []string {
 	var list []string
 	for _, name := range sortedKeys(h.methods) {
-		if slices.ContainsFunc(h.methods[name], func(m method) bool { return (m.kinds|m.absent)&k != 0 }) {
+		if slices.ContainsFunc(h.methods[name], func(m method) bool { return m.kinds&k != 0 }) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// offered lists what the viewer can do with a node and what is in it: some clients look
+// there for PUT to know whether they may write.
+func (h *Handler) offered(n *node) []string {
+	var inside kind
+	switch n.kind {
+	case homeNode:
+		inside = calendarNode
+	case calendarNode:
+		inside = eventNode
+	case bookNode:
+		inside = cardNode
+	}
+	may := n.privileges()
+	var list []string
+	for _, name := range sortedKeys(h.methods) {
+		if slices.ContainsFunc(h.methods[name], func(m method) bool {
+			return m.kinds&n.kind != 0 && (m.needs == mayUnbind || m.needs&^may == 0) || m.absent&(n.kind|inside) != 0 && m.makes&^may == 0
+		}) {
 			list = append(list, name)
 		}
 	}
@@ -260,7 +289,7 @@ func (r *request) home(owner address.Address) (*homes.Home, error) {
 
 // options answers OPTIONS (RFC 4918 10.1).
 func options(r *request, n *node) error {
-	r.w.Header().Set("Allow", strings.Join(r.allowed(n.kind), ", "))
+	r.w.Header().Set("Allow", strings.Join(r.offered(n), ", "))
 	r.w.Header().Set("Content-Length", "0")
 	r.w.WriteHeader(http.StatusOK)
 	return nil

@@ -14,9 +14,16 @@ import (
 func webdav() part {
 	return part{
 		classes: []string{"1", "3", "extended-mkcol"},
+		state:   isSyncToken,
 		methods: map[string]method{
-			"OPTIONS":  {kinds: anything, absent: anything, run: options},
-			"PROPFIND": {kinds: anything, run: propfind},
+			"OPTIONS":   {kinds: anything, absent: anything, run: options},
+			"PROPFIND":  {kinds: anything, run: propfind},
+			"PROPPATCH": {kinds: anything &^ (folderNode | fileNode), needs: mayWriteProperties, run: proppatch},
+			"MKCOL":     {absent: calendarNode | objectNodes, makes: mayBind, run: mkcol},
+			"GET":       {kinds: anything &^ (fileNode | messageNode), needs: mayRead, run: get},
+			"HEAD":      {kinds: anything &^ (fileNode | messageNode), needs: mayRead, run: get},
+			"PUT":       {kinds: objectNodes, needs: mayWriteContent, absent: objectNodes, makes: mayBind, run: put},
+			"DELETE":    {kinds: objectNodes | collectionNodes, needs: mayUnbind, run: remove},
 		},
 		properties: []property{
 			{name: davxml.D("resourcetype"), kinds: anything, all: true, write: writeResourceType},

@@ -1,0 +1,109 @@
+package davd
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+
+	"facteur/server/collection"
+	"facteur/server/contentline"
+	"facteur/server/ical"
+)
+
+// export sends a whole collection as one file.
+func (r *request) export(n *node) error {
+	if err := n.load(loadProps | loadSnapshot); err != nil {
+		return err
+	}
+	head := r.w.Header()
+	media, extension := "text/calendar", ".ics"
+	if n.kind == bookNode {
+		media, extension = "text/vcard", ".vcf"
+	}
+	tag := collectionTag(n)
+	head.Set("ETag", tag)
+	head.Set("Content-Type", media+"; charset=utf-8")
+	head.Set("Content-Disposition", "attachment; filename*=UTF-8''"+string(appendSegment(nil, n.name))+extension)
+	_, tags, err := parseTags(r.Header.Values("If-None-Match"))
+	for _, t := range tags {
+		if err == nil && t == tag {
+			r.w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	r.w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	name := n.props.DisplayName
+	if name == "" {
+		name = n.name
+	}
+	if err := writeWhole(r.w, n.coll.Collection, n.snap, name); err != nil {
+		// The status is sent: only an answer that is cut off says that it is not all.
+		r.opt.Log.Error("A collection could not be exported", "protocol", "dav", "path", n.href, "err", err)
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// writeWhole writes all objects of a collection as one calendar, or one vCard after the
+// other. Of time zones with one name the first is taken.
+func writeWhole(to io.Writer, c *collection.Collection, s *collection.Snapshot, name string) error {
+	w := bufio.NewWriterSize(to, 32<<10)
+	calendar := c.Kind() == collection.Calendar
+	if calendar {
+		w.WriteString("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//facteur//facteur//EN\r\n")
+		w.Write(contentline.AppendFolded(nil, "X-WR-CALNAME:"+contentline.EscapeText(name)))
+	}
+	zones := make(map[string]bool)
+	for e := range s.All() {
+		if e.Broken {
+			continue
+		}
+		err := writeOne(w, c, e.Href, calendar, zones)
+		if err != nil && !gone(err) { // removed meanwhile
+			return fmt.Errorf("%s: %w", e.Href, err)
+		}
+	}
+	if calendar {
+		w.WriteString("END:VCALENDAR\r\n")
+	}
+	return w.Flush()
+}
+
+func writeOne(w *bufio.Writer, c *collection.Collection, href string, calendar bool, zones map[string]bool) error {
+	body, _, err := c.Get(href)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	if !calendar {
+		w.Write(data)
+		if len(data) > 0 && data[len(data)-1] != '\n' {
+			w.WriteString("\r\n")
+		}
+		return nil
+	}
+	parsed, err := ical.ParseBytes(data)
+	if err != nil {
+		return err
+	}
+	for _, child := range parsed.Children {
+		if id := child.Value("TZID"); child.Name == "VTIMEZONE" {
+			if zones[id] {
+				continue
+			}
+			zones[id] = true
+		}
+		if err := child.Write(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
