@@ -30,17 +30,8 @@ type calendars struct {
 func storeOptions(data string, now func() (*config.Config, *directory.Directory)) collection.Options {
 	return collection.Options{
 		Dir: filepath.Join(data, "domains"), Tmp: filepath.Join(data, "spool", "tmp"),
-		Index: homes.Index, IndexVersion: homes.IndexVersion, Defaults: defaultCollections(),
+		Index: homes.Index, IndexVersion: homes.IndexVersion, Defaults: homes.Defaults(),
 		Keep: func(a address.Address) (time.Duration, int64) { return keepDeleted(now())(a) },
-	}
-}
-
-// defaultCollections are those of a new account.
-func defaultCollections() []collection.Default {
-	return []collection.Default{
-		{Name: "calendar", Kind: collection.Calendar, Props: collection.Props{DisplayName: "Calendar"}},
-		{Name: "tasks", Kind: collection.Calendar, Props: collection.Props{DisplayName: "Tasks"}},
-		{Name: "contacts", Kind: collection.AddressBook, Props: collection.Props{DisplayName: "Contacts"}},
 	}
 }
 
