@@ -17,6 +17,7 @@
 package davd
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -156,7 +157,7 @@ func (h *Handler) Serve(w http.ResponseWriter, hr *http.Request, who auth.Creden
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Vary", "Authorization, Accept, Brief, Prefer")
 	head.Set("Cache-Control", "private, no-cache")
-	if err := r.serve(); err != nil {
+	if err := r.serve(); err != nil && !errors.Is(err, errAnswered) {
 		r.fail(err)
 	}
 	io.CopyN(io.Discard, hr.Body, maxRest) // an error: there is no more

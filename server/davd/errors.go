@@ -45,6 +45,9 @@ func badRequest(format string, args ...any) *failure {
 
 var errNotFound = &failure{status: http.StatusNotFound, text: "There is nothing here"}
 
+// errAnswered ends a request that has been answered.
+var errAnswered = errors.New("it has been answered")
+
 // errConflict is for a path whose parent is not there: 409 for what would make it (RFC 4918
 // 9.3.1, 9.7.1), 404 for all else.
 func errConflict(method string) error {

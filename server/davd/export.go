@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	"facteur/server/collection"
 	"facteur/server/contentline"
@@ -25,12 +26,10 @@ func (r *request) export(n *node) error {
 	head.Set("ETag", tag)
 	head.Set("Content-Type", media+"; charset=utf-8")
 	head.Set("Content-Disposition", "attachment; filename*=UTF-8''"+string(appendSegment(nil, n.name))+extension)
-	_, tags, err := parseTags(r.Header.Values("If-None-Match"))
-	for _, t := range tags {
-		if err == nil && t == tag {
-			r.w.WriteHeader(http.StatusNotModified)
-			return nil
-		}
+	tags, _, err := parseTags(r.Header.Values("If-None-Match"), true)
+	if err == nil && slices.Contains(tags, collection.ETag(tag)) {
+		r.w.WriteHeader(http.StatusNotModified)
+		return nil
 	}
 	r.w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {

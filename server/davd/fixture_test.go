@@ -69,9 +69,16 @@ func newServer(t testing.TB, change ...func(*Options)) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.store.Close() })
+	derived, err := collection.Open(collection.Options{
+		Dir: filepath.Join(dir, "derived"), Tmp: filepath.Join(dir, "tmp"), Index: homes.DerivedIndex, IndexVersion: homes.DerivedIndexVersion,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { derived.Close() })
 	d := testDirectory()
 	current := func() *directory.Directory { return d }
-	s.homes = homes.New(homes.Options{Store: s.store, Directory: current})
+	s.homes = homes.New(homes.Options{Store: s.store, Derived: derived, Directory: current})
 	o := Options{Homes: s.homes, Directory: current, Log: slog.New(slog.NewTextHandler(s.log, nil)),
 		Now: func() time.Time { return time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC) }}
 	for _, c := range change {

@@ -3,8 +3,6 @@ package davd
 import (
 	"net/http"
 	"strings"
-
-	"facteur/server/collection"
 )
 
 // maxLists bounds the lists of a header If.
@@ -149,67 +147,4 @@ func parseIfList(s string) (list []ifCondition, rest string, err error) {
 			return nil, "", badRequest("The header If has more than %d conditions in a list", maxLists)
 		}
 	}
-}
-
-// condition reads If-Match and If-None-Match (RFC 9110 13.1). A weak tag is none that If-Match
-// could mean.
-func condition(h http.Header) (c collection.Condition, err error) {
-	any, tags, err := parseTags(h.Values("If-Match"))
-	if err != nil {
-		return c, err
-	}
-	for _, t := range tags {
-		if !strings.HasPrefix(t, "W/") {
-			c.Match = append(c.Match, collection.ETag(t))
-		}
-	}
-	if c.Exists = any; len(tags) > 0 && len(c.Match) == 0 && !any {
-		return c, collection.ErrCondition
-	}
-	if c.Absent, tags, err = parseTags(h.Values("If-None-Match")); err != nil {
-		return c, err
-	}
-	for _, t := range tags { // compared weakly
-		c.NoneMatch = append(c.NoneMatch, collection.ETag(strings.TrimPrefix(t, "W/")))
-	}
-	return c, nil
-}
-
-// parseTags reads a list of entity tags, or "*".
-func parseTags(values []string) (any bool, tags []string, err error) {
-	s := strings.TrimSpace(strings.Join(values, ","))
-	if s == "*" {
-		return true, nil, nil
-	}
-	for s = strings.TrimLeft(s, " \t,"); s != ""; s = strings.TrimLeft(s, " \t,") {
-		weak := ""
-		if strings.HasPrefix(s, "W/") {
-			weak, s = "W/", s[2:]
-		}
-		if s == "" || s[0] != '"' {
-			return false, nil, badRequest("An entity tag has no quotes")
-		}
-		end := strings.IndexByte(s[1:], '"')
-		if end < 0 {
-			return false, nil, badRequest("An entity tag has no closing quote")
-		}
-		if tags = append(tags, weak+s[:end+2]); len(tags) > maxLists {
-			return false, nil, badRequest("There are more than %d entity tags", maxLists)
-		}
-		s = s[end+2:]
-	}
-	return false, tags, nil
-}
-
-// met says whether a condition holds for what is there now; e is nil when nothing is.
-func met(c collection.Condition, e *collection.Entry) bool {
-	in := func(list []collection.ETag) bool {
-		for _, t := range list {
-			if e != nil && t == e.ETag {
-				return true
-			}
-		}
-		return false
-	}
-	return (!c.Exists || e != nil) && (!c.Absent || e == nil) && (len(c.Match) == 0 || in(c.Match)) && !in(c.NoneMatch)
 }

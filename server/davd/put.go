@@ -123,13 +123,17 @@ func (r *request) conditionFor(n *node) (collection.Condition, error) {
 			return cond, collection.ErrCondition
 		}
 	}
-	if !met(cond, n.entry) {
+	var tag collection.ETag
+	if n.entry != nil {
+		tag = n.entry.ETag
+	}
+	if !holds(cond, tag, n.entry != nil) {
 		return cond, r.unmet(n)
 	}
 	return cond, nil
 }
 
-// unmet answers a condition that does not hold; with what is there, for who prefers that (RFC
+// unmet is the error of a condition that does not hold; it answers with what is there, for who prefers that (RFC
 // 8144 3.2).
 func (r *request) unmet(n *node) error {
 	if !r.prefer.representation || r.Method != http.MethodPut || n.need(mayRead) != nil {
@@ -144,7 +148,10 @@ func (r *request) unmet(n *node) error {
 	n.segment = ""
 	r.w.Header().Set("Preference-Applied", "return=representation")
 	r.w.Header().Set("Content-Location", n.href)
-	return r.represent(n, http.StatusPreconditionFailed)
+	if err := r.represent(n, http.StatusPreconditionFailed); err != nil {
+		return collection.ErrCondition
+	}
+	return errAnswered
 }
 
 // checkMedia refuses a body of another type than the collection keeps: supported-calendar-data

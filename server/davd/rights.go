@@ -78,6 +78,9 @@ func (n *node) privileges() privilege {
 	if n.kind == bookNode {
 		p &^= mayReadFreeBusy
 	}
+	if n.coll != nil && n.coll.Personal {
+		p |= mayWriteProperties // for himself
+	}
 	return p
 }
 
