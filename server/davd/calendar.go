@@ -23,7 +23,7 @@ func caldav() part {
 	return part{
 		classes: []string{"calendar-access"},
 		methods: map[string]method{
-			"MKCALENDAR": {absent: calendarNode | objectNodes, makes: mayBind, run: mkcalendar},
+			"MKCALENDAR": {absent: calendarNode, makes: mayBind, run: mkcalendar},
 		},
 		properties: []property{
 			text(description, calendarNode, maxText),

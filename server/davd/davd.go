@@ -213,6 +213,8 @@ func (r *request) allow(n *node) (m method, err error) {
 	switch {
 	case !found && n.absent && !r.makes(n.kind):
 		return m, errNotFound
+	case !found && n.absent && (r.Method == "MKCALENDAR" || r.Method == "MKCOL"): // RFC 4791 4.2
+		return m, forbidden(davxml.C("calendar-collection-location-ok"), "A calendar or an address book has no other in it")
 	case !found && r.Method == "MKCALENDAR": // RFC 4791 5.3.1.1
 		return m, forbidden(davxml.D("resource-must-be-null"), "There is something of that name")
 	case !found:

@@ -19,7 +19,7 @@ func webdav() part {
 			"OPTIONS":   {kinds: anything, absent: anything, run: options},
 			"PROPFIND":  {kinds: anything, run: propfind},
 			"PROPPATCH": {kinds: anything &^ (folderNode | fileNode), needs: mayWriteProperties, run: proppatch},
-			"MKCOL":     {absent: calendarNode | objectNodes, makes: mayBind, run: mkcol},
+			"MKCOL":     {absent: calendarNode, makes: mayBind, run: mkcol},
 			"GET":       {kinds: anything &^ (fileNode | messageNode), needs: mayRead, run: get},
 			"HEAD":      {kinds: anything &^ (fileNode | messageNode), needs: mayRead, run: get},
 			"PUT":       {kinds: objectNodes, needs: mayWriteContent, absent: objectNodes, makes: mayBind, run: put},

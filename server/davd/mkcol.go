@@ -92,9 +92,6 @@ func resourceKind(e *davxml.Element) (kind, error) {
 
 // makeCollection makes a collection with the properties of a body, all of them or nothing.
 func (r *request) makeCollection(n *node, k kind, e *davxml.Element, response davxml.Name) error {
-	if n.kind&objectNodes != 0 || n.parent == nil {
-		return forbidden(davxml.C("calendar-collection-location-ok"), "A calendar or an address book has no other in it")
-	}
 	if strings.Contains(n.name, "~") { // of what others share
 		return forbidden(davxml.C("calendar-collection-location-ok"), "The name has a ~")
 	}
