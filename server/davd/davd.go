@@ -18,7 +18,6 @@ package davd
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -160,12 +159,7 @@ func (h *Handler) Serve(w http.ResponseWriter, hr *http.Request, who auth.Creden
 	if err := r.serve(); err != nil && !errors.Is(err, errAnswered) {
 		r.fail(err)
 	}
-	io.CopyN(io.Discard, hr.Body, maxRest) // an error: there is no more
 }
-
-// maxRest is how much of a body that nobody wanted is read, so that the connection can be
-// used again.
-const maxRest = 64 << 10
 
 // request is one request while it is answered.
 type request struct {
