@@ -248,19 +248,23 @@ func (h *Handler) allowed(k kind) []string {
 // there for PUT to know whether they may write.
 func (h *Handler) offered(n *node) []string {
 	var inside kind
-	switch n.kind {
-	case homeNode:
+	switch {
+	case n.absent:
+		inside = n.kind
+	case n.kind == homeNode:
 		inside = calendarNode
-	case calendarNode:
+	case n.kind == calendarNode:
 		inside = eventNode
-	case bookNode:
+	case n.kind == bookNode:
 		inside = cardNode
+	case n.kind == folderNode:
+		inside = folderNode | fileNode
 	}
 	may := n.privileges()
 	var list []string
 	for _, name := range sortedKeys(h.methods) {
 		if slices.ContainsFunc(h.methods[name], func(m method) bool {
-			return m.kinds&n.kind != 0 && (m.needs == mayUnbind || m.needs&^may == 0) || m.absent&(n.kind|inside) != 0 && m.makes&^may == 0
+			return !n.absent && m.kinds&n.kind != 0 && n.need(m.needs) == nil || m.absent&inside != 0 && m.makes&^may == 0
 		}) {
 			list = append(list, name)
 		}

@@ -157,7 +157,7 @@ func TestAllow(t *testing.T) {
 	}{
 		{calendarPath, "alice@example.org", []string{"PUT", "DELETE", "PROPFIND", "PROPPATCH", "GET", "OPTIONS"}, []string{"MKCALENDAR"}},
 		{homePath, "alice@example.org", []string{"MKCALENDAR", "MKCOL", "PROPFIND"}, []string{"PUT", "PROPPATCH", "DELETE"}},
-		{"/dav/office@example.org/calendar/", "carol@example.org", []string{"PROPFIND", "GET"}, []string{"PUT"}},
+		{"/dav/office@example.org/calendar/", "carol@example.org", []string{"PROPFIND", "GET", "PROPPATCH"}, []string{"PUT", "DELETE"}},
 		{"/dav/office@example.org/", "carol@example.org", []string{"PROPFIND"}, []string{"MKCALENDAR", "MKCOL"}},
 		{calendarPath + "a.ics", "alice@example.org", []string{"PUT", "GET", "DELETE"}, []string{"MKCALENDAR"}},
 		{"/", "alice@example.org", []string{"OPTIONS", "PROPFIND"}, []string{"PUT"}},
