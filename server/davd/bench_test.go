@@ -31,7 +31,7 @@ func (s *server) fetch(b *testing.B, method, path, body string, headers ...strin
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Set(name, value)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := s.client.Do(req)
 	if err != nil {
 		b.Fatal(err)
 	}

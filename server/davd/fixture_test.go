@@ -51,8 +51,10 @@ type server struct {
 	store *collection.Store
 	homes *homes.Homes
 	url   string
-	room  error // what Options.Room of the store says
-	log   *strings.Builder
+	// client keeps a connection for each of many goroutines.
+	client *http.Client
+	room   error // what Options.Room of the store says
+	log    *strings.Builder
 }
 
 func newServer(t testing.TB, change ...func(*Options)) *server {
@@ -93,7 +95,9 @@ func newServer(t testing.TB, change ...func(*Options)) *server {
 		h.Serve(w, r, who)
 	}))
 	t.Cleanup(web.Close)
-	s.url = web.URL
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	t.Cleanup(transport.CloseIdleConnections)
+	s.url, s.client = web.URL, &http.Client{Transport: transport}
 	return s
 }
 
@@ -121,7 +125,7 @@ func (s *server) ask(method, path, body string, headers ...string) *answer {
 			req.Header.Add(name, value)
 		}
 	}
-	res, err := http.DefaultTransport.RoundTrip(req)
+	res, err := s.client.Transport.RoundTrip(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func webdav() part {
 		methods: map[string]method{
 			"OPTIONS":   {kinds: anything, absent: anything, run: options},
 			"PROPFIND":  {kinds: anything, run: propfind},
-			"PROPPATCH": {kinds: anything &^ (folderNode | fileNode), needs: mayWriteProperties, run: proppatch},
+			"PROPPATCH": {kinds: anything &^ (folderNode | fileNode), run: proppatch},
 			"MKCOL":     {absent: calendarNode, makes: mayBind, run: mkcol},
 			"GET":       {kinds: anything &^ (fileNode | messageNode), needs: mayRead, run: get},
 			"HEAD":      {kinds: anything &^ (fileNode | messageNode), needs: mayRead, run: get},
@@ -31,7 +31,7 @@ func webdav() part {
 			{name: davxml.D("displayname"), kinds: collectionNodes, all: true, loads: loadProps, has: hasDisplayName, write: writeDisplayName, set: setDisplayName},
 			{name: davxml.D("getetag"), kinds: objectNodes, all: true, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(string(n.entry.ETag)) }},
 			{name: davxml.D("getetag"), kinds: collectionNodes, all: true, loads: loadSnapshot, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(collectionTag(n)) }},
-			{name: davxml.D("getcontenttype"), kinds: objectNodes | collectionNodes, all: true, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(contentType(n)) }},
+			{name: davxml.D("getcontenttype"), kinds: objectNodes, all: true, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(contentType(n)) }},
 			{name: davxml.D("getcontentlength"), kinds: objectNodes, all: true, write: func(r *request, n *node, w *davxml.Writer) { r.number(w, n.entry.Size) }},
 			{name: davxml.D("getlastmodified"), kinds: objectNodes, all: true, write: func(r *request, n *node, w *davxml.Writer) {
 				r.scratch = n.entry.Modified.UTC().AppendFormat(r.scratch[:0], http.TimeFormat)
@@ -87,13 +87,10 @@ func writeResourceType(_ *request, n *node, w *davxml.Writer) {
 	}
 }
 
-// contentType is the media type of an object; that of a collection is that of its page.
+// contentType is the media type of an object.
 func contentType(n *node) string {
-	switch {
-	case n.kind == cardNode:
+	if n.kind == cardNode {
 		return "text/vcard; charset=utf-8"
-	case n.kind&folders != 0:
-		return "text/html; charset=utf-8"
 	}
 	switch n.entry.Facts.Kind {
 	case "VEVENT":

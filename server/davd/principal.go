@@ -21,8 +21,10 @@ func principals() part {
 				w.Element(davxml.D("href"), n.href)
 			}},
 			{name: davxml.D("alternate-URI-set"), kinds: principalNode},
-			{name: davxml.D("group-member-set"), kinds: principalNode, write: writeMembers},
-			{name: davxml.D("group-membership"), kinds: principalNode, write: writeMembership},
+			// A shared mailbox is no group in access control (writeACL names people), and some
+			// clients would show its collections twice: they stand in the homes of those who see them.
+			{name: davxml.D("group-member-set"), kinds: principalNode},
+			{name: davxml.D("group-membership"), kinds: principalNode},
 			{name: davxml.C("calendar-home-set"), kinds: principalNode, has: hasHome, write: writeHome},
 			{name: davxml.CR("addressbook-home-set"), kinds: principalNode, has: hasHome, write: writeHome},
 			{name: davxml.C("calendar-user-address-set"), kinds: principalNode, write: writeAddresses},
@@ -73,22 +75,6 @@ func (r *request) nameOf(a address.Address) string {
 		return roles[0].Name
 	}
 	return a.String()
-}
-
-// writeMembers writes who acts for a shared mailbox (RFC 3744 4.3).
-func writeMembers(r *request, n *node, w *davxml.Writer) {
-	for _, role := range r.opt.Directory().Members(n.owner) {
-		w.Element(davxml.D("href"), principalHref(role.Account))
-	}
-}
-
-// writeMembership writes the shared mailboxes that somebody acts for (RFC 3744 4.4).
-func writeMembership(r *request, n *node, w *davxml.Writer) {
-	for _, role := range r.opt.Directory().Shared(n.owner) {
-		if _, ok := r.sees(role.Address); ok {
-			w.Element(davxml.D("href"), principalHref(role.Address))
-		}
-	}
 }
 
 // hasHome says whether the viewer may see the home of a principal.

@@ -21,12 +21,12 @@ func TestPrincipals(t *testing.T) {
 	}{
 		{alicePrincipal, davxml.D("resourcetype"), "collection principal"},
 		{alicePrincipal, davxml.D("principal-URL"), "href(" + alicePrincipal + ")"},
-		{alicePrincipal, davxml.D("group-membership"), "href(/dav/principals/office@example.org/)"},
+		{alicePrincipal, davxml.D("group-membership"), ""},
 		{alicePrincipal, davxml.C("calendar-user-address-set"), "href(mailto:alice@example.org) href(mailto:alice@example.com) href(mailto:al@example.org) href(mailto:al@example.com) href(" + alicePrincipal + ")"},
 		{alicePrincipal, davxml.C("calendar-user-type"), "INDIVIDUAL"},
 		{"/dav/principals/office@example.org/", davxml.C("calendar-user-type"), "GROUP"},
 		{"/dav/principals/office@example.org/", davxml.D("displayname"), "The office"},
-		{"/dav/principals/office@example.org/", davxml.D("group-member-set"), "href(" + alicePrincipal + ") href(/dav/principals/bob@example.org/) href(/dav/principals/carol@example.org/)"},
+		{"/dav/principals/office@example.org/", davxml.D("group-member-set"), ""},
 		{"/dav/principals/office@example.org/", davxml.C("calendar-home-set"), "href(/dav/office@example.org/)"},
 		{"/dav/principals/bob@example.org/", davxml.D("displayname"), "bob@example.org"},
 		{homePath, davxml.D("owner"), "href(" + alicePrincipal + ")"},
@@ -156,7 +156,7 @@ func TestAllow(t *testing.T) {
 		has, not   []string
 	}{
 		{calendarPath, "alice@example.org", []string{"PUT", "DELETE", "PROPFIND", "PROPPATCH", "GET", "OPTIONS"}, []string{"MKCALENDAR"}},
-		{homePath, "alice@example.org", []string{"MKCALENDAR", "MKCOL", "PROPFIND"}, []string{"PUT", "PROPPATCH", "DELETE"}},
+		{homePath, "alice@example.org", []string{"MKCALENDAR", "MKCOL", "PROPFIND"}, []string{"PUT", "DELETE"}},
 		{"/dav/office@example.org/calendar/", "carol@example.org", []string{"PROPFIND", "GET", "PROPPATCH"}, []string{"PUT", "DELETE"}},
 		{"/dav/office@example.org/", "carol@example.org", []string{"PROPFIND"}, []string{"MKCALENDAR", "MKCOL"}},
 		{calendarPath + "a.ics", "alice@example.org", []string{"PUT", "GET", "DELETE"}, []string{"MKCALENDAR"}},

@@ -18,7 +18,9 @@ type change struct {
 // errChanges says that one of some changes can't be done, so none was.
 var errChanges = errors.New("a property can't be changed")
 
-// proppatch answers PROPPATCH (RFC 4918 9.2): all changes are made, or none.
+// proppatch answers PROPPATCH (RFC 4918 9.2): all changes are made, or none. Homes and
+// principals have only protected properties; programs try some on every home, so that is
+// said of each of them.
 func proppatch(r *request, n *node) error {
 	e, err := r.body(smallBody)
 	if err != nil {
@@ -33,6 +35,11 @@ func proppatch(r *request, n *node) error {
 	}
 	if len(changes) == 0 {
 		return badRequest("The propertyupdate changes nothing")
+	}
+	if n.kind&(collectionNodes|objectNodes|inboxNode|messageNode) != 0 {
+		if err := n.need(mayWriteProperties); err != nil {
+			return err
+		}
 	}
 	err = n.patch(func(kept *collection.Props) error { return r.change(n, kept, changes) })
 	if err != nil && !errors.Is(err, errChanges) {
