@@ -39,8 +39,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"facteur/server/address"
 	"facteur/server/auth"
 	"facteur/server/connection"
+	"facteur/server/directory"
 	"facteur/server/fault"
 )
 
@@ -72,6 +74,14 @@ type Options struct {
 	PlaintextLogin bool
 	// SecurePort returns the port of https, 0 when there is none. nil: none.
 	SecurePort func() int
+	// Certified tells whether the certificate is good for a name. nil: for all.
+	Certified func(name string) bool
+	// Directory returns the newest one. It knows whose settings may be asked for.
+	Directory func() *directory.Directory
+	// Services are what programs can connect to; here is for one on this machine. nil: none.
+	Services func(here bool) []Service
+	// Policy returns the policy of MTA-STS of a domain, "" when it has none. nil: none has.
+	Policy func(address.Domain) string
 
 	connection.Limits // of clients; 0: 2,000 connections, 100 of one client
 
@@ -89,6 +99,19 @@ func (o Options) withDefaults() *Options {
 	}
 	if o.SecurePort == nil {
 		o.SecurePort = func() int { return 0 }
+	}
+	if o.Certified == nil {
+		o.Certified = func(string) bool { return true }
+	}
+	if o.Directory == nil {
+		empty := directory.New(directory.Options{})
+		o.Directory = func() *directory.Directory { return empty }
+	}
+	if o.Services == nil {
+		o.Services = func(bool) []Service { return nil }
+	}
+	if o.Policy == nil {
+		o.Policy = func(address.Domain) string { return "" }
 	}
 	o.Connections = cmp.Or(o.Connections, 2000)
 	o.PerClient = cmp.Or(o.PerClient, 100)

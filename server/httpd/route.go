@@ -3,7 +3,6 @@ package httpd
 import (
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -47,10 +46,18 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, c *conn) {
 			target = opt.secureURL(r, port, target)
 		}
 		redirect(w, r, target, http.StatusMovedPermanently)
+	case isAutoconfig(path): // over http too: it has no secrets
+		s.autoconfig(w, r)
 	case !secure:
 		s.leadAway(w, r)
 	case opt.DAV != nil && isDAV(r):
 		s.dav(w, r, c)
+	case path == "/.well-known/mta-sts.txt":
+		s.policy(w, r)
+	case isAutodiscover(path):
+		s.autodiscover(w, r)
+	case path == profilePath:
+		s.profile(w, r)
 	case path == "/":
 		s.page(w, r)
 	default:
@@ -122,17 +129,17 @@ func redirect(w http.ResponseWriter, r *http.Request, target string, status int)
 	w.WriteHeader(status)
 }
 
-// secureURL is the place of target under https.
+// secureURL is the place of target under https: at the name that was asked for, or the
+// server's when the certificate is only good for that.
 func (o *Options) secureURL(r *http.Request, port int, target string) string {
 	host := hostOf(r)
-	if host == "" {
+	if host == "" || net.ParseIP(host) == nil && !o.Certified(host) && o.Certified(o.Hostname) {
 		host = o.Hostname
 	}
-	if port != 443 {
-		host = net.JoinHostPort(host, strconv.Itoa(port))
-	} else if strings.Contains(host, ":") {
+	if port == 443 && strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
+	host = hostPort(host, port)
 	if !strings.HasPrefix(target, "/") {
 		target = "/"
 	}
