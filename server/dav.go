@@ -2,19 +2,16 @@ package server
 
 import (
 	"fmt"
-	"net"
 	"path/filepath"
 	"time"
 
 	"facteur/server/address"
 	"facteur/server/collection"
 	"facteur/server/config"
-	"facteur/server/connection"
 	"facteur/server/davd"
 	"facteur/server/directory"
 	"facteur/server/fault"
 	"facteur/server/homes"
-	"facteur/server/httpd"
 )
 
 // calendars are the stores of calendars and contacts, and who sees what of them.
@@ -112,26 +109,4 @@ func (s *Server) room(a address.Address, octets int64) error {
 		return fault.New(fault.OverQuota, "The quota would be exceeded")
 	}
 	return nil
-}
-
-func (s *Server) webOptions(c *settings) httpd.Options {
-	return httpd.Options{
-		Auth: s.auth, DAV: s.dav.handler.Serve, Log: s.log, Hostname: string(c.Hostname),
-		TLS: s.certs.Config(), PlaintextLogin: c.TLS.PlaintextLogin == config.PlaintextLoopback,
-		SecurePort: s.securePort, Limits: connection.Limits{Trusted: c.Trusted},
-	}
-}
-
-// securePort is where https listens, 0 when it does not.
-func (s *Server) securePort() int {
-	for _, b := range s.sockets.Bound() {
-		var tcp *net.TCPAddr
-		if addr, ok := b.Addr.(*net.TCPAddr); ok {
-			tcp = addr
-		}
-		if b.Service == httpd.HTTPS && tcp != nil {
-			return tcp.Port
-		}
-	}
-	return 0
 }

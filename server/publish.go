@@ -181,7 +181,8 @@ func factsOf(ctx context.Context, cfg *config.Config, r *dns.Resolver, domain ad
 func publishOptions(cfg *config.Config, r *dns.Resolver, domain address.Domain, facts control.DomainFacts) (publish.Options, error) {
 	o := publish.Options{
 		Domain: domain, Hostname: cfg.Hostname, Resolver: r, Addresses: publicAddresses(cfg), Services: clientServices(cfg),
-		Via: cfg.Relay.Host, SPF: spfCheck(r, domain, cfg.Hostname),
+		PolicyID: policyID(cfg),
+		Via:      cfg.Relay.Host, SPF: spfCheck(r, domain, cfg.Hostname),
 	}
 	for _, k := range facts.Keys {
 		o.Keys = append(o.Keys, publish.Key{Name: k.Name, Value: k.Value, Retired: k.State == string(senderauth.KeyRetired)})
@@ -245,6 +246,7 @@ func clientServices(cfg *config.Config) []publish.Service {
 	}{
 		{"submissions", cfg.Listen.Submissions}, {"submission", cfg.Listen.Submission}, {"imaps", cfg.Listen.IMAPS},
 		{"imap", cfg.Listen.IMAP}, {"pop3s", cfg.Listen.POP3S}, {"pop3", cfg.Listen.POP3},
+		{"https", cfg.Listen.HTTPS},
 	} {
 		for _, listener := range s.listeners {
 			host, port, err := net.SplitHostPort(listener)

@@ -55,6 +55,7 @@ func (a *assembler) assemble() {
 		Cert:           or(root, "", "tls", "cert"),
 		Key:            or(root, "", "tls", "key"),
 		PlaintextLogin: Plaintext(or(root, string(PlaintextLoopback), "tls", "plaintext_login")),
+		MTASTS:         or(root, "testing", "tls", "mta_sts"),
 	}
 	c.Limits = Limits{
 		MessageSize: or(root, int64(defaultMessageSize), "limits", "message_size"),

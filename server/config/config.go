@@ -103,6 +103,9 @@ type TLS struct {
 	Cert, Key      string
 	Domains        []DomainCert
 	PlaintextLogin Plaintext
+	// MTASTS is the mode of the policies that https serves (RFC 8461 5): "none", "testing",
+	// "enforce".
+	MTASTS string
 }
 
 // DomainCert is the certificate of a mail domain.

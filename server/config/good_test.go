@@ -57,7 +57,7 @@ func TestEverything(t *testing.T) {
 			HTTPS:       []string{":443", "[::1]:8443"},
 		},
 		TLS: TLS{
-			Cert: cert, Key: cert, PlaintextLogin: PlaintextNever,
+			Cert: cert, Key: cert, PlaintextLogin: PlaintextNever, MTASTS: "enforce",
 			Domains: []DomainCert{{"example.org", cert, cert}},
 		},
 		Limits: Limits{MessageSize: 3 << 19, Recipients: 1000, Sending: Sending{

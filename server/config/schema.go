@@ -54,6 +54,7 @@ func rules() []rule {
 		{"tls.acme", addressForm, later},
 		{"tls.cert", fileForm, now},
 		{"tls.key", fileForm, now},
+		{"tls.mta_sts", oneOf("none", "testing", "enforce"), now},
 		{"tls.plaintext_login", oneOf(string(PlaintextNever), string(PlaintextLoopback)), now},
 
 		{"limits.message_size", sizeBetween(64_000, 2_000_000_000), now}, // at least 64 KB: RFC 5321 4.5.3.1.7

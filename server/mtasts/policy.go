@@ -1,4 +1,4 @@
-// Package mtasts is MTA-STS (RFC 8461), the sending side: what a domain says of
+// Package mtasts is MTA-STS (RFC 8461), mostly the sending side: what a domain says of
 // itself about TLS on the way to it. It reads the record and the policy (3.1, 3.2),
 // fetches the policy over HTTPS (3.3), keeps it over restarts (a small file a
 // domain), renews it before it ends (10.2), and tells whether a server is one of the
@@ -13,6 +13,8 @@
 package mtasts
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -49,6 +51,22 @@ const (
 	maxAge    = 31557600 * time.Second // RFC 8461 3.2
 	maxRecord = 4096
 )
+
+// Text is the file of a policy, as its domain serves it (RFC 8461 3.2).
+func (p Policy) Text() string {
+	lines := []string{"version: STSv1", "mode: " + string(p.Mode)}
+	for _, mx := range p.MX {
+		lines = append(lines, "mx: "+mx)
+	}
+	lines = append(lines, fmt.Sprintf("max_age: %d", int64(p.MaxAge/time.Second)))
+	return strings.Join(lines, "\r\n") + "\r\n"
+}
+
+// TextID is an id for the record of a policy: another one when the text is (RFC 8461 3.1).
+func (p Policy) TextID() string {
+	sum := sha256.Sum256([]byte(p.Text()))
+	return hex.EncodeToString(sum[:8])
+}
 
 // Allows tells whether a host is one of the domain's servers (RFC 8461 4.1).
 func (p Policy) Allows(host string) bool {

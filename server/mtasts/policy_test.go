@@ -2,6 +2,7 @@ package mtasts
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,4 +125,19 @@ func FuzzParsePolicy(f *testing.F) {
 			t.Errorf("%+v, then %+v, %v", p, again, err)
 		}
 	})
+}
+
+// What we serve, others read as it was meant.
+func TestText(t *testing.T) {
+	want := Policy{Mode: Testing, MX: []string{"mail.example.org", "*.example.net"}, MaxAge: 7 * 24 * time.Hour}
+	got, err := ParsePolicy([]byte(want.Text()))
+	if err != nil || got.Mode != want.Mode || !slices.Equal(got.MX, want.MX) || got.MaxAge != want.MaxAge {
+		t.Errorf("%q: %+v, %v", want.Text(), got, err)
+	}
+	other := want
+	other.Mode = Enforce
+	id, err := ParseRecord([]string{"v=STSv1; id=" + want.TextID()})
+	if err != nil || id != want.TextID() || id == other.TextID() {
+		t.Errorf("%q, %v; in force %q", id, err, other.TextID())
+	}
 }

@@ -87,47 +87,34 @@ func (c *check) fits(t dns.TLSA) bool {
 	return bytes.Equal(data, t.Data)
 }
 
-// mtaSTS tells how to have MTA-STS, which takes a web server beside this one.
+// mtaSTS checks the record that has others ask for the policy, which this server may serve.
 func (c *check) mtaSTS() []Record {
 	r := Record{
 		Name: "_mta-sts." + fqdn(c.Domain), Type: "TXT",
 		For: "makes others use encryption when they send to you (MTA-STS)",
 	}
-	_, ok := c.one(&r, "_mta-sts."+string(c.Domain), "v=STSv1")
+	txt, ok := c.one(&r, "_mta-sts."+string(c.Domain), "v=STSv1")
+	host := "mta-sts." + string(c.Domain)
 	switch {
-	case ok:
+	case c.PolicyID == "" && ok:
 		r.State, r.Value = OK, r.Found[0]
-		r.Text = fmt.Sprintf("The policy at https://mta-sts.%s/.well-known/mta-sts.txt must have the line \"mx: %s\".", c.Domain, c.Hostname)
-	case r.State == Missing:
+		r.Text = fmt.Sprintf("The policy at https://%s/.well-known/mta-sts.txt must have the line \"mx: %s\". This server does not serve it: that takes https in [listen].", host, c.Hostname)
+	case c.PolicyID == "" && r.State == Missing:
 		r.State = Note
-		r.Text = fmt.Sprintf("facteur serves no policies yet; any web server can. At https://mta-sts.%s/.well-known/mta-sts.txt put the four lines \"version: STSv1\", \"mode: testing\", \"mx: %s\" and \"max_age: 604800\", then publish this record with \"v=STSv1; id=1\". It needs a certificate that is not self-signed.", c.Domain, c.Hostname)
+		r.Text = "With https in [listen], this server serves the policy."
+	case c.PolicyID == "":
+	case ok:
+		r.Value = "v=STSv1; id=" + c.PolicyID
+		if r.State = OK; tags(txt)["id"] != c.PolicyID {
+			r.State = Better
+			r.Text = "The policy has changed, or another server has it: with a new id others fetch it anew."
+		}
+	case r.State == Missing:
+		r.State, r.Value = Note, "v=STSv1; id="+c.PolicyID
+		r.Text = fmt.Sprintf("First see that https://%s/.well-known/mta-sts.txt can be had, with a certificate for that name that is not self-signed.", host)
 	}
-	return []Record{r}
-}
-
-// clients checks the records by which mail programs find this server.
-func (c *check) clients() []Record {
-	var all []Record
-	for _, s := range c.Services {
-		name := "_" + s.Name + "._tcp."
-		r := Record{
-			Name: name + fqdn(c.Domain), Type: "SRV", Value: fmt.Sprintf("0 1 %d %s", s.Port, fqdn(c.Hostname)),
-			For: "tells mail programs where to connect",
-		}
-		list, err := c.Resolver.SRV(c.ctx, name+string(c.Domain))
-		if err != nil {
-			r.failed(err)
-		}
-		for _, srv := range list {
-			r.Found = append(r.Found, fmt.Sprintf("%d %d %d %s", srv.Priority, srv.Weight, srv.Port, fqdn(srv.Target)))
-			if srv.Port == s.Port && srv.Target == string(c.Hostname) {
-				r.State, r.Value = OK, r.Found[len(r.Found)-1]
-			}
-		}
-		if len(list) > 0 && r.State != OK {
-			r.State, r.Text = Wrong, "It leads elsewhere."
-		}
-		all = append(all, r)
+	if c.PolicyID == "" {
+		return []Record{r}
 	}
-	return all
+	return []Record{r, c.leadsHere(host, "is where others fetch the policy of MTA-STS")}
 }

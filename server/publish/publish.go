@@ -75,6 +75,9 @@ type Options struct {
 	Services []Service
 	// Certificate is what clients of Hostname are shown, nil when there is none yet.
 	Certificate *x509.Certificate
+	// PolicyID is of the MTA-STS policy that this server serves (RFC 8461 3.1), "" when it
+	// serves none.
+	PolicyID string
 	// Via is the server that all mail leaves through, "" when it leaves directly.
 	Via      string
 	Resolver *dns.Resolver
@@ -95,7 +98,7 @@ type check struct {
 func Check(ctx context.Context, o Options) []Record {
 	c := &check{Options: o, ctx: ctx}
 	all := [][]Record{c.mailExchanger(), c.hostAddresses()} // the others go by what these find
-	parts := []func() []Record{c.reverse, c.spf, c.hostSPF, c.dkim, c.dmarc, c.tlsReports, c.tlsa, c.mtaSTS, c.clients}
+	parts := []func() []Record{c.reverse, c.spf, c.hostSPF, c.dkim, c.dmarc, c.tlsReports, c.tlsa, c.mtaSTS, c.clients, c.calendars, c.names}
 	rest := make([][]Record, len(parts))
 	var running sync.WaitGroup
 	for i, part := range parts {

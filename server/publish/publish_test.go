@@ -29,6 +29,13 @@ _smtp._tls.example.org.      TXT "v=TLSRPTv1; rua=mailto:tls-reports@example.org
 _imaps._tcp.example.org.     SRV 0 1 993 mail.example.org.
 _25._tcp.mail.example.org.   TLSA 3 1 1 ${TLSA}
 _mta-sts.example.org.        TXT "v=STSv1; id=7"
+mta-sts.example.org.         CNAME mail.example.org.
+autoconfig.example.org.      A 192.0.2.1
+_autodiscover._tcp.example.org. SRV 0 0 443 mail.example.org.
+_caldavs._tcp.example.org.   SRV 0 1 443 mail.example.org.
+_caldavs._tcp.example.org.   TXT "path=/dav/"
+_carddavs._tcp.example.org.  SRV 0 1 443 mail.example.org.
+_carddavs._tcp.example.org.  TXT "path=/dav/"
 `
 
 // spfOf stands for package senderauth, with what the cases need.
@@ -64,7 +71,7 @@ func options(t *testing.T, zone string) Options {
 	return Options{
 		Domain: "example.org", Hostname: "mail.example.org", Resolver: r, SPF: spfOf(r), Certificate: cert,
 		Keys:     []Key{{Name: "new._domainkey.example.org", Value: "v=DKIM1; k=rsa; p=AAAABBBB"}, {Name: "old._domainkey.example.org", Value: "v=DKIM1; k=ed25519; p=CCCC", Retired: true}},
-		Services: []Service{{"imaps", 993}},
+		Services: []Service{{"imaps", 993}, {"https", 443}}, PolicyID: "7",
 	}
 }
 
@@ -92,7 +99,7 @@ func find(t *testing.T, list []Record, kind, name string) Record {
 
 func TestGood(t *testing.T) {
 	list := Check(t.Context(), options(t, good))
-	if len(list) != 14 {
+	if len(list) != 21 {
 		t.Errorf("%d records", len(list))
 	}
 	for _, r := range list {
@@ -169,7 +176,15 @@ func TestChanged(t *testing.T) {
 		{name: "TLSRPT without place", from: "_smtp._tls", to: `_smtp._tls.example.org. TXT "v=TLSRPTv1"`, kind: "TXT", record: "_smtp._tls.example.org.", state: Wrong, bad: true},
 		{name: "no TLSA, unsigned", from: "_25._tcp", kind: "TLSA", record: "_25._tcp.mail.example.org.", state: Note, value: "3 1 1 "},
 		{name: "TLSA of another", from: "_25._tcp", to: "_25._tcp.mail.example.org. TLSA 3 1 1 " + strings.Repeat("00", 32), kind: "TLSA", record: "_25._tcp.mail.example.org.", state: Wrong, bad: true},
-		{name: "no MTA-STS", from: "_mta-sts", kind: "TXT", record: "_mta-sts.example.org.", state: Note, text: "mx: mail.example.org"},
+		{name: "no MTA-STS", from: "_mta-sts", kind: "TXT", record: "_mta-sts.example.org.", state: Note, value: "v=STSv1; id=7", text: "certificate"},
+		{name: "a new policy", options: func(o *Options) { o.PolicyID = "8" }, kind: "TXT", record: "_mta-sts.example.org.", state: Better, value: "v=STSv1; id=8"},
+		{name: "no policy here", options: func(o *Options) { o.PolicyID = "" }, kind: "TXT", record: "_mta-sts.example.org.", state: OK, text: "mx: mail.example.org"},
+		{name: "no policy anywhere", from: "_mta-sts", options: func(o *Options) { o.PolicyID = "" }, kind: "TXT", record: "_mta-sts.example.org.", state: Note},
+		{name: "the policy elsewhere", from: "mta-sts", to: "mta-sts.example.org. A 198.51.100.1", kind: "CNAME", record: "mta-sts.example.org.", state: Better, text: "another server"},
+		{name: "no autoconfig", from: "autoconfig", kind: "CNAME", record: "autoconfig.example.org.", state: Missing, value: "mail.example.org."},
+		{name: "no calendars", from: "_caldavs", kind: "SRV", record: "_caldavs._tcp.example.org.", state: Missing, value: "0 1 443 mail.example.org."},
+		{name: "no path", from: "_carddavs", kind: "TXT", record: "_carddavs._tcp.example.org.", state: Missing, value: "path=/dav/"},
+		{name: "contacts elsewhere", from: "_carddavs", to: `_carddavs._tcp.example.org. TXT "path=/carddav/"`, kind: "TXT", record: "_carddavs._tcp.example.org.", state: Wrong, bad: true},
 		{name: "no SRV", from: "_imaps", kind: "SRV", record: "_imaps._tcp.example.org.", state: Missing, value: "0 1 993 mail.example.org."},
 		{name: "SRV elsewhere", from: "_imaps", to: "_imaps._tcp.example.org. SRV 0 1 993 old.example.org.", kind: "SRV", record: "_imaps._tcp.example.org.", state: Wrong, bad: true},
 	} {
