@@ -38,9 +38,9 @@ type cli struct {
 	Account accountCmd `cmd:"" help:"Work on an account."`
 	Unblock unblockCmd `cmd:"" help:"Forget the failed logins of an account or an address, which is slowed for them."`
 
-	Undelete undeleteCmd `cmd:"" help:"Bring back mail that was deleted."`
-	Verify   verifyCmd   `cmd:"" help:"Compare the indexes of mailboxes with the mail, which is read in full."`
-	Reindex  reindexCmd  `cmd:"" help:"Make the indexes of mailboxes anew."`
+	Undelete undeleteCmd `cmd:"" help:"Bring back mail, calendar entries and contacts that were deleted."`
+	Verify   verifyCmd   `cmd:"" help:"Compare the indexes of mailboxes, calendars and address books with what is there, which is read in full."`
+	Reindex  reindexCmd  `cmd:"" help:"Make the indexes of mailboxes, calendars and address books anew."`
 }
 
 type (
@@ -75,7 +75,7 @@ type (
 	undeleteCmd struct {
 		Account string `arg:"" help:"Account or shared mailbox."`
 		Since   string `help:"Only what was deleted since then: a date, or how long ago, such as \"7 days\"." placeholder:"TIME"`
-		Folder  string `help:"Only what was in this folder." placeholder:"NAME"`
+		Folder  string `help:"Only what was in this folder, calendar or address book." placeholder:"NAME"`
 		List    bool   `help:"Only list what there is."`
 	}
 	verifyCmd struct {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -50,10 +51,23 @@ func (s *Server) openCalendars(first *settings) (err error) {
 		return fmt.Errorf("opening what is made of calendars and contacts: %w", err)
 	}
 	s.dav.homes = homes.New(homes.Options{
-		Store: s.dav.kept, Derived: s.dav.derived, Directory: s.newestDirectory,
+		Store: s.dav.kept, Derived: s.dav.derived, Directory: s.newestDirectory, Resolver: s.resolver, Log: s.log,
 	})
+	s.dav.homes.Apply(homesSettings(first))
 	s.dav.handler = davd.New(davd.Options{Homes: s.dav.homes, Directory: s.newestDirectory, Usage: s.usage, Log: s.log})
 	return nil
+}
+
+func homesSettings(c *settings) homes.Settings { return homes.Settings{Hosts: c.Subscriptions} }
+
+// startCalendars fetches what people subscribe to, until the server stops.
+func (s *Server) startCalendars() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.maintained.Go(func() {
+		<-s.stopping
+		cancel()
+	})
+	s.maintained.Go(func() { s.dav.homes.Run(ctx) })
 }
 
 func (s *Server) closeCalendars() {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -35,7 +36,7 @@ func (s *Server) maintain() {
 	}
 }
 
-// tidy goes through all mailboxes that have mail.
+// tidy goes through all accounts and shared mailboxes that have anything.
 func (s *Server) tidy() {
 	live := s.live.Load()
 	for _, a := range live.directory.Boxes() {
@@ -49,7 +50,7 @@ func (s *Server) tidy() {
 		}
 		s.expire(a, `\Trash`, live.Retention.Trash)
 		s.expire(a, `\Junk`, live.Retention.Junk)
-		if err := s.store.Purge(a); err != nil {
+		if err := errors.Join(s.store.Purge(a), s.dav.kept.Purge(a)); err != nil {
 			s.log.Error("server.purge", "account", a.String(), "error", err)
 		}
 	}

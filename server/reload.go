@@ -107,6 +107,7 @@ func (s *Server) apply(next *settings) {
 	s.imap.Apply(s.imapOptions(next))
 	s.pop.Apply(s.popOptions(next))
 	s.web.Apply(s.webOptions(next))
+	s.dav.homes.Apply(homesSettings(next))
 	s.spool.Apply(spool.Options{Hostname: string(next.Hostname)})
 	s.applyReports(next)
 	s.follow.Apply(s.followSettings(next))

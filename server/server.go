@@ -187,6 +187,7 @@ func start(o ServeOptions) (_ *Server, err error) {
 	s.maintained.Go(s.writeNotices)
 	s.startReports()
 	s.startFollowing()
+	s.startCalendars()
 	s.watch(nil, first)
 	go func() {
 		if err := s.control.Serve(); err != nil {

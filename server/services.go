@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -88,11 +90,15 @@ func texts(list []netip.Addr, err error) (out []string, _ error) {
 	return out, err
 }
 
-// forget removes what scripts noted for an account that is gone for good. Its name is
-// made of those of its folder (address.Address.Dir).
+// forget removes what is kept of an account that is gone for good outside its folder: what
+// scripts noted, and what was made of its calendars and contacts. The name is made of those of
+// its folder (address.Address.Dir).
 func (s *Server) forget(account string) error {
-	local, domain, _ := strings.Cut(account, "@")
-	local, err := url.PathUnescape(local)
+	folder, domain, _ := strings.Cut(account, "@")
+	if err := os.RemoveAll(filepath.Join(s.live.Load().Data, "derived", domain, folder)); err != nil {
+		return err
+	}
+	local, err := url.PathUnescape(folder)
 	if err != nil { // no folder of ours
 		return nil
 	}

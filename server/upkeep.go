@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/collection"
 	"facteur/server/config"
 	"facteur/server/control"
 	"facteur/server/deliver"
@@ -21,21 +22,26 @@ import (
 	"facteur/server/statedb"
 )
 
-// upkeep works on the mail of accounts: the verbs verify, reindex, undelete and
-// replay. It runs within the server, or beside none.
+// upkeep works on the mail, calendars and contacts of accounts: the verbs verify, reindex,
+// undelete and replay. It runs within the server, or beside none.
 type upkeep struct {
 	store     *mailbox.Store
+	calendars *collection.Store
 	directory *directory.Directory
 	settings  *settings                                                // of which the Config is there in any case
 	box       func(context.Context, address.Address) (hook.Box, error) // as scripts see it
 	now       func() time.Time
 	say       func(line string)
+	refresh   func(address.Address) // after calendars were brought back; nil: nobody needs to know
 }
 
 // Upkeep is that of control.Backend.
 func (s *Server) Upkeep(ctx context.Context, r control.UpkeepRequest, say func(string)) error {
 	live := s.live.Load()
-	u := upkeep{store: s.store, directory: live.directory, settings: live, box: s.deliver.Box, now: time.Now, say: say}
+	u := upkeep{
+		store: s.store, calendars: s.dav.kept, directory: live.directory, settings: live, box: s.deliver.Box, now: time.Now, say: say,
+		refresh: s.dav.homes.Refresh,
+	}
 	return u.run(ctx, r)
 }
 
@@ -99,6 +105,11 @@ func (u upkeep) progress(a address.Address) func(mailbox.Progress) {
 
 func (u upkeep) verify(a address.Address, _ control.UpkeepRequest) error {
 	problems, err := u.store.Verify(a, u.progress(a))
+	if err == nil {
+		var more []string
+		more, err = u.verifyCalendars(a)
+		problems = append(problems, more...)
+	}
 	for _, p := range problems {
 		u.say(fmt.Sprintf("%s: %s", a, p))
 	}
@@ -115,6 +126,13 @@ func (u upkeep) reindex(a address.Address, _ control.UpkeepRequest) error {
 	if err := u.store.Reindex(a, u.progress(a)); err != nil {
 		return err
 	}
+	if home, err := u.calendarsOf(a); err != nil {
+		return err
+	} else if home != nil {
+		if err := home.Reindex(); err != nil {
+			return err
+		}
+	}
 	u.say(a.String() + " has a new index")
 	return nil
 }
@@ -127,7 +145,10 @@ func (u upkeep) undelete(a address.Address, r control.UpkeepRequest) error {
 	if n > 0 || err == nil {
 		u.say(fmt.Sprintf("%s: %s brought back", a, counted(n, "message")))
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return u.undeleteCalendars(a, r)
 }
 
 func (u upkeep) listDeleted(a address.Address, r control.UpkeepRequest) error {
@@ -144,7 +165,7 @@ func (u upkeep) listDeleted(a address.Address, r control.UpkeepRequest) error {
 		u.say(fmt.Sprintf("%s  %9d octets  %s", d.At.Local().Format(time.DateTime), d.Size, d.Folder))
 	}
 	u.say(fmt.Sprintf("%s: %s can be brought back", a, counted(n, "message")))
-	return nil
+	return u.listDeletedCalendars(a, r)
 }
 
 // Upkeep has the running server do the work; without one it takes the data folder
@@ -185,8 +206,14 @@ func Upkeep(ctx context.Context, w io.Writer, path string, r control.UpkeepReque
 		return errors.Join(err, state.Close(), store.Close())
 	}
 	alone := deliver.New(deliver.Options{Store: store, People: known, Log: log}, deliver.Settings{Directory: dir, Location: cfg.Location})
-	u := upkeep{store: store, directory: dir, settings: &settings{Config: cfg}, box: alone.Box, now: time.Now, say: say}
-	return errors.Join(u.run(ctx, r), state.Close(), store.Close())
+	kept := storeOptions(cfg.Data, func() (*config.Config, *directory.Directory) { return cfg, dir })
+	kept.Log = log
+	calendars, err := collection.Open(kept)
+	if err != nil {
+		return errors.Join(err, state.Close(), store.Close())
+	}
+	u := upkeep{store: store, calendars: calendars, directory: dir, settings: &settings{Config: cfg}, box: alone.Box, now: time.Now, say: say}
+	return errors.Join(u.run(ctx, r), calendars.Close(), state.Close(), store.Close())
 }
 
 // keepDeleted tells the store how long, and how much of, what was expunged is

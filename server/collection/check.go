@@ -5,30 +5,32 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+
+	"facteur/server/fault"
 )
 
 // Check compares what is in memory with the files and with the index on disk, and
 // with the rules: changes are numbered in order, every object is the one file that
 // its href says, tags, sizes, facts and counts are right. It reads every object,
-// while nothing else changes the home. For tests and for the verification of a store.
+// while nothing else changes a collection. For tests and for the verification of a store.
 func (h *Home) Check() error {
 	all, err := h.Collections()
 	if err != nil {
 		return err
 	}
 	var errs []error
-	var sum Usage
 	for _, c := range all {
-		if err := c.check(); err != nil {
+		if err := c.check(); err != nil && !fault.Is(err, fault.NotFound) { // deleted meanwhile
 			errs = append(errs, fmt.Errorf("%s: %w", c.Name(), err))
 		}
-		h.mu.Lock()
-		sum.Octets += c.usage.Octets
-		sum.Objects += c.usage.Objects
-		h.mu.Unlock()
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	var sum Usage
+	for _, c := range h.known {
+		sum.Octets += c.usage.Octets
+		sum.Objects += c.usage.Objects
+	}
 	if sum != h.usage {
 		errs = append(errs, fmt.Errorf("the usage is %v, of its collections %v", h.usage, sum))
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"time"
@@ -148,6 +149,32 @@ func (c *Collection) endLocked(why error) {
 		c.fail = why
 	}
 	c.dropLocked()
+}
+
+// Reindex makes the indexes of the home anew, of the files: all tokens that were told are
+// refused from then on.
+func (h *Home) Reindex() error {
+	all, err := h.Collections()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, c := range all {
+		if err := c.reindex(); err != nil && !errors.Is(err, errGone) { // deleted meanwhile
+			errs = append(errs, fmt.Errorf("%s: %w", c.Name(), err))
+		}
+	}
+	return diskFault(errors.Join(errs...))
+}
+
+func (c *Collection) reindex() error {
+	c.scanMu.Lock()
+	defer c.scanMu.Unlock()
+	c.drop()
+	if err := c.store.opt.FS.Remove(c.at.Load().index); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return c.load()
 }
 
 // lockWrite locks mu with the collection in memory and its log in use on disk, so

@@ -1,0 +1,107 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/collection"
+	"facteur/server/control"
+)
+
+// calendarsOf returns the calendars and address books of an account, nil when it has none yet:
+// looking must not make them.
+func (u upkeep) calendarsOf(a address.Address) (*collection.Home, error) {
+	for _, kind := range []string{"calendars", "contacts"} {
+		_, err := os.Stat(filepath.Join(u.settings.Data, "domains", a.Dir(), kind))
+		if err == nil {
+			return u.calendars.Home(a)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// verifyCalendars compares the indexes of calendars and address books with the files. It also
+// names the files that are none, which other programs must have put there: that is no problem
+// of the index.
+func (u upkeep) verifyCalendars(a address.Address) (problems []string, err error) {
+	home, err := u.calendarsOf(a)
+	if home == nil || err != nil {
+		return nil, err
+	}
+	if err := home.Check(); err != nil {
+		problems = strings.Split(err.Error(), "\n")
+	}
+	all, err := home.Collections()
+	if err != nil {
+		return problems, err
+	}
+	for _, c := range all {
+		objects, err := c.Snapshot()
+		if err != nil {
+			return problems, err
+		}
+		for e := range objects.All() {
+			if e.Broken {
+				u.say(fmt.Sprintf("%s: %s/%s can't be read as a %s", a, c.Name(), e.Href, objectName(c.Kind())))
+			}
+		}
+	}
+	return problems, nil
+}
+
+func objectName(k collection.Kind) string {
+	if k == collection.AddressBook {
+		return "contact"
+	}
+	return "calendar entry"
+}
+
+// undeleteCalendars brings back what was deleted of calendars and contacts.
+func (u upkeep) undeleteCalendars(a address.Address, r control.UpkeepRequest) error {
+	list, err := u.deletedCalendars(a, r)
+	if len(list) == 0 || err != nil {
+		return err
+	}
+	n, err := u.calendars.Undelete(a, r.Since, r.Folder)
+	if u.refresh != nil {
+		u.refresh(a)
+	}
+	u.say(fmt.Sprintf("%s: %s of calendars and contacts brought back", a, counted(n, "object")))
+	return err
+}
+
+// deletedCalendars lists what can be brought back.
+func (u upkeep) deletedCalendars(a address.Address, r control.UpkeepRequest) (wanted []collection.Deleted, err error) {
+	all, err := u.calendars.Deleted(a)
+	for _, d := range all {
+		if !d.At.Before(r.Since) && (r.Folder == "" || d.Collection == r.Folder) {
+			wanted = append(wanted, d)
+		}
+	}
+	return wanted, err
+}
+
+func (u upkeep) listDeletedCalendars(a address.Address, r control.UpkeepRequest) error {
+	list, err := u.deletedCalendars(a, r)
+	if len(list) == 0 || err != nil {
+		return err
+	}
+	for _, d := range list {
+		what := d.Collection + "/" + d.Href
+		if d.Href == "" {
+			what = d.Collection + ", as a whole"
+		}
+		u.say(fmt.Sprintf("%s  %9d octets  %s", d.At.Local().Format(time.DateTime), d.Size, what))
+	}
+	u.say(fmt.Sprintf("%s: %s of calendars and contacts can be brought back", a, counted(len(list), "object")))
+	return nil
+}
