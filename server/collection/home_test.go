@@ -240,3 +240,43 @@ func TestUnload(t *testing.T) {
 	got, _ = f.changes(token)
 	f.want("changes", got, "+b.ics")
 }
+
+// TestRoomCounts: who is asked for room may count what there is, while another program makes a
+// collection.
+func TestRoomCounts(t *testing.T) {
+	var store *Store
+	asked := 0
+	f := newFixture(t, func(f *fixture) {
+		f.opt.Room = func(a address.Address, _ int64) error {
+			asked++
+			_, err := store.Usage(a)
+			return err
+		}
+	})
+	store = f.store
+	f.ok(os.Mkdir(filepath.Join(f.home.kindDir(Calendar), "other"), 0o700))
+	f.ok(f.cal.SetProps(func(p *Props) error { p.DisplayName = "longer than before"; return nil }))
+	f.ok(os.Mkdir(filepath.Join(f.home.kindDir(Calendar), "another"), 0o700))
+	_, err := f.home.Create("third", Calendar, Props{DisplayName: "x"})
+	f.ok(err)
+	if asked < 2 {
+		t.Errorf("asked %d times", asked)
+	}
+	f.ok(f.home.Check())
+}
+
+// TestReindex: the objects are the same, and old tokens are refused.
+func TestReindex(t *testing.T) {
+	f := newFixture(t)
+	f.put("a.ics", "UID:a")
+	before, err := f.cal.Snapshot()
+	f.ok(err)
+	f.ok(f.home.Reindex())
+	after, err := f.cal.Snapshot()
+	f.ok(err)
+	_, err = after.Changes(before.Token(), 0)
+	f.is("an old token", err, ErrToken)
+	f.want("list", f.list(f.cal), "a.ics")
+	f.put("b.ics", "UID:b")
+	f.ok(f.home.Check())
+}
