@@ -21,10 +21,11 @@
 //
 // A login is looked at with each request, and must stand in the newest mail.toml;
 // one that was accepted is remembered for a while (login.go). What is below /dav/
-// belongs to package davd, which gets the Credential.
+// belongs to package davd, which gets the Credential; an account has some requests at
+// once, and more wait for their turn (turns.go).
 //
-// Server.mu guards the count of requests, memory.mu the logins; neither is held
-// during I/O.
+// Server.mu guards the count of requests, memory.mu the logins, turns.mu how many requests
+// each account has; none is held during I/O.
 package httpd
 
 import (
@@ -127,6 +128,7 @@ type Server struct {
 	opt      atomic.Pointer[Options]
 	sessions *connection.Table
 	logins   *memory
+	turns    *turns
 	web      *http.Server
 	begin    sync.Once
 	plain    *queue
@@ -139,7 +141,7 @@ type Server struct {
 
 // New returns a Server; Serve starts it.
 func New(opt Options) *Server {
-	s := &Server{sessions: connection.NewTable(), logins: newMemory(), plain: newQueue(), secure: newQueue()}
+	s := &Server{sessions: connection.NewTable(), logins: newMemory(), turns: newTurns(), plain: newQueue(), secure: newQueue()}
 	o := opt.withDefaults()
 	s.opt.Store(o)
 	s.web = s.newWeb(o)
@@ -194,16 +196,16 @@ func (s *Server) Apply(opt Options) {
 
 // Serve serves the connections of a listener until it is closed; they go on after that.
 func (s *Server) Serve(ln net.Listener, service string) error {
-	q := s.plain
+	q, withTLS := s.plain, s.opt.Load().TLS != nil
 	switch {
-	case service == HTTPS && s.web.TLSConfig != nil:
+	case service == HTTPS && withTLS:
 		q = s.secure
 	case service != HTTP:
 		return fault.Newf(fault.NotPossible, "httpd has no service %q", service)
 	}
 	s.begin.Do(func() {
 		go s.run(s.plain, s.web.Serve)
-		if s.web.TLSConfig != nil {
+		if withTLS {
 			go s.run(s.secure, func(l net.Listener) error { return s.web.ServeTLS(l, "", "") })
 		}
 	})

@@ -18,28 +18,34 @@ const maxUpload = 24 * time.Hour
 type body struct {
 	io.ReadCloser
 	control *http.ResponseController
-	pace    *connection.Pace
+	part    time.Duration
+	pace    *connection.Pace // from the first Read on: a request may wait for its turn
 }
 
-// newBody returns the body of r with its deadlines, the first of which holds from now on:
-// net/http reads what a handler leaves.
+// newBody returns the body of r with its deadlines, the first of which holds from now on
+// in HTTP/1.1, where net/http reads what a handler leaves.
 func newBody(w http.ResponseWriter, r *http.Request, part time.Duration) *body {
-	b := &body{ReadCloser: r.Body, control: http.NewResponseController(w), pace: connection.NewPace(part, maxUpload)}
-	b.limit()
+	b := &body{ReadCloser: r.Body, control: http.NewResponseController(w), part: part}
+	if r.ProtoMajor == 1 { // with HTTP/2 a deadline that is over can't be put off
+		b.limit(time.Now().Add(part))
+	}
 	return b
 }
 
 // limit sets the deadline of the next part. It can't be set on a connection that is
 // broken, where reading fails anyhow.
-func (b *body) limit() { _ = b.control.SetReadDeadline(b.pace.Deadline(time.Now())) }
+func (b *body) limit(t time.Time) { _ = b.control.SetReadDeadline(t) }
 
 // Read is that of io.Reader.
 func (b *body) Read(p []byte) (int, error) {
-	b.limit()
+	if b.pace == nil {
+		b.pace = connection.NewPace(b.part, maxUpload)
+	}
+	b.limit(b.pace.Deadline(time.Now()))
 	n, err := b.ReadCloser.Read(p)
 	b.pace.Arrived(n)
 	if errors.Is(err, io.EOF) { // from here on net/http waits for the client to leave
-		_ = b.control.SetReadDeadline(time.Time{})
+		b.limit(time.Time{})
 	}
 	return n, err
 }

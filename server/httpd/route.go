@@ -3,6 +3,7 @@ package httpd
 import (
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,9 +31,20 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	s.route(a, r, c)
-	opt.Log.Log(r.Context(), wire.LevelTrace, "httpd.request", "id", c.id, "method", r.Method, "path", r.URL.EscapedPath(), "status", a.status,
+	opt.Log.Log(r.Context(), wire.LevelTrace, "httpd.request", "id", c.id, "method", r.Method, "path", shownPath(r), "status", a.status,
 		"octets", a.octets, "took", time.Since(begun))
 }
+
+// shownPath is the path of a request for the log. What is published has a secret in it.
+func shownPath(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, publishedPath) {
+		return publishedPath + "(secret)"
+	}
+	return r.URL.EscapedPath()
+}
+
+// publishedPath is below what everybody may read who knows a secret.
+const publishedPath = "/ics/"
 
 // route gives a request to whom it is for.
 func (s *Server) route(w http.ResponseWriter, r *http.Request, c *conn) {
@@ -89,6 +101,13 @@ func (s *Server) dav(w http.ResponseWriter, r *http.Request, c *conn) {
 		http.Error(w, "Another site's page may not do that.", http.StatusForbidden)
 		return
 	}
+	done, ok := s.turns.take(r.Context(), cred.Account.Key())
+	if !ok {
+		w.Header().Set("Retry-After", strconv.Itoa(throttled))
+		http.Error(w, "Too many requests at once.", http.StatusServiceUnavailable)
+		return
+	}
+	defer done()
 	s.opt.Load().DAV(w, r, cred)
 }
 
