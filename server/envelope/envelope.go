@@ -28,7 +28,7 @@ type Session struct {
 	TLSVersion string // "TLS1.3", "" without TLS
 	TLSCipher  string
 
-	Mechanism string          // of the login, or of the one that is tried: "PLAIN", "LOGIN", "USER"
+	Mechanism string          // of the login, or of the one that is tried: "PLAIN", "LOGIN", "USER", "BASIC"
 	AuthcID   string          // the name given at login, "" without one
 	Account   address.Address // whose login it is
 }

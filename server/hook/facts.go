@@ -133,7 +133,7 @@ type Recipient struct {
 type Login struct {
 	Account   address.Address
 	Device    string // of an app password; "" with the account's own
-	Mechanism string // of SASL, or "LOGIN", "USER"
+	Mechanism string // of SASL, or "LOGIN", "USER", "BASIC" (RFC 7617)
 }
 
 // Change is what a client did to a stored message: event in Lua.

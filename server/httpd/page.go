@@ -44,6 +44,7 @@ whole address too, and these are the settings:</p>
 <tr><th>Contacts (CardDAV)</th><td><code>{{html .}}</code></td></tr>
 {{- end}}
 </table>
+{{- if .DAV}}
 <h2>Android</h2>
 <p>Mail: K-9 or Thunderbird. Calendars and contacts: DAVx⁵, with <i>Login with URL and user name</i>.</p>
 <h2>iPhone, iPad, Mac</h2>
@@ -54,6 +55,7 @@ whole address too, and these are the settings:</p>
 and the URL above.</p>
 <h2>Outlook</h2>
 <p>Mail: IMAP, as above. Calendars and contacts: with the add-in CalDav Synchronizer, and the URL above.</p>
+{{- end}}
 </body>
 </html>
 `))
