@@ -141,7 +141,7 @@ func New(o Options) *Handler {
 
 // parts are all parts that the options allow.
 func (h *Handler) parts() []part {
-	list := []part{webdav(), principals(), access(), caldav(), carddav()}
+	list := []part{webdav(), principals(), access(), caldav(), carddav(), reporting()}
 	if h.opt.Usage != nil {
 		list = append(list, quota())
 	}

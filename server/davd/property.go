@@ -51,6 +51,7 @@ type asked struct {
 	names   []davxml.Name
 	keys    []string // of names, as dead properties are kept
 	byKind  [16]*plan
+	own     map[davxml.Name]*property // of this request alone, before all others
 }
 
 type askMode uint8
@@ -78,6 +79,14 @@ func (h *Handler) ask(mode askMode, names []davxml.Name) *asked {
 	return a
 }
 
+// property returns the live property of a name that nodes of a kind have, nil: none.
+func (a *asked) property(name davxml.Name, k kind) *property {
+	if p := a.own[name]; p != nil && p.kinds&k != 0 {
+		return p
+	}
+	return a.handler.property(name, k)
+}
+
 // of returns the plan for nodes of one kind, which is made once a request.
 func (a *asked) of(k kind) *plan {
 	i := bits.TrailingZeros16(uint16(k))
@@ -86,7 +95,7 @@ func (a *asked) of(k kind) *plan {
 	}
 	p := &plan{live: make([]*property, len(a.names)), dead: a.mode != askNames}
 	for i, name := range a.names {
-		if p.live[i] = a.handler.property(name, k); p.live[i] != nil {
+		if p.live[i] = a.property(name, k); p.live[i] != nil {
 			p.loads |= p.live[i].loads
 		} else {
 			p.dead = true

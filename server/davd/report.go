@@ -1,0 +1,156 @@
+package davd
+
+import (
+	"io"
+	"net/http"
+
+	"facteur/server/davxml"
+	"facteur/server/fault"
+	"facteur/server/homes"
+)
+
+// reporting is the method REPORT (RFC 3253 3.6) with all reports.
+func reporting() part {
+	calendars, books := calendarNode|eventNode|homeNode|inboxNode|messageNode, bookNode|cardNode|homeNode
+	people := rootNode | principalsNode | principalNode | homeNode
+	return part{
+		methods: map[string]method{"REPORT": {kinds: anything, run: reportMethod}},
+		reports: map[davxml.Name]report{
+			davxml.C("calendar-query"):                   {kinds: calendars, needs: mayRead, run: calendarQuery},
+			davxml.C("calendar-multiget"):                {kinds: calendars, needs: mayRead, run: calendarMultiget},
+			davxml.C("free-busy-query"):                  {kinds: calendarNode | homeNode, run: freeBusyQuery},
+			davxml.CR("addressbook-query"):               {kinds: books, needs: mayRead, run: cardQuery},
+			davxml.CR("addressbook-multiget"):            {kinds: books, needs: mayRead, run: cardMultiget},
+			davxml.D("sync-collection"):                  {kinds: collectionNodes | inboxNode, needs: mayRead, run: syncCollection},
+			davxml.D("expand-property"):                  {kinds: anything, needs: mayReadPrivileges, run: expandProperty},
+			davxml.D("acl-principal-prop-set"):           {kinds: anything, needs: mayReadACL, run: aclPrincipals},
+			davxml.D("principal-match"):                  {kinds: people, needs: mayReadPrivileges, run: principalMatch},
+			davxml.D("principal-property-search"):        {kinds: people | collectionNodes, needs: mayReadPrivileges, run: principalSearch},
+			davxml.D("principal-search-property-set"):    {kinds: people | collectionNodes, needs: mayReadPrivileges, run: searchProperties},
+			davxml.CS("calendarserver-principal-search"): {kinds: people, needs: mayReadPrivileges, run: peopleSearch},
+		},
+	}
+}
+
+// The bounds of an answer. What exceeds them is told with 507 in the multistatus.
+const (
+	maxAnswer    = 256 << 20 // octets
+	maxExpansion = 100_000   // instances that a request expands
+)
+
+// reportMethod answers REPORT.
+func reportMethod(r *request, n *node) error {
+	e, err := r.body(davxml.Limits{})
+	if err != nil {
+		return err
+	}
+	if e == nil {
+		return badRequest("A REPORT has a body")
+	}
+	one, ok := r.reports[e.Name]
+	if !ok || one.kinds&n.kind == 0 { // RFC 3253 3.6
+		return forbidden(davxml.D("supported-report"), "There is no report %s here", clip(e.Name.String()))
+	}
+	if one.needs != 0 {
+		if err := n.need(one.needs); err != nil {
+			return err
+		}
+	}
+	return one.run(r, n, e)
+}
+
+// tooMany is the status of what an answer had no room for (RFC 6352 8.6.2, RFC 6578 3.6).
+func tooMany(text string) *failure {
+	return &failure{status: http.StatusInsufficientStorage, condition: davxml.D("number-of-matches-within-limits"), text: text}
+}
+
+// matches writes the responses of a query.
+type matches struct {
+	*multistatus
+	asked *asked // nil: no properties, only hrefs
+	top   *node  // of the request
+	left  int    // how many the client takes
+}
+
+// room says whether there may be one more response. The first time that there may not, it
+// tells so in the answer.
+func (m *matches) room() bool {
+	if m.left > 0 && m.Written() < maxAnswer {
+		return true
+	}
+	if m.left >= 0 {
+		m.status(m.top.path(), tooMany("There are more than fit into one answer"))
+		m.left = -1
+	}
+	return false
+}
+
+// match writes the response of a node that was found.
+func (m *matches) match(n *node) {
+	m.left--
+	if m.asked == nil { // RFC 4791 7.8: no properties were asked for
+		m.status(n.path(), &failure{status: http.StatusOK})
+		return
+	}
+	m.node(n, m.asked)
+}
+
+// eachCollection calls do for the collections of some kinds that a report is about: the node
+// itself, or those of a home when depth is infinity.
+func (r *request) eachCollection(n *node, depth int, kinds kind, do func(*node) error) error {
+	switch {
+	case n.kind&kinds != 0 && depth != 0:
+		return do(n)
+	case n.kind != homeNode || depth >= 0:
+		return nil
+	}
+	return r.children(n, func(c *node) error {
+		if c.kind&kinds == 0 || !c.rights.Has(homes.Read) {
+			return nil
+		}
+		return do(c)
+	})
+}
+
+// octets reads an object into a buffer. n becomes what was read, should it have changed since
+// it was listed. changed says that it has; ok, that it is still there and an object.
+func octets(n *node, buf []byte) (data []byte, changed, ok bool, err error) {
+	content, e, err := n.coll.Get(n.name)
+	if fault.Is(err, fault.NotFound) {
+		return buf, true, false, nil
+	}
+	if err != nil {
+		return buf, false, false, err
+	}
+	defer content.Close()
+	if e.Broken {
+		return buf, true, false, nil
+	}
+	if e.ETag != n.entry.ETag {
+		changed = true
+		n.entry = e
+	}
+	buf = buf[:0]
+	if int64(cap(buf)) < e.Size {
+		buf = make([]byte, 0, e.Size+e.Size/4)
+	}
+	data, err = readAll(content, buf)
+	return data, changed, err == nil, err
+}
+
+// readAll is io.ReadAll into a buffer.
+func readAll(r io.Reader, buf []byte) ([]byte, error) {
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if err == io.EOF {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
+	}
+}

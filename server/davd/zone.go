@@ -1,0 +1,65 @@
+package davd
+
+import (
+	"time"
+
+	"facteur/server/contentline"
+	"facteur/server/davxml"
+	"facteur/server/ical"
+)
+
+// floating returns the zone in which a report reads times without one (RFC 4791 9.8, RFC 7809
+// 5.1): that of its element timezone-id or timezone, that of the collection, or UTC.
+func (r *request) floating(n *node, e *davxml.Element) (*time.Location, error) {
+	if id := e.Child(davxml.C("timezone-id")); id != nil {
+		if zone := ical.LoadZone(id.Trimmed()); zone != nil {
+			return zone, nil
+		}
+		return nil, forbidden(davxml.C("valid-timezone"), "There is no time zone %q", clip(id.Trimmed()))
+	}
+	if zone := e.Child(davxml.C("timezone")); zone != nil {
+		id, err := zoneName(zone.Text)
+		if err != nil { // RFC 4791 7.8
+			return nil, forbidden(davxml.C("valid-calendar-data"), "The timezone can't be read: %v", err)
+		}
+		if known := ical.LoadZone(id); known != nil {
+			return known, nil
+		}
+		return r.customZone(zone.Text, id)
+	}
+	return n.zone()
+}
+
+// zone returns the zone of a calendar, or of the one that an object is in; nil: it has none.
+func (n *node) zone() (*time.Location, error) {
+	if n.kind&(eventNode|messageNode) != 0 {
+		n = n.parent
+	}
+	if n == nil || n.kind != calendarNode {
+		return nil, nil
+	}
+	if err := n.load(loadProps); err != nil {
+		return nil, err
+	}
+	return zoneOf(n.props), nil
+}
+
+// customZone is for a VTIMEZONE whose name is not known: it is taken for a zone that has always
+// the offset that it has today.
+func (r *request) customZone(text, id string) (*time.Location, error) {
+	c, err := ical.ParseBytes([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	zones, err := c.Zones()
+	if err != nil {
+		return nil, err
+	}
+	now := r.opt.Now().UTC().Truncate(time.Second)
+	v, err := ical.ParseValue(ical.Prop{Name: "DTSTART", Value: now.Format("20060102T150405"),
+		Params: []contentline.Param{{Name: "TZID", Values: []string{id}}}}, zones)
+	if err != nil {
+		return nil, err
+	}
+	return time.FixedZone(id, int(now.Sub(v.Time(nil))/time.Second)), nil
+}
