@@ -10,8 +10,12 @@ import (
 	"facteur/server/ical"
 )
 
-// maxConditions bounds the conditions of a filter: each is looked at for each object.
-const maxConditions = 100
+// The conditions of a filter are bounded, for each is looked at for each object. Those of time
+// take the most work.
+const (
+	maxConditions = 100
+	maxRanges     = 8
+)
 
 // filterReader reads the filter of a query: that of CalDAV (RFC 4791 9.7), or that of CardDAV
 // (RFC 6352 10.5), which differ in their namespace and a little more.
@@ -20,6 +24,7 @@ type filterReader struct {
 	collation  contentline.Collation // where none is named
 	matchType  bool                  // text-match may have match-type
 	conditions int
+	ranges     int
 }
 
 // unmet is the answer to a body that does not meet a precondition (RFC 4791 7.8, RFC 6352 8.6).

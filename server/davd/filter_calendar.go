@@ -82,6 +82,9 @@ func (f *filterReader) rangeOf(e, condition *davxml.Element, first, has bool) (*
 	case !has:
 		return nil, f.unmet("supported-filter", condition, "%q has no time to look for", contentline.Clip(condition.Attr("name")))
 	}
+	if f.ranges++; f.ranges > maxRanges {
+		return nil, f.unmet("supported-filter", condition, "a filter may have %d ranges of time", maxRanges)
+	}
 	r, err := timeRange(e, false)
 	return &r, err
 }

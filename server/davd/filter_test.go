@@ -188,6 +188,7 @@ func TestCalendarFilterErrors(t *testing.T) {
 		{event(`<C:prop-filter name="ATTENDEE"><C:param-filter name="CN"><C:text-match>x</C:text-match><C:text-match>y</C:text-match></C:param-filter></C:prop-filter>`), "valid-filter"},
 		{event(`<C:nonsense/>`), "valid-filter"},
 		{event(many), "supported-filter"},
+		{event(strings.Repeat(`<C:prop-filter name="DTSTART"><C:time-range start="20260101T000000Z"/></C:prop-filter>`, 9)), "supported-filter"},
 	} {
 		_, err := calendarFilter(element(t, c.filter))
 		if got := precondition(err); got != c.want {

@@ -1,8 +1,10 @@
 package davd
 
 import (
+	"context"
 	"io"
 	"net/http"
+	"time"
 
 	"facteur/server/davxml"
 	"facteur/server/fault"
@@ -34,8 +36,9 @@ func reporting() part {
 
 // The bounds of an answer. What exceeds them is told with 507 in the multistatus.
 const (
-	maxAnswer    = 256 << 20 // octets
-	maxExpansion = 100_000   // instances that a request expands
+	maxAnswer    = 256 << 20   // octets
+	maxExpansion = 100_000     // instances that a request expands
+	maxLook      = time.Minute // of looking through objects
 )
 
 // reportMethod answers REPORT.
@@ -70,16 +73,28 @@ type matches struct {
 	asked *asked // nil: no properties, only hrefs
 	top   *node  // of the request
 	left  int    // how many the client takes
+	until context.Context
+}
+
+// within bounds the time that a report takes. The context ends when the client goes, too.
+func (m *matches) within(r *request) (cancel func()) {
+	m.until, cancel = context.WithTimeout(r.Context(), maxLook)
+	return cancel
 }
 
 // room says whether there may be one more response. The first time that there may not, it
 // tells so in the answer.
 func (m *matches) room() bool {
-	if m.left > 0 && m.Written() < maxAnswer {
+	late := m.until.Err() != nil
+	if m.left > 0 && m.Written() < maxAnswer && !late {
 		return true
 	}
+	text := "There are more than fit into one answer"
+	if late {
+		text = "It takes too long to look at all"
+	}
 	if m.left >= 0 {
-		m.status(m.top.path(), tooMany("There are more than fit into one answer"))
+		m.status(m.top.path(), tooMany(text))
 		m.left = -1
 	}
 	return false

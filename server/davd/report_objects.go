@@ -83,6 +83,7 @@ func (a *objectReport[T]) query(r *request, n *node) error {
 	if err != nil {
 		return err
 	}
+	defer a.within(r)()
 	a.multistatus = r.multistatus()
 	if n.kind&a.kinds != 0 {
 		a.try(n, a.judge(&n.entry.Facts))
@@ -217,19 +218,20 @@ func (a *objectReport[T]) multiget(r *request, n *node, e *davxml.Element) error
 	if hrefs == 0 {
 		return badRequest("A multiget names one href at least")
 	}
+	defer a.within(r)()
 	a.multistatus = r.multistatus()
-	within := finder{r: r, top: n, kinds: a.kinds, folders: a.folders}
+	objects := finder{r: r, top: n, kinds: a.kinds, folders: a.folders}
 	for _, c := range e.Children {
 		if c.Name != nHref {
 			continue
 		}
 		href := c.Trimmed()
-		if a.Written() >= maxAnswer {
+		if a.Written() >= maxAnswer || a.until.Err() != nil {
 			a.status(href, tooMany("There are more than fit into one answer"))
 			continue
 		}
 		there := false
-		o, err := within.find(href)
+		o, err := objects.find(href)
 		if o != nil {
 			a.next()
 			there, err = a.answer(o)
