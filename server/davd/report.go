@@ -1,7 +1,6 @@
 package davd
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"time"
@@ -70,22 +69,16 @@ func tooMany(text string) *failure {
 // matches writes the responses of a query.
 type matches struct {
 	*multistatus
-	asked *asked // nil: no properties, only hrefs
-	top   *node  // of the request
-	left  int    // how many the client takes
-	until context.Context
-}
-
-// within bounds the time that a report takes. The context ends when the client goes, too.
-func (m *matches) within(r *request) (cancel func()) {
-	m.until, cancel = context.WithTimeout(r.Context(), maxLook)
-	return cancel
+	asked *asked        // nil: no properties, only hrefs
+	top   *node         // of the request
+	left  int           // how many the client takes
+	spent time.Duration // on looking through objects
 }
 
 // room says whether there may be one more response. The first time that there may not, it
 // tells so in the answer.
 func (m *matches) room() bool {
-	late := m.until.Err() != nil
+	late := m.spent > maxLook || m.r.Context().Err() != nil
 	if m.left > 0 && m.Written() < maxAnswer && !late {
 		return true
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"facteur/server/collection"
 	"facteur/server/davxml"
@@ -83,7 +84,6 @@ func (a *objectReport[T]) query(r *request, n *node) error {
 	if err != nil {
 		return err
 	}
-	defer a.within(r)()
 	a.multistatus = r.multistatus()
 	if n.kind&a.kinds != 0 {
 		a.try(n, a.judge(&n.entry.Facts))
@@ -124,7 +124,9 @@ func (a *objectReport[T]) search(n *node) error {
 // try writes an object if it is found. v is what the index says.
 func (a *objectReport[T]) try(n *node, v verdict) {
 	a.next()
+	begin := time.Now()
 	found, err := a.found(n, v)
+	a.spent += time.Since(begin)
 	if found && err == nil {
 		_, err = a.answer(n)
 	}
@@ -218,7 +220,6 @@ func (a *objectReport[T]) multiget(r *request, n *node, e *davxml.Element) error
 	if hrefs == 0 {
 		return badRequest("A multiget names one href at least")
 	}
-	defer a.within(r)()
 	a.multistatus = r.multistatus()
 	objects := finder{r: r, top: n, kinds: a.kinds, folders: a.folders}
 	for _, c := range e.Children {
@@ -226,7 +227,7 @@ func (a *objectReport[T]) multiget(r *request, n *node, e *davxml.Element) error
 			continue
 		}
 		href := c.Trimmed()
-		if a.Written() >= maxAnswer || a.until.Err() != nil {
+		if a.Written() >= maxAnswer {
 			a.status(href, tooMany("There are more than fit into one answer"))
 			continue
 		}
@@ -242,7 +243,7 @@ func (a *objectReport[T]) multiget(r *request, n *node, e *davxml.Element) error
 		case !there:
 			a.status(href, errNotFound)
 		}
-		if err := a.Err(); err != nil {
+		if a.Err() != nil || r.Context().Err() != nil {
 			return nil
 		}
 	}

@@ -368,7 +368,6 @@ func (r *request) finds(n *node, name davxml.Name, want string, meets func(value
 // search writes the principals that are found.
 func (r *request) search(n *node, a *asked, most int, found func(*node) bool) error {
 	m := matches{asked: a, top: n, left: most}
-	defer m.within(r)()
 	m.multistatus = r.multistatus()
 	err := r.principals(func(p *node) error {
 		if found(p) && m.room() {
