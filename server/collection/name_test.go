@@ -44,7 +44,7 @@ func TestFileName(t *testing.T) {
 			t.Errorf("%q is taken for an object", file)
 		}
 	}
-	for _, name := range []string{"", "inbox", "outbox", ".x", strings.Repeat("é/", 100)} {
+	for _, name := range []string{"", "inbox", "outbox", "files", ".x", strings.Repeat("é/", 100)} {
 		if dir, err := dirName(name); err == nil {
 			t.Errorf("collection %q: %q", name, dir)
 		}
