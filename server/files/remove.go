@@ -1,0 +1,301 @@
+package files
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/fault"
+	"facteur/server/safefile"
+)
+
+// What is removed lies in deleted/DATE/files/TIME below the path that it had: the day in
+// UTC, and the time in ms in base 36.
+const deletedFiles = "files"
+
+// Remove takes a file, or a folder with all that is in it, away, durably; Options.Keep
+// says whether it can be brought back. The errors are that of the Check, and faults.
+func (t *Tree) Remove(p Path, check Check) error { return diskFault(t.remove(p, check)) }
+
+func (t *Tree) remove(p Path, check Check) error {
+	if len(p) == 0 {
+		return fault.New(fault.NotPossible, "The root stays")
+	}
+	if _, err := t.look(p); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	s, rest, err := t.removeLocked(p, check)
+	t.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	err = t.sync(filepath.Dir(s.abs))
+	if rest != "" {
+		t.removeAside(rest)
+	}
+	return err
+}
+
+func (t *Tree) removeLocked(p Path, check Check) (s spot, rest string, err error) {
+	if err := t.ready(); err != nil {
+		return s, "", err
+	}
+	if s, err = t.find(p); err != nil {
+		return s, "", err
+	}
+	if s.now == nil {
+		return s, "", errNone
+	}
+	if check != nil {
+		if err := check(s.infoOf(p)); err != nil {
+			return s, "", err
+		}
+	}
+	rest, err = t.takeAway(s)
+	return s, rest, err
+}
+
+// takeAway moves something out of the tree, to deleted/, or aside as rest when it is to
+// be removed for good. With mu held.
+func (t *Tree) takeAway(s spot) (rest string, err error) {
+	u, err := measure(s.abs)
+	if err != nil {
+		return "", err
+	}
+	dir, err := t.awayDir(filepath.Dir(s.abs))
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(dir, filepath.Base(s.abs))
+	if dir == "" {
+		rest = t.aside()
+		to = rest
+	}
+	if !s.now.folder {
+		t.dropSide(s.abs)
+	}
+	if err := t.store.opt.FS.RenameNoReplace(s.abs, to); err != nil {
+		return "", asBusy(err)
+	}
+	t.count(-u.Octets, -u.Files)
+	return rest, nil
+}
+
+// awayDir makes the directory of deleted/ for what is in a folder, "" when it is not kept.
+func (t *Tree) awayDir(folder string) (string, error) {
+	retention, _ := t.keep()
+	if retention <= 0 {
+		return "", nil
+	}
+	below, err := filepath.Rel(t.dir, folder)
+	if err != nil {
+		return "", err
+	}
+	now, fsys := t.store.opt.Now(), t.store.opt.FS
+	day := filepath.Join(t.deletedDir(), now.UTC().Format(time.DateOnly), deletedFiles)
+	err = safefile.MkdirAll(fsys, day)
+	for at := now.UnixMilli(); err == nil; at++ {
+		dir := filepath.Join(day, strconv.FormatInt(at, 36))
+		if err = fsys.Mkdir(dir); errors.Is(err, fs.ErrExist) {
+			err = nil
+			continue
+		}
+		if err == nil {
+			err = fsys.SyncDir(day)
+		}
+		if err == nil {
+			err = safefile.MkdirAll(fsys, filepath.Join(dir, below))
+		}
+		if err == nil {
+			return filepath.Join(dir, below), nil
+		}
+	}
+	if safefile.NoRoom(err) {
+		// What is removed to make room must not need room.
+		t.store.opt.Log.Warn("files.deleted", "dir", day, "err", err, "result", "removed for good")
+		return "", nil
+	}
+	return "", err
+}
+
+func (t *Tree) deletedDir() string { return filepath.Join(t.home, "deleted") }
+
+func (t *Tree) keep() (retention time.Duration, quota int64) {
+	if t.store.opt.Keep == nil {
+		return 0, 0
+	}
+	return t.store.opt.Keep(t.address)
+}
+
+// Deleted lists what can be brought back, oldest first.
+func (s *Store) Deleted(a address.Address) ([]Deleted, error) {
+	t, err := s.Tree(a)
+	if err != nil {
+		return nil, err
+	}
+	all, err := t.deleted()
+	return all, diskFault(err)
+}
+
+func (t *Tree) deleted() ([]Deleted, error) {
+	stamps, err := filepath.Glob(filepath.Join(globbed(t.deletedDir()), "????-??-??", deletedFiles, "*"))
+	if err != nil {
+		return nil, err
+	}
+	var all []Deleted
+	for _, dir := range stamps {
+		ms, err := strconv.ParseInt(filepath.Base(dir), 36, 64)
+		if err != nil {
+			continue // not ours
+		}
+		u, err := measure(dir)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Deleted{Path: removedPath(dir), At: time.UnixMilli(ms), Size: u.Octets, dir: dir})
+	}
+	slices.SortFunc(all, func(a, b Deleted) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.dir, b.dir)) })
+	return all, nil
+}
+
+// globbed quotes a path for Glob.
+func globbed(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// removedPath returns the path of what was removed: as deep as it can be told, for a folder
+// that holds nothing but another looks like one above what was removed.
+func removedPath(dir string) (p Path) {
+	for {
+		entries, err := os.ReadDir(dir)
+		if err != nil || len(entries) != 1 {
+			return p
+		}
+		p = append(p, nameOf(entries[0].Name()))
+		dir = filepath.Join(dir, entries[0].Name())
+		if !entries[0].IsDir() {
+			return p
+		}
+	}
+}
+
+// Purge removes what is kept for longer than Options.Keep says, and the oldest of what is
+// above its quota. A Store does so by itself once an hour for the trees in use.
+func (s *Store) Purge(a address.Address) error {
+	t, err := s.Tree(a)
+	if err != nil {
+		return err
+	}
+	return diskFault(t.purge())
+}
+
+func (t *Tree) purge() error {
+	all, err := t.deleted()
+	if err != nil {
+		return err
+	}
+	retention, quota := t.keep()
+	var sum int64
+	for _, d := range all {
+		sum += d.Size
+	}
+	now := t.store.opt.Now()
+	for _, d := range all {
+		if now.Sub(d.At) <= retention && (quota <= 0 || sum <= quota) {
+			break // the rest is newer
+		}
+		if err := t.removeAll(d.dir); err != nil {
+			return err
+		}
+		sum -= d.Size
+		// Those of the day fail as long as something is in them.
+		t.store.opt.FS.Remove(filepath.Dir(d.dir))
+		t.store.opt.FS.Remove(filepath.Dir(filepath.Dir(d.dir)))
+	}
+	return nil
+}
+
+// Undelete brings back what was removed at since or later, and returns how many files and
+// folders. Nothing is replaced: of several files of one path the newest comes back, and none
+// where something is.
+func (s *Store) Undelete(a address.Address, since time.Time) (int, error) {
+	t, err := s.Tree(a)
+	if err != nil {
+		return 0, err
+	}
+	all, err := t.deleted()
+	if err != nil {
+		return 0, diskFault(err)
+	}
+	slices.Reverse(all)
+	n := 0
+	for _, d := range all {
+		if d.At.Before(since) {
+			break
+		}
+		back, err := t.bringBack(d)
+		n += back
+		if err != nil {
+			return n, diskFault(err)
+		}
+	}
+	return n, nil
+}
+
+func (t *Tree) bringBack(d Deleted) (int, error) {
+	if err := t.store.room(t.address, d.Size); err != nil {
+		return 0, err
+	}
+	t.mu.Lock()
+	err := t.ready()
+	n := 0
+	if err == nil {
+		n, err = t.merge(d.dir, t.dir)
+	}
+	t.mu.Unlock()
+	t.forgetUsage()
+	if err != nil {
+		return n, err
+	}
+	// Fails when something of it stayed.
+	t.store.opt.FS.Remove(d.dir)
+	return n, nil
+}
+
+// merge moves what is in one folder to another, where nothing of that name is. With mu held.
+func (t *Tree) merge(from, to string) (n int, err error) {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return 0, err
+	}
+	fsys := t.store.opt.FS
+	for _, e := range entries {
+		src, dst := filepath.Join(from, e.Name()), filepath.Join(to, e.Name())
+		err := fsys.RenameNoReplace(src, dst)
+		switch {
+		case err == nil:
+			n++
+		case !errors.Is(err, fs.ErrExist):
+			return n, err
+		case e.IsDir():
+			if there, err := lstat(dst); err != nil || !there.folder {
+				continue
+			}
+			more, err := t.merge(src, dst)
+			n += more
+			if err != nil {
+				return n, err
+			}
+			fsys.Remove(src) // fails when something of it stayed
+		}
+	}
+	return n, fsys.SyncDir(to)
+}
