@@ -108,7 +108,7 @@ func (t *Tree) setProps(p Path, change func(map[string]string) error) error {
 		next = make(map[string]string)
 	}
 	if err := change(next); err != nil {
-		return err
+		return theirs{err}
 	}
 	b, err := encodeProps(next)
 	if err != nil {

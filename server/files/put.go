@@ -68,10 +68,8 @@ func (t *Tree) writable(p Path, check Check) (spot, error) {
 		return s, err
 	case s.now != nil && s.now.folder:
 		return s, ErrFolder
-	case check != nil:
-		return s, check(s.infoOf(p))
 	}
-	return s, nil
+	return s, check.asks(s.infoOf(p))
 }
 
 // mayGrow asks whether there is room for a file of a size in the place of another.
@@ -94,7 +92,7 @@ func (t *Tree) receive(r io.Reader, want int64) (path string, size int64, err er
 		return "", 0, err
 	}
 	limit := t.store.opt.MaxSize
-	size, err = io.Copy(f, io.LimitReader(r, limit+1))
+	size, err = io.Copy(f, io.LimitReader(source{r}, limit+1))
 	switch {
 	case err != nil:
 	case size > limit:
@@ -106,6 +104,17 @@ func (t *Tree) receive(r io.Reader, want int64) (path string, size int64, err er
 		return "", 0, err
 	}
 	return f.Name(), size, nil
+}
+
+// source marks the errors of a reader as not ours.
+type source struct{ r io.Reader }
+
+func (s source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = theirs{err}
+	}
+	return n, err
 }
 
 // finish gives a file that was written its time and makes it durable, or removes it.
@@ -137,10 +146,8 @@ func (t *Tree) placeFile(p Path, temp string, check Check) (spot, error) {
 	case s.now != nil && s.now.folder:
 		return s, ErrFolder
 	}
-	if check != nil {
-		if err := check(s.infoOf(p)); err != nil {
-			return s, err
-		}
+	if err := check.asks(s.infoOf(p)); err != nil {
+		return s, err
 	}
 	now, err := lstat(temp)
 	if err != nil {
@@ -219,10 +226,8 @@ func (t *Tree) makeFolder(p Path, props []byte, check Check) (s spot, err error)
 	if s, err = t.find(p); err != nil {
 		return s, err
 	}
-	if check != nil {
-		if err := check(s.infoOf(p)); err != nil {
-			return s, err
-		}
+	if err := check.asks(s.infoOf(p)); err != nil {
+		return s, err
 	}
 	if s.now != nil {
 		return s, ErrExists

@@ -54,10 +54,8 @@ func (t *Tree) removeLocked(p Path, check Check) (s spot, rest string, err error
 	if s.now == nil {
 		return s, "", errNone
 	}
-	if check != nil {
-		if err := check(s.infoOf(p)); err != nil {
-			return s, "", err
-		}
+	if err := check.asks(s.infoOf(p)); err != nil {
+		return s, "", err
 	}
 	rest, err = t.takeAway(s)
 	return s, rest, err

@@ -128,15 +128,11 @@ func (x *transfer) spots() (from, to spot, err error) {
 	if to, err = x.to.find(x.Path); err != nil {
 		return from, to, err
 	}
-	if x.Check != nil {
-		if err := x.Check(from.infoOf(x.path)); err != nil {
-			return from, to, err
-		}
+	if err := x.Check.asks(from.infoOf(x.path)); err != nil {
+		return from, to, err
 	}
-	if x.CheckTo != nil {
-		if err := x.CheckTo(to.infoOf(x.Path)); err != nil {
-			return from, to, err
-		}
+	if err := x.CheckTo.asks(to.infoOf(x.Path)); err != nil {
+		return from, to, err
 	}
 	if to.now != nil && !x.Overwrite {
 		return from, to, ErrExists

@@ -288,13 +288,29 @@ func openFile(path string) (*os.File, *entry, error) {
 	return f, e, nil
 }
 
+// theirs is an error of a Check or of who sends a file, which goes back as it is.
+type theirs struct{ error }
+
+// asks returns the error of a Check, which may be nil.
+func (c Check) asks(now *Info) error {
+	if c == nil {
+		return nil
+	}
+	if err := c(now); err != nil {
+		return theirs{err}
+	}
+	return nil
+}
+
 // diskFault gives an error of the file system its reply: a full disk is Unavailable,
-// anything else Internal, both temporary. Others stay.
+// anything else Internal, both temporary. What is documented stays.
 func diskFault(err error) error {
-	var path *fs.PathError
-	var link *os.LinkError
+	var other theirs
+	var f *fault.Fault
 	switch {
-	case err == nil, !errors.As(err, &path) && !errors.As(err, &link):
+	case errors.As(err, &other):
+		return other.error
+	case err == nil, errors.As(err, &f), errors.Is(err, ErrParent), errors.Is(err, ErrFolder), errors.Is(err, ErrExists), errors.Is(err, ErrSame):
 		return err
 	case safefile.Exhausted(err):
 		return fault.Wrap(fault.Unavailable, "", err)
