@@ -28,12 +28,14 @@ import (
 	"facteur/server/auth"
 	"facteur/server/davxml"
 	"facteur/server/directory"
+	"facteur/server/files"
 	"facteur/server/homes"
 )
 
 // Options are what a Handler needs.
 type Options struct {
 	Homes *homes.Homes
+	Files *files.Store // plain folders and files; nil: there are none
 	// Directory returns the newest one.
 	Directory func() *directory.Directory
 	// Usage tells how many octets a mailbox uses of its quota, which is 0 where there is none.
@@ -55,6 +57,7 @@ type Handler struct {
 	reports    map[davxml.Name]report
 	segments   map[string]segment
 	posts      []post
+	locks      *locks // of plain folders and files
 	states     []func(*request, *node, string) bool
 }
 
@@ -114,7 +117,7 @@ func New(o Options) *Handler {
 		o.Now = time.Now
 	}
 	h := &Handler{opt: o, methods: make(map[string][]method), properties: make(map[davxml.Name][]*property),
-		reports: make(map[davxml.Name]report), segments: make(map[string]segment)}
+		reports: make(map[davxml.Name]report), segments: make(map[string]segment), locks: newLocks(o.Now)}
 	var classes []string
 	for _, p := range h.parts() {
 		classes = append(classes, p.classes...)
@@ -141,9 +144,12 @@ func New(o Options) *Handler {
 
 // parts are all parts that the options allow.
 func (h *Handler) parts() []part {
-	list := []part{webdav(), principals(), access(), caldav(), carddav(), reporting()}
+	list := []part{webdav(), principals(), access(), caldav(), carddav(), reporting(), transfers()}
 	if h.opt.Usage != nil {
 		list = append(list, quota())
+	}
+	if h.opt.Files != nil {
+		list = append(list, plain(), plainLocks())
 	}
 	return list
 }
@@ -170,7 +176,8 @@ type request struct {
 	viewer  address.Address
 	prefer  prefer
 	homes   map[address.Address]*homes.Home
-	scratch []byte // of the property being written
+	tokens  []string // of locks, in the header If
+	scratch []byte   // of the property being written
 }
 
 func (r *request) serve() error {
@@ -189,7 +196,13 @@ func (r *request) serve() error {
 	if err != nil {
 		return err
 	}
+	if n.plain != nil { // RFC 4918 10.1: what is told is of the node
+		r.w.Header().Set("DAV", strings.Replace(r.classes, "1, ", "1, 2, ", 1))
+	}
 	if err := r.checkIf(n); err != nil {
+		return err
+	}
+	if err := r.checkLocks(n); err != nil {
 		return err
 	}
 	return m.run(r, n)

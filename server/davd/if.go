@@ -78,6 +78,9 @@ func (r *request) etag(n *node) string {
 	if n.kind&objectNodes != 0 {
 		return string(n.entry.ETag)
 	}
+	if n.plain != nil {
+		return string(n.plain.info.ETag)
+	}
 	if n.kind&collectionNodes != 0 && n.load(loadSnapshot) == nil {
 		return collectionTag(n)
 	}

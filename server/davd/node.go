@@ -54,6 +54,7 @@ type node struct {
 	props  *collection.Props    // loaded when a property wants it; of objects: Other only
 	snap   *collection.Snapshot // likewise
 	parent *node                // of what is in a home
+	plain  *plainNode           // of plain folders and files
 }
 
 // resolve returns what the segments of a path lead to. What the viewer may not see is not
@@ -185,6 +186,10 @@ func (n *node) load(want load) (err error) {
 			*n.props, err = n.coll.Props()
 		}
 	}
+	if want&loadProps != 0 && n.props == nil && n.plain != nil {
+		n.props = new(collection.Props)
+		n.props.Other, err = n.plain.tree.Props(n.plain.at)
+	}
 	if want&loadSnapshot != 0 && n.snap == nil && n.coll != nil && n.kind&collectionNodes != 0 && err == nil {
 		n.snap, err = n.coll.Snapshot()
 	}
@@ -216,6 +221,8 @@ func (r *request) children(n *node, do func(*node) error) error {
 		return r.homeChildren(n, do)
 	case calendarNode, bookNode:
 		return n.objects(do)
+	case folderNode:
+		return n.plainChildren(do)
 	}
 	return nil
 }

@@ -89,6 +89,8 @@ func (n *node) patch(do func(*collection.Props) error) error {
 		return n.coll.SetObjectProps(n.name, func(m map[string]string) error { return do(&collection.Props{Other: m}) })
 	case n.coll != nil:
 		return n.coll.SetProps(do)
+	case n.plain != nil:
+		return n.plain.tree.SetProps(n.plain.at, func(m map[string]string) error { return do(&collection.Props{Other: m}) })
 	}
 	return do(&collection.Props{Other: make(map[string]string)})
 }
@@ -120,7 +122,7 @@ func (r *request) changeOne(n *node, kept *collection.Props, c *change) error {
 		}
 		return p.set(r, n, kept, c.element)
 	}
-	if n.kind&(collectionNodes|objectNodes) == 0 || r.protected(c.name) {
+	if n.kind&(collectionNodes|objectNodes|plainNodes) == 0 || r.protected(c.name) {
 		return forbidden(davxml.D("cannot-modify-protected-property"), "")
 	}
 	if c.element == nil {

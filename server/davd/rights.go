@@ -51,8 +51,10 @@ func (n *node) privileges() privilege {
 	switch n.kind {
 	case rootNode, principalsNode, principalNode:
 		return mayRead | mayReadPrivileges | mayReadACL
-	case homeNode, folderNode:
+	case homeNode:
 		return folderPrivileges(n.rights)
+	case folderNode, fileNode:
+		return plainPrivileges(n)
 	case outboxNode:
 		p := folderPrivileges(n.rights &^ homes.Administer)
 		if n.rights.Has(homes.Schedule) {
@@ -61,9 +63,6 @@ func (n *node) privileges() privilege {
 		return p
 	case inboxNode:
 		return collectionPrivileges(n.rights) | mayScheduleDeliver
-	case fileNode:
-		p := collectionPrivileges(n.rights) &^ (mayBind | mayUnbind | mayReadFreeBusy)
-		return p
 	case eventNode, cardNode, messageNode:
 		p := collectionPrivileges(n.rights) &^ (mayBind | mayUnbind)
 		if n.kind != eventNode {

@@ -1,0 +1,174 @@
+package davd
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"facteur/server/collection"
+	"facteur/server/fault"
+	"facteur/server/files"
+)
+
+const movable = plainNodes | objectNodes | collectionNodes
+
+// transfers is COPY and MOVE (RFC 4918 9.8, 9.9) of objects, files and folders, and MOVE of a
+// calendar or an address book within its home, which gives it another name.
+func transfers() part {
+	return part{methods: map[string]method{
+		"COPY": {kinds: movable, needs: mayRead, run: transfer},
+		"MOVE": {kinds: movable, needs: mayUnbind, run: transfer},
+	}}
+}
+
+func transfer(r *request, from *node) error {
+	overwrite, err := r.overwrite()
+	if err != nil {
+		return err
+	}
+	shallow, err := r.transferDepth(from)
+	if err != nil {
+		return err
+	}
+	to, err := r.destination(from)
+	if err != nil {
+		return err
+	}
+	if from.path() == to.path() {
+		return plainFailure(files.ErrSame)
+	}
+	if err := mayTransfer(r, from, to); err != nil {
+		return err
+	}
+	if err := r.checkDestination(to); err != nil {
+		return err
+	}
+	var created bool
+	switch {
+	case from.plain != nil:
+		created, err = r.transferPlain(from, to, files.TransferOptions{To: to.plain.tree, Path: to.plain.at, Overwrite: overwrite, Shallow: shallow})
+	case from.kind&objectNodes != 0:
+		created, err = r.transferObject(from, to, overwrite)
+	default:
+		created, err = r.rename(from, to, overwrite)
+	}
+	if err != nil {
+		return err
+	}
+	r.done(created)
+	return nil
+}
+
+// overwrite reads the header Overwrite (RFC 4918 10.6).
+func (r *request) overwrite() (bool, error) {
+	switch v := strings.TrimSpace(r.Header.Get("Overwrite")); v {
+	case "", "T", "t":
+		return true, nil
+	case "F", "f":
+		return false, nil
+	default:
+		return false, badRequest("Overwrite is T or F, not %q", clip(v))
+	}
+}
+
+// transferDepth reads the header Depth; shallow: of a folder only itself is copied. MOVE
+// takes all of it (RFC 4918 9.8.3, 9.9.2).
+func (r *request) transferDepth(n *node) (shallow bool, err error) {
+	d, err := depth(r.Request, -1)
+	switch {
+	case err != nil:
+		return false, err
+	case n.kind&folders == 0 || d < 0:
+		return false, nil
+	case d == 1, r.Method == "MOVE":
+		return false, badRequest("Depth can't be %d here", d)
+	}
+	return true, nil
+}
+
+// destination returns what the header Destination leads to (RFC 4918 10.3).
+func (r *request) destination(from *node) (*node, error) {
+	value := r.Header.Get("Destination")
+	if value == "" {
+		return nil, badRequest("The header Destination is missing")
+	}
+	segments, err := r.parseHref(value)
+	if errors.Is(err, errNotFound) {
+		return nil, &failure{status: http.StatusForbidden, text: "Nothing can be put there"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	to, err := r.resolve(segments)
+	var f *failure
+	if fault.Is(err, fault.NotFound) || errors.As(err, &f) && f.status == http.StatusNotFound {
+		return nil, &failure{status: http.StatusConflict, text: "The collection that this would be in is not there"}
+	}
+	return to, err
+}
+
+// mayTransfer asks for the privileges of the destination (RFC 3744 appendix B), and whether what is
+// there, or would be, is of the kind of the source.
+func mayTransfer(r *request, from, to *node) error {
+	if err := from.need(mayRead); err != nil {
+		return err
+	}
+	want := mayBind
+	if !to.absent {
+		want |= mayUnbind
+	}
+	switch {
+	case from.kind&plainNodes != 0 && to.kind&plainNodes != 0,
+		from.kind&objectNodes != 0 && to.kind == from.kind,
+		from.kind&collectionNodes != 0 && to.kind&collectionNodes != 0 && r.Method == "MOVE" && to.owner == from.owner && to.home != nil:
+		if err := to.need(want); err != nil {
+			return err
+		}
+		if !to.absent && to.kind&objectNodes != 0 {
+			return to.need(mayWriteContent)
+		}
+		return nil
+	}
+	return &failure{status: http.StatusForbidden, text: "It can't be copied or moved there: what is there is of another kind"}
+}
+
+func (r *request) transferPlain(from, to *node, opt files.TransferOptions) (created bool, err error) {
+	opt.Check = r.checkFile()
+	if r.Method == "COPY" {
+		created, err = from.plain.tree.Copy(from.plain.at, opt)
+	} else if created, err = from.plain.tree.Move(from.plain.at, opt); err == nil {
+		r.locks.drop(lockKey(from), true, nil) // RFC 4918 7.7: locks stay behind, and nothing is there
+	}
+	return created, plainFailure(err)
+}
+
+func (r *request) transferObject(from, to *node, overwrite bool) (created bool, err error) {
+	c, err := condition(r.Header)
+	if err != nil {
+		return false, err
+	}
+	opt := collection.MoveOptions{Condition: c, To: to.coll.Collection, Href: to.name, Overwrite: overwrite}
+	if r.Method == "COPY" {
+		_, created, err = from.coll.Copy(from.name, opt)
+	} else {
+		_, created, err = from.coll.Move(from.name, opt)
+	}
+	if err != nil {
+		return false, dataFailure(to, err)
+	}
+	return created, nil
+}
+
+// rename gives a calendar or an address book another name.
+func (r *request) rename(from, to *node, overwrite bool) (created bool, err error) {
+	if !to.absent {
+		if !overwrite {
+			return false, plainFailure(files.ErrExists)
+		}
+		// RFC 4918 9.9.3: as if DELETE came first. It can be brought back.
+		if err := to.home.Delete(to.name); err != nil {
+			return false, err
+		}
+	}
+	return to.absent, from.home.Rename(from.name, to.name)
+}
