@@ -12,6 +12,7 @@ import (
 	"facteur/server/davd"
 	"facteur/server/directory"
 	"facteur/server/fault"
+	"facteur/server/files"
 	"facteur/server/homes"
 )
 
@@ -19,6 +20,7 @@ import (
 type calendars struct {
 	kept    *collection.Store // of what people keep
 	derived *collection.Store // of what is made for them here
+	files   *files.Store      // plain folders and files
 	homes   *homes.Homes
 	handler *davd.Handler
 }
@@ -50,11 +52,15 @@ func (s *Server) openCalendars(first *settings) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening what is made of calendars and contacts: %w", err)
 	}
+	s.dav.files, err = files.Open(files.Options{Dir: o.Dir, Tmp: o.Tmp, Log: s.log, Room: s.room, Keep: o.Keep})
+	if err != nil {
+		return fmt.Errorf("opening the files: %w", err)
+	}
 	s.dav.homes = homes.New(homes.Options{
 		Store: s.dav.kept, Derived: s.dav.derived, Directory: s.newestDirectory, Resolver: s.resolver, Log: s.log,
 	})
 	s.dav.homes.Apply(homesSettings(first))
-	s.dav.handler = davd.New(davd.Options{Homes: s.dav.homes, Directory: s.newestDirectory, Usage: s.usage, Log: s.log})
+	s.dav.handler = davd.New(davd.Options{Homes: s.dav.homes, Files: s.dav.files, Directory: s.newestDirectory, Usage: s.usage, Log: s.log})
 	return nil
 }
 
@@ -79,12 +85,16 @@ func (s *Server) closeCalendars() {
 			s.log.Error("server.calendars", "error", err)
 		}
 	}
+	if s.dav.files != nil {
+		s.dav.files.Close() // has nothing to write
+	}
 }
 
 // forget drops an account from memory.
 func (c *calendars) forget(a address.Address) {
 	c.kept.Forget(a)
 	c.derived.Forget(a)
+	c.files.Forget(a)
 }
 
 func (s *Server) newestDirectory() *directory.Directory { return s.live.Load().directory }
@@ -105,8 +115,12 @@ func (s *Server) usage(a address.Address) (used, quota int64, err error) {
 
 // beside is what an account holds that is no mail (mailbox.Options.Beside).
 func (s *Server) beside(a address.Address) (int64, error) {
-	u, err := s.dav.kept.Usage(a)
-	return u.Octets, err
+	kept, err := s.dav.kept.Usage(a)
+	if err != nil {
+		return 0, err
+	}
+	plain, err := s.dav.files.Usage(a)
+	return kept.Octets + plain.Octets, err
 }
 
 // room tells whether so many octets more fit into the quota of an account, with its mail

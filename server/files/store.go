@@ -64,21 +64,20 @@ func Open(opt Options) (*Store, error) {
 }
 
 // Close ends the goroutines of the store. Trees answer Unavailable from then on.
-func (s *Store) Close() error {
+func (s *Store) Close() {
 	s.mu.Lock()
 	closed := s.closed
 	s.closed = true
 	trees := s.open()
 	s.mu.Unlock()
 	if closed {
-		return nil
+		return
 	}
 	close(s.stop)
 	for _, t := range trees {
 		t.end(errClosed)
 	}
 	s.work.Wait()
-	return nil
 }
 
 // open returns the trees in use. With mu held.
