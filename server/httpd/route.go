@@ -23,6 +23,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
 	a := newAnswer(w, opt.Part)
 	if r.Body != nil && r.Body != http.NoBody {
+		// A copy, for net/http looks at the body of its own: with Expect: 100-continue it must
+		// not wait for a body that an early answer makes the client keep (RFC 9110 10.1.1).
+		r = r.WithContext(r.Context())
 		r.Body = newBody(w, r, opt.Part)
 		r.Body = http.MaxBytesReader(a, r.Body, opt.Body)
 	}
