@@ -35,6 +35,11 @@ func storeOptions(data string, now func() (*config.Config, *directory.Directory)
 	}
 }
 
+// fileOptions are those of the store of plain files beside the calendars.
+func fileOptions(o collection.Options) files.Options {
+	return files.Options{Dir: o.Dir, Tmp: o.Tmp, Log: o.Log, Room: o.Room, Keep: o.Keep}
+}
+
 // openCalendars opens the stores.
 func (s *Server) openCalendars(first *settings) (err error) {
 	o := storeOptions(first.Data, func() (*config.Config, *directory.Directory) {
@@ -52,7 +57,7 @@ func (s *Server) openCalendars(first *settings) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening what is made of calendars and contacts: %w", err)
 	}
-	s.dav.files, err = files.Open(files.Options{Dir: o.Dir, Tmp: o.Tmp, Log: s.log, Room: s.room, Keep: o.Keep})
+	s.dav.files, err = files.Open(fileOptions(o))
 	if err != nil {
 		return fmt.Errorf("opening the files: %w", err)
 	}

@@ -50,7 +50,7 @@ func (s *Server) tidy() {
 		}
 		s.expire(a, `\Trash`, live.Retention.Trash)
 		s.expire(a, `\Junk`, live.Retention.Junk)
-		if err := errors.Join(s.store.Purge(a), s.dav.kept.Purge(a)); err != nil {
+		if err := errors.Join(s.store.Purge(a), s.dav.kept.Purge(a), s.dav.files.Purge(a)); err != nil {
 			s.log.Error("server.purge", "account", a.String(), "error", err)
 		}
 	}

@@ -16,17 +16,19 @@ import (
 	"facteur/server/control"
 	"facteur/server/deliver"
 	"facteur/server/directory"
+	"facteur/server/files"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
 	"facteur/server/people"
 	"facteur/server/statedb"
 )
 
-// upkeep works on the mail, calendars and contacts of accounts: the verbs verify, reindex,
-// undelete and replay. It runs within the server, or beside none.
+// upkeep works on what accounts keep, mail, calendars, contacts and files: the verbs verify,
+// reindex, undelete and replay. It runs within the server, or beside none.
 type upkeep struct {
 	store     *mailbox.Store
 	calendars *collection.Store
+	files     *files.Store
 	directory *directory.Directory
 	settings  *settings                                                // of which the Config is there in any case
 	box       func(context.Context, address.Address) (hook.Box, error) // as scripts see it
@@ -39,8 +41,8 @@ type upkeep struct {
 func (s *Server) Upkeep(ctx context.Context, r control.UpkeepRequest, say func(string)) error {
 	live := s.live.Load()
 	u := upkeep{
-		store: s.store, calendars: s.dav.kept, directory: live.directory, settings: live, box: s.deliver.Box, now: time.Now, say: say,
-		refresh: s.dav.homes.Refresh,
+		store: s.store, calendars: s.dav.kept, files: s.dav.files, directory: live.directory, settings: live,
+		box: s.deliver.Box, now: time.Now, say: say, refresh: s.dav.homes.Refresh,
 	}
 	return u.run(ctx, r)
 }
@@ -148,7 +150,7 @@ func (u upkeep) undelete(a address.Address, r control.UpkeepRequest) error {
 	if err != nil {
 		return err
 	}
-	return u.undeleteCalendars(a, r)
+	return errors.Join(u.undeleteCalendars(a, r), u.undeleteFiles(a, r))
 }
 
 func (u upkeep) listDeleted(a address.Address, r control.UpkeepRequest) error {
@@ -165,7 +167,7 @@ func (u upkeep) listDeleted(a address.Address, r control.UpkeepRequest) error {
 		u.say(fmt.Sprintf("%s  %9d octets  %s", d.At.Local().Format(time.DateTime), d.Size, d.Folder))
 	}
 	u.say(fmt.Sprintf("%s: %s can be brought back", a, counted(n, "message")))
-	return u.listDeletedCalendars(a, r)
+	return errors.Join(u.listDeletedCalendars(a, r), u.listDeletedFiles(a, r))
 }
 
 // Upkeep has the running server do the work; without one it takes the data folder
@@ -212,7 +214,14 @@ func Upkeep(ctx context.Context, w io.Writer, path string, r control.UpkeepReque
 	if err != nil {
 		return errors.Join(err, state.Close(), store.Close())
 	}
-	u := upkeep{store: store, calendars: calendars, directory: dir, settings: &settings{Config: cfg}, box: alone.Box, now: time.Now, say: say}
+	plain, err := files.Open(fileOptions(kept))
+	if err != nil {
+		return errors.Join(err, calendars.Close(), state.Close(), store.Close())
+	}
+	defer plain.Close()
+	u := upkeep{
+		store: store, calendars: calendars, files: plain, directory: dir, settings: &settings{Config: cfg}, box: alone.Box, now: time.Now, say: say,
+	}
 	return errors.Join(u.run(ctx, r), calendars.Close(), state.Close(), store.Close())
 }
 

@@ -12,6 +12,7 @@ import (
 	"facteur/server/address"
 	"facteur/server/collection"
 	"facteur/server/control"
+	"facteur/server/files"
 )
 
 // calendarsOf returns the calendars and address books of an account, nil when it has none yet:
@@ -38,7 +39,9 @@ func (u upkeep) verifyCalendars(a address.Address) (problems []string, err error
 		return nil, err
 	}
 	if err := home.Check(); err != nil {
-		problems = strings.Split(err.Error(), "\n")
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			problems = append(problems, shown(line))
+		}
 	}
 	all, err := home.Collections()
 	if err != nil {
@@ -51,7 +54,7 @@ func (u upkeep) verifyCalendars(a address.Address) (problems []string, err error
 		}
 		for e := range objects.All() {
 			if e.Broken {
-				u.say(fmt.Sprintf("%s: %s/%s can't be read as a %s", a, c.Name(), e.Href, objectName(c.Kind())))
+				u.say(fmt.Sprintf("%s: %s can't be read as a %s", a, shown(c.Name()+"/"+e.Href), objectName(c.Kind())))
 			}
 		}
 	}
@@ -100,8 +103,49 @@ func (u upkeep) listDeletedCalendars(a address.Address, r control.UpkeepRequest)
 		if d.Href == "" {
 			what = d.Collection + ", as a whole"
 		}
-		u.say(fmt.Sprintf("%s  %9d octets  %s", d.At.Local().Format(time.DateTime), d.Size, what))
+		u.say(fmt.Sprintf("%s  %9d octets  %s", d.At.Local().Format(time.DateTime), d.Size, shown(what)))
 	}
 	u.say(fmt.Sprintf("%s: %s of calendars and contacts can be brought back", a, counted(len(list), "object")))
+	return nil
+}
+
+// filesFolder is how people name the plain files of an account.
+const filesFolder = "files"
+
+// undeleteFiles brings back what was removed of the plain files.
+func (u upkeep) undeleteFiles(a address.Address, r control.UpkeepRequest) error {
+	list, err := u.deletedFiles(a, r)
+	if len(list) == 0 || err != nil {
+		return err
+	}
+	n, err := u.files.Undelete(a, r.Since)
+	u.say(fmt.Sprintf("%s: %s brought back", a, counted(n, "file")))
+	return err
+}
+
+// deletedFiles lists what can be brought back.
+func (u upkeep) deletedFiles(a address.Address, r control.UpkeepRequest) (wanted []files.Deleted, err error) {
+	if r.Folder != "" && r.Folder != filesFolder {
+		return nil, nil
+	}
+	all, err := u.files.Deleted(a)
+	for _, d := range all {
+		if !d.At.Before(r.Since) {
+			wanted = append(wanted, d)
+		}
+	}
+	return wanted, err
+}
+
+func (u upkeep) listDeletedFiles(a address.Address, r control.UpkeepRequest) error {
+	list, err := u.deletedFiles(a, r)
+	if len(list) == 0 || err != nil {
+		return err
+	}
+	for _, d := range list {
+		path := filesFolder + "/" + shown(strings.Join(d.Path, "/"))
+		u.say(fmt.Sprintf("%s  %9d octets  %s", d.At.Local().Format(time.DateTime), d.Size, path))
+	}
+	u.say(fmt.Sprintf("%s: %s can be brought back", a, counted(len(list), "file")))
 	return nil
 }
