@@ -75,6 +75,7 @@ func (o *Object) Calendar() *Calendar { return o.calendar }
 func (o *Object) Span(floating *time.Location) (first, last time.Time, infinite bool) {
 	b := bounds{first: math.MaxInt64, last: math.MinInt64}
 	w := work{maxWork}
+	earlier, later := o.moves(floating)
 	for _, e := range o.entries {
 		if !e.dated() {
 			// RFC 4791 9.9: a VTODO without dates is found by the times of COMPLETED and
@@ -88,12 +89,32 @@ func (o *Object) Span(floating *time.Location) (first, last time.Time, infinite 
 			continue
 		}
 		before, after := e.reach(floating, &b)
+		if !e.isOverride {
+			before, after = max(before, earlier), max(after, later)
+		}
 		b.entry(e, floating, before, after, &w)
 	}
 	if b.first > b.last {
 		return time.Time{}, time.Time{}, false
 	}
 	return time.Unix(b.first, 0).UTC(), time.Unix(b.last, 0).UTC(), b.infinite
+}
+
+// moves returns how far before the first and after the last instance of a series overrides
+// with THISANDFUTURE may bring what follows them, with alarms and all.
+func (o *Object) moves(floating *time.Location) (earlier, later int64) {
+	for _, e := range o.entries {
+		if !e.andFuture || !e.dated() {
+			continue
+		}
+		unused := bounds{}
+		before, after := e.reach(floating, &unused)
+		shift := zoneFor(e.start, floating).unix(e.start.wall) - zoneFor(e.id, floating).unix(e.id.wall)
+		// On the wall it is the same all year, so there may be an hour between.
+		earlier = max(earlier, before-shift+daySeconds/12)
+		later = max(later, after+shift+e.span.rough()+daySeconds/12)
+	}
+	return earlier, later
 }
 
 // bounds are the first and last of some times.
@@ -113,7 +134,7 @@ func (b *bounds) add(z *Zone, wall int64, s span) {
 }
 
 // entry adds all instances of a component. Alarms and THISANDFUTURE reach out by some
-// seconds before and after it.
+// seconds before the first and after the last.
 func (b *bounds) entry(e *entry, floating *time.Location, before, after int64, w *work) {
 	z := zoneFor(e.start, floating)
 	own := bounds{first: math.MaxInt64, last: math.MinInt64}
@@ -148,13 +169,9 @@ func (b *bounds) entry(e *entry, floating *time.Location, before, after int64, w
 	b.point(own.last + after)
 }
 
-// reach returns how far before the first and after the last instance something may be: an
-// alarm, or an instance moved by RANGE=THISANDFUTURE. Alarms at a fixed time are added to b.
+// reach returns how far before the first and after the last instance an alarm may be. Alarms
+// at a fixed time are added to b.
 func (e *entry) reach(floating *time.Location, b *bounds) (before, after int64) {
-	if e.andFuture {
-		shift := e.start.wall - e.id.wall
-		before, after = max(0, -shift), max(0, shift)
-	}
 	for _, c := range e.Children {
 		a, err := parseAlarm(c)
 		if c.Name != "VALARM" || err != nil {
