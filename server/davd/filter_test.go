@@ -402,6 +402,59 @@ func TestAddressData(t *testing.T) {
 	}
 }
 
+// odd are objects of which the index might be wrong.
+func odd() map[string]string {
+	of := func(kind string, lines ...string) string { return strings.ReplaceAll(vevent(lines...), "VEVENT", kind) }
+	override := func(lines ...string) string {
+		return "END:VEVENT\r\nBEGIN:VEVENT\r\nUID:o\r\nDTSTAMP:20260101T000000Z\r\n" + strings.Join(lines, "\r\n")
+	}
+	return map[string]string{
+		"excluded":   vevent("UID:o", "DTSTART:20260310T100000Z", "DURATION:PT1H", "EXDATE:20260310T100000Z"),
+		"all out":    vevent("UID:o", "DTSTART:20260310T100000Z", "RRULE:FREQ=DAILY;COUNT=2", "EXDATE:20260310T100000Z,20260311T100000Z"),
+		"some out":   vevent("UID:o", "DTSTART:20260310T100000Z", "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:20260310T100000Z,20260311T100000Z"),
+		"point":      vevent("UID:o", "DTSTART:20260310T100000Z"),
+		"moved":      vevent("UID:o", "DTSTART:20260310T100000Z", "RRULE:FREQ=DAILY;COUNT=2", override("RECURRENCE-ID:20260311T100000Z", "DTSTART:20260320T100000Z")),
+		"future":     vevent("UID:o", "DTSTART:20260310T100000Z", "RRULE:FREQ=DAILY;COUNT=9", override("RECURRENCE-ID;RANGE=THISANDFUTURE:20260312T100000Z", "DTSTART:20260312T150000Z", "DURATION:PT3H")),
+		"override":   vevent("UID:o", "RECURRENCE-ID:20260311T100000Z", "DTSTART:20260312T100000Z"),
+		"dates":      vevent("UID:o", "DTSTART:20260310T100000Z", "RDATE;VALUE=PERIOD:20260314T100000Z/PT2H"),
+		"weekly":     vevent("UID:o", "DTSTART;TZID=America/New_York:20260301T233000", "DURATION:P1D", "RRULE:FREQ=WEEKLY;UNTIL=20260401T000000Z"),
+		"absolute":   vevent("UID:o", "DTSTART:20260310T100000Z", "BEGIN:VALARM", "ACTION:AUDIO", "TRIGGER;VALUE=DATE-TIME:20260301T000000Z", "END:VALARM"),
+		"day":        vevent("UID:o", "DTSTART;VALUE=DATE:20260310"),
+		"due":        of("VTODO", "UID:o", "DUE;VALUE=DATE:20260310"),
+		"task":       of("VTODO", "UID:o", "DTSTART:20260310T100000", "DURATION:PT2H"),
+		"completed":  of("VTODO", "UID:o", "COMPLETED:20260310T100000Z"),
+		"journal":    of("VJOURNAL", "UID:o", "DTSTART;VALUE=DATE:20260310"),
+		"no date":    of("VJOURNAL", "UID:o"),
+		"busy":       of("VFREEBUSY", "UID:o", "FREEBUSY:20260310T100000Z/PT1H,20260312T100000Z/PT1H"),
+		"busy range": of("VFREEBUSY", "UID:o", "DTSTART:20260310T100000Z", "DTEND:20260311T100000Z"),
+		"available":  of("VAVAILABILITY", "UID:o", "DTSTART:20260310T100000Z", "DTEND:20260320T100000Z"),
+		"always":     of("VAVAILABILITY", "UID:o"),
+	}
+}
+
+// TestIndexAgrees: for each range of whole hours around what happens, in any zone, the index is
+// right about each object.
+func TestIndexAgrees(t *testing.T) {
+	zones := []*time.Location{time.UTC, time.FixedZone("", 13*3600), time.FixedZone("", -11*3600)}
+	begin := time.Date(2026, 2, 27, 0, 0, 0, 0, time.UTC)
+	for name, text := range odd() {
+		o, facts := calendarObject(t, text)
+		for from := 0; from < 26*24; from += 5 {
+			for _, length := range []int{1, 13, 49, 400} {
+				r := ical.TimeRange{From: begin.Add(time.Duration(from) * time.Hour)}
+				r.To = r.From.Add(time.Duration(length) * time.Hour)
+				f := ical.CompFilter{Name: "VCALENDAR", Comps: []ical.CompFilter{{Name: o.Kind, Range: &r}}}
+				for _, zone := range zones {
+					match := o.Match(f, zone)
+					if v := judgeObject(f, &facts); v == yes && !match || v == no && match {
+						t.Fatalf("%s from %v to %v in %v: the index says %v", name, r.From, r.To, zone, v)
+					}
+				}
+			}
+		}
+	}
+}
+
 // FuzzFilter: what the index says of an object is what reading it says.
 func FuzzFilter(f *testing.F) {
 	f.Add(`<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:time-range start="20260310T000000Z" end="20260311T000000Z"/><C:prop-filter name="UID"><C:text-match>e</C:text-match></C:prop-filter></C:comp-filter></C:comp-filter></C:filter>`)

@@ -3,6 +3,7 @@ package homes
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,11 +57,26 @@ func indexCalendar(data []byte) (f collection.Facts, err error) {
 		return f, err
 	}
 	f.UID, f.Kind = o.UID, o.Kind
-	f.First, f.Last, f.Infinite = span(o)
+	if f.First, f.Last, f.Infinite = span(o); f.Last.IsZero() || !occurs(o) {
+		f.First, f.Last = time.Time{}, time.Time{} // so that a query looks at it itself
+	}
 	if tag := scheduleTag(c); tag != "" {
 		f.Props = []string{TagPrefix + tag}
 	}
 	return f, nil
+}
+
+// occurs says whether an object has an instance: EXDATE may leave none.
+func occurs(o *ical.Object) bool {
+	excludes := slices.ContainsFunc(o.Calendar().Children, func(c *ical.Component) bool {
+		_, some := c.Prop("EXDATE")
+		return some
+	})
+	if !excludes {
+		return true
+	}
+	list, truncated, err := o.Instances(time.Time{}, time.Time{}, nil, 1)
+	return len(list) > 0 || truncated && err == nil
 }
 
 // span bounds an object in every time zone, for what floats may be in any: those from UTC+14

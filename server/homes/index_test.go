@@ -47,6 +47,9 @@ func TestIndexSpan(t *testing.T) {
 			t.Errorf("%s: the span is too wide: %+v", c.name, f)
 		}
 	}
+	if f := index(t, collection.Calendar, event("DTSTART:20260510T080000Z", "EXDATE:20260510T080000Z")); !f.First.IsZero() || !f.Last.IsZero() {
+		t.Errorf("an event that is never: %+v", f)
+	}
 	if f := index(t, collection.Calendar, event("DTSTART:20260510T080000Z", "RRULE:FREQ=DAILY")); !f.Infinite || f.First.IsZero() {
 		t.Errorf("infinite: %+v", f)
 	}
