@@ -100,6 +100,7 @@ func (c *calendars) forget(a address.Address) {
 	c.kept.Forget(a)
 	c.derived.Forget(a)
 	c.files.Forget(a)
+	c.homes.Refresh(a)
 }
 
 func (s *Server) newestDirectory() *directory.Directory { return s.live.Load().directory }

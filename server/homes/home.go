@@ -95,7 +95,11 @@ func (h *Home) openOwned(segment string) (*Collection, error) {
 func (h *Home) viewKept(c *collection.Collection) (*Collection, error) {
 	rights := h.Rights
 	if !rights.Has(OwnerRights) {
-		rights |= h.homes.grantOf(h.Viewer, h.Owner, c.Name())
+		g, err := h.homes.grantOf(h.Viewer, h.Owner, c)
+		if err != nil {
+			return nil, err
+		}
+		rights |= g
 	}
 	if rights == 0 {
 		return nil, errNoCollection()

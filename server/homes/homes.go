@@ -66,7 +66,7 @@ type Options struct {
 	Store *collection.Store // of what people keep
 	// Derived keeps what is made here for people: their scheduling inboxes, and what can be
 	// made again. Its index is DerivedIndex; it has no defaults, and nothing in it counts
-	// towards a quota.
+	// towards a quota. nil: nothing is made.
 	Derived *collection.Store
 	// Directory returns the newest one.
 	Directory func() *directory.Directory

@@ -15,7 +15,7 @@ const (
 // lies in the derived store.
 func (h *Home) Inbox() (*Collection, error) {
 	if !h.Rights.Has(Read) {
-		return nil, fault.New(fault.NotFound, "There is no such collection")
+		return nil, errNoCollection()
 	}
 	c, err := h.derived(inboxName, collection.Calendar)
 	if err != nil {
@@ -29,6 +29,9 @@ func (h *Home) Inbox() (*Collection, error) {
 
 // derived returns a collection of the owner in the derived store, made when it is not there.
 func (h *Home) derived(name string, kind collection.Kind) (*collection.Collection, error) {
+	if h.homes.opt.Derived == nil {
+		return nil, errNoCollection()
+	}
 	home, err := h.homes.opt.Derived.Home(h.Owner)
 	if err != nil {
 		return nil, err

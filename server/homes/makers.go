@@ -139,7 +139,7 @@ func (h *Home) allMade() ([]*Collection, error) {
 // openMade returns something that is made here. The error is NotFound when there is nothing
 // of it, or the viewer may not see it.
 func (h *Home) openMade(segment string) (*Collection, error) {
-	if !h.Rights.Has(Read) {
+	if !h.Rights.Has(Read) || h.homes.opt.Derived == nil {
 		return nil, errNoCollection()
 	}
 	switch segment {

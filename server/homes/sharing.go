@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -32,9 +33,9 @@ type share struct {
 	Declined bool `json:",omitempty"` // the account took it out of its home
 }
 
-func (s share) rights() Rights {
+func (s *share) rights() Rights {
 	switch {
-	case s.Declined:
+	case s == nil || s.Declined:
 		return 0
 	case s.Write:
 		return WriterRights
@@ -145,13 +146,13 @@ func (s *shares) readHome(h *Homes, owner address.Address) error {
 	return nil
 }
 
-func sharesOf(p collection.Props) map[address.Key]share {
-	out := make(map[address.Key]share)
+func sharesOf(p collection.Props) map[address.Key]*share {
+	out := make(map[address.Key]*share)
 	for name, value := range p.Other {
 		account, ok := strings.CutPrefix(name, sharePrefix)
 		var s share
 		if ok && json.Unmarshal([]byte(value), &s) == nil {
-			out[address.Key(account)] = s
+			out[address.Key(account)] = &s
 		}
 	}
 	return out
@@ -219,14 +220,21 @@ func (h *Homes) grantsBy(viewer, owner address.Address) []grant {
 	return slices.DeleteFunc(h.grantsTo(viewer), func(g grant) bool { return g.owner.Key() != owner.Key() })
 }
 
-// grantOf returns the rights of an account in one collection, beside those in the home.
-func (h *Homes) grantOf(viewer, owner address.Address, name string) Rights {
-	for _, g := range h.grantsBy(viewer, owner) {
-		if g.name == name {
-			return g.rights
+// grantOf returns the rights of an account in one collection, beside those in the home, as
+// mail.toml and the collection itself have them now.
+func (h *Homes) grantOf(viewer, owner address.Address, c *collection.Collection) (rights Rights, err error) {
+	d := h.opt.Directory()
+	account, ok := d.Account(viewer)
+	if !ok || account.Disabled {
+		return 0, nil
+	}
+	for _, g := range d.Grants(owner, c.Name()) {
+		if g.Account.Key() == account.Address.Key() {
+			rights |= grantRights(g.Rights)
 		}
 	}
-	return 0
+	p, err := c.Props()
+	return rights | sharesOf(p)[account.Address.Key()].rights(), err
 }
 
 // Invitee is an account with which a collection is shared.
@@ -392,6 +400,9 @@ func (h *Homes) Published(secret string) (*Collection, error) {
 	c, err := home.openOwned(name)
 	if err != nil {
 		return nil, err
+	}
+	if fixed, own, err := c.Secrets(); err != nil || secret != fixed && secret != own {
+		return nil, errors.Join(err, errNoCollection()) // it was changed by another program
 	}
 	c.Rights, c.Viewer = ReaderRights, address.Address{}
 	return c, nil

@@ -75,7 +75,7 @@ func (h *Homes) Apply(s Settings) {
 
 func (f *feeds) init(o Options) {
 	f.kick = make(chan struct{}, 1)
-	if o.Resolver != nil {
+	if o.Resolver != nil && o.Derived != nil {
 		f.client = newClient(o, f.mayReach)
 	}
 }
@@ -156,6 +156,9 @@ func (c *Collection) Source() (string, error) {
 func (h *Home) withFeed(v *Collection) (*Collection, error) {
 	if h.homes.shares.source(h.homes, h.Owner, v.described.Name()) == "" {
 		return v, nil
+	}
+	if p, err := v.described.Props(); err != nil || p.Other[sourceName] == "" {
+		return v, err // another program took it away
 	}
 	c, err := h.derived(feedName(v.described.Name()), collection.Calendar)
 	if err != nil {
