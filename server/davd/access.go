@@ -2,10 +2,10 @@ package davd
 
 import (
 	"facteur/server/davxml"
+	"facteur/server/homes"
 )
 
-// access is what RFC 3744 5 has of properties. The header DAV names access-control only where
-// the method ACL is.
+// access is what RFC 3744 5 has of properties.
 func access() part {
 	owned := homeNode | collectionNodes | objectNodes | inboxNode | outboxNode | messageNode | folderNode | fileNode
 	return part{
@@ -73,9 +73,9 @@ func writeSupportedPrivileges(_ *request, n *node, w *davxml.Writer) { // RFC 37
 }
 
 // writeACL writes who may do what: the owner, and those who have a role in a shared mailbox
-// (RFC 3744 5.5). All of it is protected: mail.toml says it.
+// (RFC 3744 5.5), and with whom it is shared. What mail.toml says is protected.
 func writeACL(r *request, n *node, w *davxml.Writer) {
-	ace := func(principal string, set privilege) {
+	ace := func(principal string, set privilege, protected bool) {
 		w.Begin(davxml.D("ace"))
 		w.Begin(davxml.D("principal"))
 		if principal == "" {
@@ -87,16 +87,30 @@ func writeACL(r *request, n *node, w *davxml.Writer) {
 		w.Begin(davxml.D("grant"))
 		writePrivileges(w, set)
 		w.End()
-		w.Empty(davxml.D("protected"))
+		if protected {
+			w.Empty(davxml.D("protected"))
+		}
 		w.End()
 	}
 	if n.home == nil {
-		ace("", n.privileges())
+		ace("", n.privileges(), true)
 		return
 	}
 	for _, who := range r.acting(n.owner) {
-		as := *n
-		as.rights = who.rights
-		ace(principalHref(who.account), as.privileges())
+		ace(principalHref(who.account), n.privilegesOf(who), true)
 	}
+	invited, protected := r.invited(n)
+	for _, who := range invited {
+		ace(principalHref(who.account), n.privilegesOf(who), protected[who.account.Key()])
+	}
+}
+
+// privilegesOf returns those of somebody else.
+func (n *node) privilegesOf(who actor) privilege {
+	as := *n
+	if as.rights = who.rights; n.coll != nil && n.coll.Origin != homes.Kept {
+		as.rights &^= homes.Write | homes.Schedule
+	}
+	as.coll = nil
+	return as.privileges()
 }

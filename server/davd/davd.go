@@ -144,7 +144,7 @@ func New(o Options) *Handler {
 
 // parts are all parts that the options allow.
 func (h *Handler) parts() []part {
-	list := []part{webdav(), principals(), access(), caldav(), carddav(), reporting(), transfers()}
+	list := []part{webdav(), principals(), access(), accessControl(), caldav(), carddav(), reporting(), transfers(), sharing()}
 	if h.opt.Usage != nil {
 		list = append(list, quota())
 	}
@@ -159,6 +159,9 @@ func (h *Handler) Serve(w http.ResponseWriter, hr *http.Request, who auth.Creden
 	r := &request{Handler: h, w: w, Request: hr, who: who, viewer: who.Account, prefer: parsePrefer(hr.Header)}
 	head := w.Header()
 	head.Set("DAV", h.classes)
+	if h.opt.Homes.Subscribes() {
+		head.Set("DAV", h.classes+", calendarserver-subscribed")
+	}
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Vary", "Authorization, Accept, Brief, Prefer")
 	head.Set("Cache-Control", "private, no-cache")
@@ -178,6 +181,7 @@ type request struct {
 	homes   map[address.Address]*homes.Home
 	tokens  []string // of locks, in the header If
 	scratch []byte   // of the property being written
+	public  bool     // nobody has logged in: only what everybody may see is shown
 }
 
 func (r *request) serve() error {

@@ -39,7 +39,7 @@ func (r *request) export(n *node) error {
 	if name == "" {
 		name = n.name
 	}
-	if err := writeWhole(r.w, n.coll.Collection, n.snap, name); err != nil {
+	if err := writeWhole(r.w, n, name, r.public); err != nil {
 		// The status is sent: only an answer that is cut off says that it is not all.
 		r.opt.Log.Error("A collection could not be exported", "protocol", "dav", "path", n.href, "err", err)
 		panic(http.ErrAbortHandler)
@@ -48,8 +48,9 @@ func (r *request) export(n *node) error {
 }
 
 // writeWhole writes all objects of a collection as one calendar, or one vCard after the
-// other. Of time zones with one name the first is taken.
-func writeWhole(to io.Writer, c *collection.Collection, s *collection.Snapshot, name string) error {
+// other. Of time zones with one name the first is taken. public: without what is not for all.
+func writeWhole(to io.Writer, n *node, name string, public bool) error {
+	c := n.coll.Collection
 	w := bufio.NewWriterSize(to, 32<<10)
 	calendar := c.Kind() == collection.Calendar
 	if calendar {
@@ -57,11 +58,11 @@ func writeWhole(to io.Writer, c *collection.Collection, s *collection.Snapshot, 
 		w.Write(contentline.AppendFolded(nil, "X-WR-CALNAME:"+contentline.EscapeText(name)))
 	}
 	zones := make(map[string]bool)
-	for e := range s.All() {
+	for e := range n.snap.All() {
 		if e.Broken {
 			continue
 		}
-		err := writeOne(w, c, e.Href, calendar, zones)
+		err := writeOne(w, c, e.Href, calendar, public, zones)
 		if err != nil && !gone(err) { // removed meanwhile
 			return fmt.Errorf("%s: %w", e.Href, err)
 		}
@@ -72,7 +73,7 @@ func writeWhole(to io.Writer, c *collection.Collection, s *collection.Snapshot, 
 	return w.Flush()
 }
 
-func writeOne(w *bufio.Writer, c *collection.Collection, href string, calendar bool, zones map[string]bool) error {
+func writeOne(w *bufio.Writer, c *collection.Collection, href string, calendar, public bool, zones map[string]bool) error {
 	body, _, err := c.Get(href)
 	if err != nil {
 		return err
@@ -92,6 +93,11 @@ func writeOne(w *bufio.Writer, c *collection.Collection, href string, calendar b
 	parsed, err := ical.ParseBytes(data)
 	if err != nil {
 		return err
+	}
+	for _, child := range parsed.Children {
+		if public && !isPublic(child) {
+			return nil // all of it: an exception tells of the rest
+		}
 	}
 	for _, child := range parsed.Children {
 		if id := child.Value("TZID"); child.Name == "VTIMEZONE" {

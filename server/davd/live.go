@@ -78,8 +78,10 @@ func writeResourceType(_ *request, n *node, w *davxml.Writer) {
 		w.Empty(davxml.D("principal"))
 	case calendarNode:
 		w.Empty(davxml.C("calendar"))
+		writeSharingTypes(n, w)
 	case bookNode:
 		w.Empty(davxml.CR("addressbook"))
+		writeSharingTypes(n, w)
 	case inboxNode:
 		w.Empty(davxml.C("schedule-inbox"))
 	case outboxNode:

@@ -79,6 +79,8 @@ func resourceKind(e *davxml.Element) (kind, error) {
 				found |= calendarNode
 			case davxml.CR("addressbook"):
 				found |= bookNode
+			case davxml.CS("subscribed"): // what it is subscribed to is the property source
+				found |= calendarNode
 			default:
 				found |= folderNode
 			}
@@ -113,7 +115,12 @@ func (r *request) makeCollection(n *node, k kind, e *davxml.Element, response da
 	if k == bookNode {
 		kindOf = collection.AddressBook
 	}
-	_, err := n.home.Create(n.name, kindOf, kept)
+	var err error
+	if kept.Other[sourceKey] != "" {
+		err = r.subscribe(n, kept)
+	} else {
+		_, err = n.home.Create(n.name, kindOf, kept)
+	}
 	if fault.Is(err, fault.Exists) {
 		return r.notAllowed(k) // made meanwhile (RFC 4918 9.3.1)
 	}

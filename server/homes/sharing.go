@@ -425,3 +425,19 @@ func (h *Homes) publishedAs(secret string) (owner address.Address, name string, 
 	}
 	return owner, "", errNoCollection()
 }
+
+// Shared tells whether the collection is shared by itself, without reading anything.
+func (c *Collection) Shared() bool {
+	if c.Origin != Kept && c.Origin != Subscribed {
+		return false
+	}
+	h := c.home.homes
+	name := c.described.Name()
+	if len(h.opt.Directory().Grants(c.Owner, name)) > 0 {
+		return true
+	}
+	h.shares.mu.Lock()
+	defer h.shares.mu.Unlock()
+	h.shares.all(h)
+	return slices.ContainsFunc(h.shares.grants[c.Owner.Key()], func(g grant) bool { return g.name == name })
+}

@@ -73,6 +73,13 @@ func (h *Homes) Apply(s Settings) {
 	h.feeds.wake()
 }
 
+// Subscribes tells whether people may subscribe to anything now.
+func (h *Homes) Subscribes() bool {
+	h.feeds.mu.Lock()
+	defer h.feeds.mu.Unlock()
+	return h.feeds.client != nil && len(h.feeds.hosts) > 0
+}
+
 func (f *feeds) init(o Options) {
 	f.kick = make(chan struct{}, 1)
 	if o.Resolver != nil && o.Derived != nil {

@@ -1,0 +1,72 @@
+package davd
+
+import (
+	"net/http"
+	"strings"
+
+	"facteur/server/collection"
+	"facteur/server/fault"
+	"facteur/server/homes"
+	"facteur/server/ical"
+)
+
+// publishedRoot is where links lie that need no login.
+const publishedRoot = "/ics/"
+
+func publishedExtension(k collection.Kind) string {
+	if k == collection.AddressBook {
+		return ".vcf"
+	}
+	return ".ics"
+}
+
+// Published answers a request below /ics/, without a login: the whole of a calendar or
+// address book that is published under the secret in the path, but for events that are
+// private or confidential (RFC 5545 3.8.1.3). Nothing there can be changed.
+func (h *Handler) Published(w http.ResponseWriter, hr *http.Request) {
+	r := &request{Handler: h, w: w, Request: hr, public: true}
+	head := w.Header()
+	head.Set("X-Content-Type-Options", "nosniff")
+	head.Set("X-Robots-Tag", "noindex")
+	head.Set("Cache-Control", "no-cache")
+	head.Set("Referrer-Policy", "no-referrer")
+	if err := r.published(); err != nil {
+		f := failureOf(err)
+		if f.status >= 500 {
+			h.opt.Log.Error("A published collection can't be read", "protocol", "dav", "err", err) // the path is a secret
+		}
+		http.Error(w, f.text, f.status)
+	}
+}
+
+func (r *request) published() error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		r.w.Header().Set("Allow", "GET, HEAD")
+		return &failure{status: http.StatusMethodNotAllowed, text: "It can only be read"}
+	}
+	name := strings.TrimPrefix(r.URL.Path, publishedRoot)
+	dot := strings.LastIndexByte(name, '.')
+	if dot < 0 {
+		return errNotFound
+	}
+	c, err := r.opt.Homes.Published(name[:dot])
+	if fault.Is(err, fault.NotFound) || err == nil && name[dot:] != publishedExtension(c.Kind()) {
+		return errNotFound
+	}
+	if err != nil {
+		return err
+	}
+	n := &node{kind: homeNode}
+	n = n.collection(c)
+	n.rights = homes.ReaderRights
+	return r.export(n)
+}
+
+// isPublic says whether a component may be shown to everybody.
+func isPublic(c *ical.Component) bool {
+	switch strings.ToUpper(c.Value("CLASS")) {
+	case "PRIVATE", "CONFIDENTIAL":
+		return false
+	}
+	return true
+}
