@@ -13,7 +13,7 @@ import (
 
 func (s *Server) webOptions(c *settings) httpd.Options {
 	return httpd.Options{
-		Auth: s.auth, DAV: s.dav.handler.Serve, Log: s.log, Hostname: string(c.Hostname),
+		Auth: s.auth, DAV: s.dav.handler.Serve, Published: s.dav.handler.Published, Log: s.log, Hostname: string(c.Hostname),
 		TLS: s.certs.Config(), PlaintextLogin: c.TLS.PlaintextLogin == config.PlaintextLoopback,
 		SecurePort: s.securePort, Certified: s.certified, Directory: s.newestDirectory, Services: s.clientServices,
 		Policy: func(domain address.Domain) string {

@@ -4,6 +4,7 @@
 // settings of an account before anybody has logged in.
 //
 //	/dav/                            DAV, after login
+//	/ics/                            calendars that are published under a secret, without login
 //	/                                DAV's methods after login; GET: a page for people
 //	/.well-known/caldav, carddav     301 to /dav/, for any method
 //	/.well-known/mta-sts.txt         at mta-sts.DOMAIN (RFC 8461 3.2)
@@ -68,6 +69,8 @@ type Options struct {
 	Auth Authenticator
 	DAV  DAV          // nil: there is nothing below /dav/
 	Log  *slog.Logger // nil: none
+	// Published answers what is below /ics/, without a login; nil: there is nothing.
+	Published http.HandlerFunc
 
 	Hostname string      // of the server, for people and for redirects
 	TLS      *tls.Config // nil: no service "https"

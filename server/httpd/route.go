@@ -73,6 +73,8 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, c *conn) {
 		s.autodiscover(w, r)
 	case path == profilePath:
 		s.profile(w, r)
+	case opt.Published != nil && strings.HasPrefix(path, "/ics/"):
+		opt.Published(w, r)
 	case path == "/":
 		s.page(w, r)
 	default:
