@@ -10,6 +10,7 @@ import (
 	"facteur/server/collection"
 	"facteur/server/contentline"
 	"facteur/server/ical"
+	"facteur/server/vcard"
 )
 
 // export sends a whole collection as one file.
@@ -83,6 +84,11 @@ func writeOne(w *bufio.Writer, c *collection.Collection, href string, calendar, 
 	if err != nil {
 		return err
 	}
+	if !calendar && public {
+		if card, err := vcard.ParseBytes(data); err != nil || !isPublic(card.Value("CLASS")) {
+			return err
+		}
+	}
 	if !calendar {
 		w.Write(data)
 		if len(data) > 0 && data[len(data)-1] != '\n' {
@@ -95,7 +101,7 @@ func writeOne(w *bufio.Writer, c *collection.Collection, href string, calendar, 
 		return err
 	}
 	for _, child := range parsed.Children {
-		if public && !isPublic(child) {
+		if public && !isPublic(child.Value("CLASS")) {
 			return nil // all of it: an exception tells of the rest
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"facteur/server/collection"
 	"facteur/server/fault"
 	"facteur/server/homes"
-	"facteur/server/ical"
 )
 
 // publishedRoot is where links lie that need no login.
@@ -21,8 +20,8 @@ func publishedExtension(k collection.Kind) string {
 }
 
 // Published answers a request below /ics/, without a login: the whole of a calendar or
-// address book that is published under the secret in the path, but for events that are
-// private or confidential (RFC 5545 3.8.1.3). Nothing there can be changed.
+// address book that is published under the secret in the path, but for what is
+// private or confidential (RFC 5545 3.8.1.3, RFC 2426 3.7.1). Nothing there can be changed.
 func (h *Handler) Published(w http.ResponseWriter, hr *http.Request) {
 	r := &request{Handler: h, w: w, Request: hr, public: true}
 	head := w.Header()
@@ -62,9 +61,9 @@ func (r *request) published() error {
 	return r.export(n)
 }
 
-// isPublic says whether a component may be shown to everybody.
-func isPublic(c *ical.Component) bool {
-	switch strings.ToUpper(c.Value("CLASS")) {
+// isPublic says whether what is of a CLASS may be shown to everybody.
+func isPublic(class string) bool {
+	switch strings.ToUpper(class) {
 	case "PRIVATE", "CONFIDENTIAL":
 		return false
 	}

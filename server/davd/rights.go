@@ -74,9 +74,6 @@ func (n *node) privileges() privilege {
 		return p
 	}
 	p := collectionPrivileges(n.rights)
-	if n.coll != nil && n.coll.Personal && n.rights.Has(homes.Read) {
-		p |= mayWriteProperties // which nobody else sees
-	}
 	if n.kind == bookNode {
 		p &^= mayReadFreeBusy
 	}

@@ -324,7 +324,11 @@ func (h *Homes) takeFeed(c *collection.Collection, f feed, data []byte) error {
 	m := h.makers.get("feed " + string(f.owner.Key()) + "/" + f.name)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.reconcile(c, want)
+	if err := m.reconcile(c, want); err != nil {
+		return err
+	}
+	h.opt.Log.Info("homes.fetched", "owner", f.owner, "collection", f.name, "objects", len(want))
+	return nil
 }
 
 // plainError leaves the URL out of an error.
