@@ -155,9 +155,9 @@ func TestAllow(t *testing.T) {
 		path, user string
 		has, not   []string
 	}{
-		{calendarPath, "alice@example.org", []string{"PUT", "DELETE", "PROPFIND", "PROPPATCH", "GET", "OPTIONS"}, []string{"MKCALENDAR"}},
+		{calendarPath, "alice@example.org", []string{"PUT", "DELETE", "PROPFIND", "PROPPATCH", "GET", "OPTIONS", "ACL", "POST"}, []string{"MKCALENDAR"}},
 		{homePath, "alice@example.org", []string{"MKCALENDAR", "MKCOL", "PROPFIND"}, []string{"PUT", "DELETE"}},
-		{"/dav/office@example.org/calendar/", "carol@example.org", []string{"PROPFIND", "GET", "PROPPATCH"}, []string{"PUT", "DELETE"}},
+		{"/dav/office@example.org/calendar/", "carol@example.org", []string{"PROPFIND", "GET", "PROPPATCH"}, []string{"PUT", "DELETE", "ACL", "POST"}},
 		{"/dav/office@example.org/", "carol@example.org", []string{"PROPFIND"}, []string{"MKCALENDAR", "MKCOL"}},
 		{calendarPath + "a.ics", "alice@example.org", []string{"PUT", "GET", "DELETE"}, []string{"MKCALENDAR"}},
 		{"/", "alice@example.org", []string{"OPTIONS", "PROPFIND"}, []string{"PUT"}},
@@ -174,7 +174,7 @@ func TestAllow(t *testing.T) {
 				t.Errorf("%s for %s: %s in %v", c.path, c.user, name, allow)
 			}
 		}
-		if dav := a.header.Get("DAV"); !strings.HasPrefix(dav, "1, 3, extended-mkcol, ") || strings.Contains(dav, "access-control") {
+		if dav := a.header.Get("DAV"); !strings.HasPrefix(dav, "1, 3, extended-mkcol, ") || !strings.Contains(dav, "access-control") {
 			t.Errorf("DAV: %s", dav)
 		}
 	}

@@ -22,7 +22,7 @@ import (
 func sharing() part {
 	return part{
 		classes: []string{"calendarserver-sharing"},
-		methods: map[string]method{"POST": {kinds: collectionNodes, run: answerPost}},
+		methods: map[string]method{"POST": {kinds: collectionNodes, needs: mayWriteACL, run: answerPost}},
 		posts:   []post{{kinds: collectionNodes, takes: isXML, run: share}},
 		properties: []property{
 			{name: davxml.CS("invite"), kinds: collectionNodes, has: isShared, needs: mayReadACL, write: writeInvite},
@@ -67,9 +67,6 @@ func writeSharingTypes(n *node, w *davxml.Writer) {
 
 // share answers a POST that shares or publishes a collection.
 func share(r *request, n *node) error {
-	if err := n.need(mayWriteACL); err != nil {
-		return err
-	}
 	e, err := r.body(smallBody)
 	if err != nil {
 		return err
