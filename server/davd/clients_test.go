@@ -22,7 +22,7 @@ func TestClientDiscovery(t *testing.T) {
 		of                  string // the response that must is about
 		must, may           names
 	}{
-		{"iOS", "/", "0", "/dav/", names{d("current-user-principal"), d("resourcetype")}, names{d("principal-URL")}},
+		{"iOS", "/", "0", "/", names{d("current-user-principal"), d("resourcetype")}, names{d("principal-URL")}},
 		{"iOS", alicePrincipal, "0", alicePrincipal, names{c("calendar-home-set"), c("calendar-user-address-set"), d("current-user-principal"), d("displayname"),
 			cs("email-address-set"), d("principal-collection-set"), d("principal-URL")},
 			names{cs("dropbox-home-URL"), cs("notification-URL"), d("resource-id"), d("supported-report-set"), c("schedule-inbox-URL"), c("schedule-outbox-URL")}},

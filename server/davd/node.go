@@ -84,8 +84,14 @@ func (r *request) resolve(segments []string) (*node, error) {
 	return r.resolveIn(n, segments[1:])
 }
 
+// rootNode is the root under the name by which it was asked for: some clients look for that in
+// the answer.
 func (r *request) rootNode() *node {
-	return &node{kind: rootNode, href: root}
+	n := &node{kind: rootNode, href: root}
+	if r.URL.Path == "/" {
+		n.href = "/"
+	}
+	return n
 }
 
 func (r *request) resolvePrincipal(segments []string) (*node, error) {

@@ -15,7 +15,7 @@ func TestPropfindDepths(t *testing.T) {
 		path, depth string
 		want        []string
 	}{
-		{"/", "0", []string{"/dav/"}},
+		{"/", "0", []string{"/"}},
 		{"/dav/", "1", []string{"/dav/", homePath, "/dav/principals/"}},
 		{"/dav", "0", []string{"/dav/"}},
 		{homePath, "1", []string{homePath, calendarPath, contactsPath, homePath + "office@example.org~calendar/",

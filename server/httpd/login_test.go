@@ -129,6 +129,8 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/nothing", 404, ""},
 		{"PROPFIND", "/.well-known/caldav", 301, "/dav/"},
 		{"GET", "/.well-known/carddav", 301, "/dav/"},
+		{"PROPFIND", "/.well-known/caldav/", 301, "/dav/"},
+		{"GET", "/.well-known/caldavs", 404, ""},
 	} {
 		resp := ask(c.method, c.path, "alice@example.org:demo")
 		if resp.StatusCode != c.status || resp.Header.Get("Location") != c.location || resp.ProtoMajor != 2 {

@@ -55,7 +55,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, c *conn) {
 	path := r.URL.Path
 	secure := opt.mayLogIn(r, c)
 	switch {
-	case path == "/.well-known/caldav" || path == "/.well-known/carddav": // RFC 6764 5
+	case isWellKnown(path):
 		target := "/dav/"
 		if port := opt.SecurePort(); !secure && port != 0 {
 			target = opt.secureURL(r, port, target)
@@ -80,6 +80,13 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, c *conn) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// isWellKnown tells whether a path is where clients begin that know a name only (RFC 6764 5).
+// Some add a slash.
+func isWellKnown(path string) bool {
+	path = strings.TrimSuffix(path, "/")
+	return path == "/.well-known/caldav" || path == "/.well-known/carddav"
 }
 
 // isDAV tells whether a request is DAV's.
