@@ -16,8 +16,8 @@ import (
 	"facteur/server/fault"
 )
 
-// web starts a server with TLS, and returns a function that asks it.
-func web(t *testing.T, o Options) func(method, path, login string, fields ...string) *http.Response {
+// webClient starts a server with TLS, and returns a client and the URL of the server.
+func webClient(t *testing.T, o Options) (*http.Client, string) {
 	t.Helper()
 	if o.Auth == nil {
 		o.Auth = &doorman{}
@@ -42,9 +42,16 @@ func web(t *testing.T, o Options) func(method, path, login string, fields ...str
 			t.Error(err)
 		}
 	})
+	return client, "https://" + ln.Addr().String()
+}
+
+// web starts a server with TLS, and returns a function that asks it.
+func web(t *testing.T, o Options) func(method, path, login string, fields ...string) *http.Response {
+	t.Helper()
+	client, base := webClient(t, o)
 	return func(method, path, login string, fields ...string) *http.Response {
 		t.Helper()
-		req, err := http.NewRequest(method, "https://"+ln.Addr().String()+path, strings.NewReader("text"))
+		req, err := http.NewRequest(method, base+path, strings.NewReader("text"))
 		if err != nil {
 			t.Fatal(err)
 		}

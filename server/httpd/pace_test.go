@@ -109,6 +109,54 @@ func TestSlowAnswer(t *testing.T) {
 	})
 }
 
+// With HTTP/2 a stream that nobody reads or fills ends, and the others of its connection go on.
+func TestStalledStreams(t *testing.T) {
+	ended := make(chan error, 2)
+	client, base := webClient(t, Options{Part: 200 * time.Millisecond, DAV: func(w http.ResponseWriter, r *http.Request, _ auth.Credential) {
+		var err error
+		switch r.Method {
+		case "GET":
+			_, err = w.Write(make([]byte, 16<<20))
+		case "PUT":
+			_, err = io.Copy(io.Discard, r.Body)
+		default:
+			return
+		}
+		ended <- err
+	}})
+	ask := func(method string, body io.Reader) (*http.Response, error) {
+		req, err := http.NewRequest(method, base+"/dav/x", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth("alice@example.org", "demo")
+		return client.Do(req)
+	}
+	resp, err := ask("GET", nil)
+	if err != nil || resp.ProtoMajor != 2 {
+		t.Fatal(resp, err)
+	}
+	defer resp.Body.Close() // and never read
+	if err := <-ended; err == nil {
+		t.Error("an answer that nobody reads went out")
+	}
+	in, out := io.Pipe()
+	defer out.Close()
+	go func() {
+		if resp, err := ask("PUT", in); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a body that does not come: %v", err)
+	}
+	resp, err = ask("OPTIONS", nil)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatal(resp, err)
+	}
+	resp.Body.Close()
+}
+
 // What is no body: a head that does not end, a client that asks for nothing more, and a
 // body that nobody wants.
 func TestSlowHeads(t *testing.T) {
