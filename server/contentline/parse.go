@@ -22,7 +22,7 @@ type Limits struct {
 const (
 	MaxOctets = 64 << 20
 	MaxLines  = 200_000
-	MaxLine   = 1 << 20
+	MaxLine   = 16 << 20
 	MaxParams = 200
 )
 

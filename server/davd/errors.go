@@ -105,7 +105,7 @@ func faultFailure(f *fault.Fault) *failure {
 		out.status = http.StatusServiceUnavailable
 	case fault.Unavailable:
 		out.status = http.StatusServiceUnavailable
-		if safefile.Exhausted(f) { // RFC 4331 6
+		if safefile.NoRoom(f) { // RFC 4331 6
 			out.status, out.condition = http.StatusInsufficientStorage, davxml.D("sufficient-disk-space")
 		}
 	default:

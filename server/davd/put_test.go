@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 
 	"facteur/server/davxml"
@@ -157,4 +158,32 @@ func TestPages(t *testing.T) {
 	if a := s.ask("GET", contactsPath+"?export", "").want(200); strings.Count(a.body, "BEGIN:VCARD") != 2 || !strings.HasPrefix(a.header.Get("Content-Type"), "text/vcard") {
 		t.Error(a.body)
 	}
+}
+
+// TestLargeObject: an event with 10 MB in it is kept as it is (a picture of a card likewise).
+func TestLargeObject(t *testing.T) {
+	s := newServer(t)
+	line := strings.Repeat("QUJD", 18)
+	attached := "ATTACH;ENCODING=BASE64;VALUE=BINARY:" + strings.Repeat("\r\n "+line, 10<<20/len(line))
+	data := event("1", "DTSTART:20260510T080000Z", attached)
+	s.ask("PUT", calendarPath+"a.ics", data).want(201)
+	if got := s.ask("GET", calendarPath+"a.ics", "").want(200); got.body != data {
+		t.Errorf("%d octets came back of %d", len(got.body), len(data))
+	}
+	if got := s.ask("GET", calendarPath+"?export", "").want(200); !strings.Contains(got.body, "ATTACH") {
+		t.Error("it is not exported")
+	}
+	picture := strings.Replace(card("1", "Ann"), "END:", "PHOTO;ENCODING=b;TYPE=JPEG:"+strings.Repeat("\r\n "+line, 3<<20/len(line))+"\r\nEND:", 1)
+	s.ask("PUT", contactsPath+"a.vcf", picture).want(201)
+}
+
+// TestFullDisk: nothing is there after a PUT for which there was no room.
+func TestFullDisk(t *testing.T) {
+	s := newServer(t)
+	s.ask("PROPFIND", calendarPath, "", "Depth: 0").want(207)
+	s.room = fault.Wrap(fault.Unavailable, "", syscall.ENOSPC)
+	s.ask("PUT", calendarPath+"a.ics", event("9")).condition(507, davxml.D("sufficient-disk-space"))
+	s.room = nil
+	s.ask("GET", calendarPath+"a.ics", "").want(404)
+	s.ask("PUT", calendarPath+"a.ics", event("9")).want(201)
 }
