@@ -17,7 +17,7 @@ import (
 // 9.4), or with ?export the whole calendar or address book.
 func get(r *request, n *node) error {
 	switch {
-	case n.kind&objectNodes != 0:
+	case n.kind&keptObjects != 0:
 		return r.represent(n, http.StatusOK)
 	case n.kind&collectionNodes != 0 && r.URL.Query().Has("export"):
 		return r.export(n)

@@ -75,13 +75,13 @@ func (r *request) is(n *node, c ifCondition) bool {
 
 // etag returns the entity tag of a node, "" when it has none.
 func (r *request) etag(n *node) string {
-	if n.kind&objectNodes != 0 {
+	if n.kind&keptObjects != 0 {
 		return string(n.entry.ETag)
 	}
 	if n.plain != nil {
 		return string(n.plain.info.ETag)
 	}
-	if n.kind&collectionNodes != 0 && n.load(loadSnapshot) == nil {
+	if n.kind&keptCollections != 0 && n.load(loadSnapshot) == nil {
 		return collectionTag(n)
 	}
 	return ""
@@ -89,7 +89,7 @@ func (r *request) etag(n *node) string {
 
 // isSyncToken says whether a token is the sync-token of a collection (RFC 6578 5).
 func isSyncToken(_ *request, n *node, token string) bool {
-	return n.kind&collectionNodes != 0 && n.load(loadSnapshot) == nil && token == tokenPrefix+string(n.snap.Token())
+	return n.kind&keptCollections != 0 && n.load(loadSnapshot) == nil && token == tokenPrefix+string(n.snap.Token())
 }
 
 var errIf = badRequest("The header If can't be read")

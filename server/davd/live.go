@@ -20,35 +20,35 @@ func webdav() part {
 			"PROPFIND":  {kinds: anything, run: propfind},
 			"PROPPATCH": {kinds: anything &^ (folderNode | fileNode), run: proppatch},
 			"MKCOL":     {absent: calendarNode, makes: mayBind, run: mkcol},
-			"GET":       {kinds: anything &^ (fileNode | messageNode), needs: mayRead, run: get},
-			"HEAD":      {kinds: anything &^ (fileNode | messageNode), needs: mayRead, run: get},
+			"GET":       {kinds: anything &^ fileNode, needs: mayRead, run: get},
+			"HEAD":      {kinds: anything &^ fileNode, needs: mayRead, run: get},
 			"PUT":       {kinds: objectNodes, needs: mayWriteContent, absent: objectNodes, makes: mayBind, run: put},
-			"DELETE":    {kinds: objectNodes | collectionNodes, needs: mayUnbind, run: remove},
+			"DELETE":    {kinds: keptObjects | collectionNodes, needs: mayUnbind, run: remove},
 		},
 		properties: []property{
 			{name: davxml.D("resourcetype"), kinds: anything, all: true, write: writeResourceType},
 			{name: davxml.D("displayname"), kinds: rootNode | principalsNode | principalNode | homeNode | inboxNode | outboxNode, all: true, write: writeName},
 			{name: davxml.D("displayname"), kinds: collectionNodes, all: true, loads: loadProps, has: hasDisplayName, write: writeDisplayName, set: setDisplayName},
-			{name: davxml.D("getetag"), kinds: objectNodes, all: true, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(string(n.entry.ETag)) }},
-			{name: davxml.D("getetag"), kinds: collectionNodes, all: true, loads: loadSnapshot, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(collectionTag(n)) }},
-			{name: davxml.D("getcontenttype"), kinds: objectNodes, all: true, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(contentType(n)) }},
-			{name: davxml.D("getcontentlength"), kinds: objectNodes, all: true, write: func(r *request, n *node, w *davxml.Writer) { r.number(w, n.entry.Size) }},
-			{name: davxml.D("getlastmodified"), kinds: objectNodes, all: true, write: func(r *request, n *node, w *davxml.Writer) {
+			{name: davxml.D("getetag"), kinds: keptObjects, all: true, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(string(n.entry.ETag)) }},
+			{name: davxml.D("getetag"), kinds: keptCollections, all: true, loads: loadSnapshot, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(collectionTag(n)) }},
+			{name: davxml.D("getcontenttype"), kinds: keptObjects, all: true, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(contentType(n)) }},
+			{name: davxml.D("getcontentlength"), kinds: keptObjects, all: true, write: func(r *request, n *node, w *davxml.Writer) { r.number(w, n.entry.Size) }},
+			{name: davxml.D("getlastmodified"), kinds: keptObjects, all: true, write: func(r *request, n *node, w *davxml.Writer) {
 				r.scratch = n.entry.Modified.UTC().AppendFormat(r.scratch[:0], http.TimeFormat)
 				w.TextBytes(r.scratch)
 			}},
-			{name: davxml.D("creationdate"), kinds: objectNodes, all: true, write: func(r *request, n *node, w *davxml.Writer) {
+			{name: davxml.D("creationdate"), kinds: keptObjects, all: true, write: func(r *request, n *node, w *davxml.Writer) {
 				// The octets that are there were made then: nothing older is known of them.
 				r.scratch = n.entry.Modified.UTC().AppendFormat(r.scratch[:0], time.RFC3339)
 				w.TextBytes(r.scratch)
 			}},
-			{name: davxml.D("sync-token"), kinds: collectionNodes, loads: loadSnapshot, write: writeSyncToken},
-			{name: davxml.CS("getctag"), kinds: collectionNodes, loads: loadSnapshot, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(string(n.snap.CTag())) }},
+			{name: davxml.D("sync-token"), kinds: keptCollections, loads: loadSnapshot, write: writeSyncToken},
+			{name: davxml.CS("getctag"), kinds: keptCollections, loads: loadSnapshot, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(string(n.snap.CTag())) }},
 			{name: davxml.D("supportedlock"), kinds: anything &^ (folderNode | fileNode), all: true},
 			{name: davxml.D("lockdiscovery"), kinds: anything &^ (folderNode | fileNode), all: true},
 			{name: davxml.D("supported-report-set"), kinds: anything, write: writeReports},
 			{name: davxml.D("supported-method-set"), kinds: anything, write: writeMethods},
-			{name: davxml.D("parent-set"), kinds: homeNode | collectionNodes | objectNodes, write: writeParent},
+			{name: davxml.D("parent-set"), kinds: homeNode | keptCollections | keptObjects, write: writeParent},
 		},
 	}
 }

@@ -29,6 +29,9 @@ const (
 
 	collectionNodes = calendarNode | bookNode
 	objectNodes     = eventNode | cardNode
+	// kept are all that are a collection of the store, or an object of one.
+	keptCollections = collectionNodes | inboxNode
+	keptObjects     = objectNodes | messageNode
 	// folders are all whose href ends in a slash.
 	folders  = rootNode | principalsNode | principalNode | homeNode | collectionNodes | inboxNode | outboxNode | folderNode
 	anything = folders | objectNodes | messageNode | fileNode
@@ -153,8 +156,11 @@ func (n *node) collection(c *homes.Collection) *node {
 // object returns an object of a collection.
 func (n *node) object(e *collection.Entry) *node {
 	o := &node{kind: eventNode, href: n.href, owner: n.owner, home: n.home, coll: n.coll, rights: n.rights, parent: n}
-	if n.kind == bookNode {
+	switch n.kind {
+	case bookNode:
 		o.kind = cardNode
+	case inboxNode:
+		o.kind = messageNode
 	}
 	o.become(e)
 	return o
@@ -186,7 +192,7 @@ const (
 func (n *node) load(want load) (err error) {
 	if want&loadProps != 0 && n.props == nil && n.coll != nil {
 		n.props = new(collection.Props)
-		if n.kind&objectNodes != 0 {
+		if n.kind&keptObjects != 0 {
 			n.props.Other, err = n.coll.ObjectProps(n.name)
 		} else {
 			*n.props, err = n.coll.Props()
@@ -196,7 +202,7 @@ func (n *node) load(want load) (err error) {
 		n.props = new(collection.Props)
 		n.props.Other, err = n.plain.tree.Props(n.plain.at)
 	}
-	if want&loadSnapshot != 0 && n.snap == nil && n.coll != nil && n.kind&collectionNodes != 0 && err == nil {
+	if want&loadSnapshot != 0 && n.snap == nil && n.coll != nil && n.kind&keptCollections != 0 && err == nil {
 		n.snap, err = n.coll.Snapshot()
 	}
 	return err
@@ -225,7 +231,7 @@ func (r *request) children(n *node, do func(*node) error) error {
 		return r.principals(do)
 	case homeNode:
 		return r.homeChildren(n, do)
-	case calendarNode, bookNode:
+	case calendarNode, bookNode, inboxNode:
 		return n.objects(do)
 	case folderNode:
 		return n.plainChildren(do)

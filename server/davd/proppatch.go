@@ -85,7 +85,7 @@ func parseChanges(e *davxml.Element) (list []change, err error) {
 // patch changes what is kept for a node, as collection.Collection.SetProps does.
 func (n *node) patch(do func(*collection.Props) error) error {
 	switch {
-	case n.kind&objectNodes != 0:
+	case n.kind&keptObjects != 0:
 		return n.coll.SetObjectProps(n.name, func(m map[string]string) error { return do(&collection.Props{Other: m}) })
 	case n.coll != nil:
 		return n.coll.SetProps(do)
@@ -122,7 +122,7 @@ func (r *request) changeOne(n *node, kept *collection.Props, c *change) error {
 		}
 		return p.set(r, n, kept, c.element)
 	}
-	if n.kind&(collectionNodes|objectNodes|plainNodes) == 0 || r.protected(c.name) {
+	if n.kind&(keptCollections|keptObjects|plainNodes) == 0 || r.protected(c.name) {
 		return forbidden(davxml.D("cannot-modify-protected-property"), "")
 	}
 	if c.element == nil {
