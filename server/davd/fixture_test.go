@@ -38,6 +38,7 @@ func testDirectory() *directory.Directory {
 		Accounts: []directory.Account{
 			{Key: "alice@example.org", Address: alice, Name: "Alice Dupont"}, {Key: "bob@example.org", Address: bob},
 			{Key: "carol@example.org", Address: carol}, {Key: "dave@example.net", Address: dave},
+			{Key: "room@example.net", Address: address.MustParse("room@example.net"), Room: true},
 		},
 		Aliases: []directory.Alias{{Key: "al@example.org", Address: address.MustParse("al@example.org"), To: target(alice)}},
 		Shared: []directory.Shared{{Key: "office@example.org", Address: office, Name: "The office",

@@ -41,15 +41,18 @@ func principalOf(a address.Address) *node {
 	return &node{kind: principalNode, href: principalHref(a), name: a.String(), owner: a}
 }
 
-// sees says whether the viewer may know of a principal: those of his domain, and those whose
-// homes he sees. It returns the address as mail.toml spells it.
+// sees says whether the viewer may know of a principal: those of his domain, and those of
+// whose homes he sees something. It returns the address as mail.toml spells it.
 func (r *request) sees(a address.Address) (address.Address, bool) {
-	d := r.opt.Directory()
-	box, ok := d.Box(a)
+	box, ok := r.opt.Directory().Box(a)
 	if !ok {
 		return a, false
 	}
-	return box.Address, box.Address.Domain == r.viewer.Domain || d.Rights(r.viewer, box.Address) != ""
+	if box.Address.Domain == r.viewer.Domain {
+		return box.Address, true
+	}
+	_, err := r.home(box.Address)
+	return box.Address, err == nil
 }
 
 // principals calls do for each principal that the viewer sees.
@@ -121,11 +124,14 @@ func writeEmails(r *request, n *node, w *davxml.Writer) {
 }
 
 func writeUserType(r *request, n *node, w *davxml.Writer) { // RFC 6638 2.4.2
-	if _, ok := r.opt.Directory().Account(n.owner); ok {
+	switch account, ok := r.opt.Directory().Account(n.owner); {
+	case !ok:
+		w.Text("GROUP")
+	case account.Room:
+		w.Text("ROOM")
+	default:
 		w.Text("INDIVIDUAL")
-		return
 	}
-	w.Text("GROUP")
 }
 
 // actor is somebody who has rights in a whole home.

@@ -44,6 +44,9 @@ func TestPrincipals(t *testing.T) {
 	if got := s.prop("/dav/principals/bob@example.org/", davxml.C("calendar-home-set")); got.status != 404 {
 		t.Errorf("bob's home: %d %s", got.status, got.text())
 	}
+	if got := s.prop("/dav/principals/room@example.net/", davxml.C("calendar-user-type"), "user: dave@example.net"); got.text() != "ROOM" {
+		t.Errorf("a room is %q", got.text())
+	}
 	// Other domains are none of one's business.
 	s.ask("PROPFIND", "/dav/principals/dave@example.net/", "", "Depth: 0").want(404)
 	s.ask("PROPFIND", "/dav/principals/nobody@example.org/", "", "Depth: 0").want(404)
