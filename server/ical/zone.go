@@ -115,14 +115,22 @@ func LoadZone(id string) *time.Location {
 	return nil
 }
 
+// loaded are the zones that load has read, by their names, of which there are as many as the
+// time zone database has. Reading one opens files, and most objects name one.
+var loaded sync.Map
+
 // load returns the zone of an IANA name.
 func load(name string) *time.Location {
+	if l, ok := loaded.Load(name); ok {
+		return l.(*time.Location)
+	}
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/_+-", r)
 	}
-	if name == "" || name == "Local" || strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
+	if name == "" || name == "Local" || strings.Contains(name, "//") || strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
 		return nil
 	}
+	asked := name
 	if name == "Etc/UTC" || name == "Etc/UCT" || name == "Zulu" || name == "GMT" {
 		name = "UTC"
 	}
@@ -130,6 +138,7 @@ func load(name string) *time.Location {
 	if err != nil {
 		return nil
 	}
+	loaded.Store(asked, l)
 	return l
 }
 
