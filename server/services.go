@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -91,7 +92,7 @@ func texts(list []netip.Addr, err error) (out []string, _ error) {
 }
 
 // forget removes what is kept of an account that is gone for good outside its folder: what
-// scripts noted, and what was made of its calendars and contacts. The name is made of those of
+// scripts noted, what others shared with it, and what was made of its calendars and contacts. The name is made of those of
 // its folder (address.Address.Dir).
 func (s *Server) forget(account string) error {
 	folder, domain, _ := strings.Cut(account, "@")
@@ -102,5 +103,6 @@ func (s *Server) forget(account string) error {
 	if err != nil { // no folder of ours
 		return nil
 	}
-	return s.memory.Remove(context.Background(), address.Address{Local: local, Domain: address.Domain(domain)})
+	a := address.Address{Local: local, Domain: address.Domain(domain)}
+	return errors.Join(s.memory.Remove(context.Background(), a), s.dav.homes.Forget(a))
 }

@@ -69,6 +69,9 @@ func (d *Directory) Published(secret string) (Sharing, bool) {
 	return Sharing{}, false
 }
 
+// Sharings returns all entries, in the order of mail.toml. The slice must not be changed.
+func (d *Directory) Sharings() []Sharing { return d.options.Sharing }
+
 func (d *Directory) addSharing() {
 	d.shares = sharings{make(map[held]*Sharing), make(map[held][]Grant), make(map[*entry][]Grant), make(map[[sha256.Size]byte]*Sharing)}
 	for i := range d.options.Sharing {

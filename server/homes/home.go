@@ -42,10 +42,7 @@ func (h *Home) owned() ([]*Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	made, err := h.allMade()
-	if err != nil {
-		return nil, err
-	}
+	made := h.allMade()
 	taken := make(map[string]bool)
 	for _, c := range made {
 		taken[c.Segment] = true

@@ -121,8 +121,8 @@ func madeID(of, name string) string {
 }
 
 // allMade returns what is made for the owner of the home. What can't be made now is as it
-// was.
-func (h *Home) allMade() ([]*Collection, error) {
+// was: for want of it people must not be without what they keep.
+func (h *Home) allMade() []*Collection {
 	var out []*Collection
 	for _, segment := range []string{birthdaysSegment, bookSegment} {
 		c, err := h.openMade(segment)
@@ -130,10 +130,10 @@ func (h *Home) allMade() ([]*Collection, error) {
 		case err == nil:
 			out = append(out, c)
 		case !fault.Is(err, fault.NotFound):
-			return nil, err
+			h.homes.opt.Log.Warn("homes.made", "owner", h.Owner, "collection", segment, "err", err)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // openMade returns something that is made here. The error is NotFound when there is nothing

@@ -1,9 +1,13 @@
 package homes
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -208,5 +212,127 @@ func TestUndeletedIsSharedAgain(t *testing.T) {
 	w.Refresh(address.MustParse(alice))
 	if got, want := w.segments(dave, dave), own(alice+"~choir"); !slices.Equal(got, want) {
 		t.Errorf("dave sees %q, want %q", got, want)
+	}
+}
+
+// TestForget: what was shared with an account that is gone is not for the next of its name.
+func TestForget(t *testing.T) {
+	w := newWorld(t)
+	c := w.collection(alice, alice, "calendar")
+	w.must(c.Share(address.MustParse(dave), true))
+	w.must(c.Share(address.MustParse(bob), true))
+	w.must(w.collection(dave, dave, alice+"~calendar").SetProps(func(p *collection.Props) error { p.Color = "#123456"; return nil }))
+	w.must(w.Forget(address.MustParse("Dave@example.net")))
+	if got := w.segments(dave, dave); !slices.Equal(got, own()) {
+		t.Errorf("dave sees %q", got)
+	}
+	if got, want := w.invitees(c), "Bob Peeters write=true declined=false fixed=false"; got != want {
+		t.Errorf("invitees %q, want %q", got, want)
+	}
+	p, err := c.described.Props()
+	if _, ok := p.Other[viewPrefix+dave]; ok || err != nil {
+		t.Errorf("his colour stays: %v, %v", p.Other, err)
+	}
+}
+
+// TestReloadSeesIdleFolders: an account that comes back shares what it shared.
+func TestReloadSeesIdleFolders(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.collection(alice, alice, "calendar").Share(address.MustParse(dave), false))
+	accounts := w.options.Accounts
+	w.reload(func(o *directory.Options) { o.Accounts = o.Accounts[1:] })
+	w.restart()
+	if got := w.segments(dave, dave); !slices.Equal(got, own()) {
+		t.Errorf("without alice dave sees %q", got)
+	}
+	w.reload(func(o *directory.Options) { o.Accounts = accounts })
+	w.Apply(Settings{})
+	if got, want := w.segments(dave, dave), own(alice+"~calendar"); !slices.Equal(got, want) {
+		t.Errorf("dave sees %q, want %q", got, want)
+	}
+}
+
+// TestSharingOfNothing: the log says which names there are.
+func TestSharingOfNothing(t *testing.T) {
+	w := newWorld(t)
+	var log strings.Builder
+	w.more = func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) }
+	w.restart()
+	_, err := w.home(alice, alice).Create("5B1C", collection.Calendar, collection.Props{DisplayName: "Choir"})
+	w.must(err)
+	w.reload(func(o *directory.Options) {
+		o.Sharing = []directory.Sharing{{Key: "alice@example.org/choir", Owner: address.MustParse(alice), Collection: "choir"},
+			{Key: "alice@example.org/calendar", Owner: address.MustParse(alice), Collection: "calendar"}}
+	})
+	w.Apply(Settings{})
+	if got := log.String(); !strings.Contains(got, "5B1C (Choir)") || strings.Count(got, "homes.sharing") != 1 {
+		t.Errorf("the log says %s", got)
+	}
+}
+
+// TestManyAtOnce has people look, share, describe and reload at the same time.
+func TestManyAtOnce(t *testing.T) {
+	w := newWorld(t)
+	d := w.directory
+	var newest atomic.Pointer[directory.Directory]
+	newest.Store(d)
+	w.more = func(o *Options) { o.Directory = newest.Load }
+	w.restart()
+	contacts := w.collection(alice, alice, "contacts")
+	var all sync.WaitGroup
+	do := func(f func(i int) error) {
+		all.Go(func() {
+			for i := range 15 {
+				if err := f(i); err != nil && !fault.Is(err, fault.NotFound) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for _, viewer := range []string{alice, bob, dave} {
+		do(func(int) error {
+			h, err := w.Open(address.MustParse(viewer), address.MustParse(viewer))
+			if err != nil {
+				return err
+			}
+			list, err := h.Collections()
+			for _, c := range list {
+				if _, perr := c.Props(); perr != nil {
+					err = errors.Join(err, perr)
+				}
+			}
+			return err
+		})
+	}
+	do(func(i int) error {
+		c, err := w.home(alice, alice).Open("calendar")
+		if err == nil && i%2 == 0 {
+			return c.Share(address.MustParse(dave), true)
+		} else if err == nil {
+			return c.Unshare(address.MustParse(dave))
+		}
+		return err
+	})
+	do(func(i int) error {
+		_, _, err := contacts.Put(fmt.Sprint(i%3, ".vcf"), []byte(person(fmt.Sprint(i%3), "P", fmt.Sprintf("BDAY:1980-01-%02d", i+1))), collection.Condition{})
+		return err
+	})
+	do(func(int) error {
+		newest.Store(directory.New(w.options))
+		w.Apply(Settings{})
+		return nil
+	})
+	all.Wait()
+	if got, want := w.birthdays(alice, birthdaysSegment), []string{"P (1980) 19800113", "P (1980) 19800114", "P (1980) 19800115"}; !slices.Equal(got, want) {
+		t.Errorf("birthdays %q, want %q", got, want)
+	}
+}
+
+// TestWithoutTheDerivedStore: when nothing can be made, people have what they keep.
+func TestWithoutTheDerivedStore(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.opt.Derived.Close())
+	if got, want := w.segments(alice, alice), append([]string{"calendar", "contacts", "tasks"}, officeMounts()...); !slices.Equal(got, want) {
+		t.Errorf("alice sees %q, want %q", got, want)
 	}
 }

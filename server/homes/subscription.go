@@ -65,8 +65,11 @@ type Settings struct {
 	Hosts []string
 }
 
-// Apply takes settings.
+// Apply takes settings. It is called at each reload, when the directory is the new one: there
+// may be accounts whose folders lay idle, and tables of [sharing] that name nothing.
 func (h *Homes) Apply(s Settings) {
+	h.shares.forget()
+	h.warnOfSharing()
 	h.feeds.mu.Lock()
 	h.feeds.hosts = slices.Clone(s.Hosts)
 	h.feeds.mu.Unlock()
