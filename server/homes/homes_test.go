@@ -17,7 +17,7 @@ import (
 // world is Homes over stores in a directory, which a test may open again.
 type world struct {
 	*Homes
-	t         *testing.T
+	t         testing.TB
 	dir       string
 	options   directory.Options
 	directory *directory.Directory
@@ -27,7 +27,7 @@ type world struct {
 
 func target(s string) directory.Target { return directory.Target{Address: address.MustParse(s)} }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir()}
 	account := func(s, name string) directory.Account {

@@ -5,10 +5,12 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"facteur/server/collection"
 	"facteur/server/fault"
@@ -71,6 +73,7 @@ func (m *maker) reconcile(c *collection.Collection, want map[string][]byte) erro
 			return err
 		}
 	}
+	var put []string
 	for _, href := range sortedKeys(want) {
 		data := want[href]
 		sum := sha256.Sum256(data)
@@ -78,14 +81,39 @@ func (m *maker) reconcile(c *collection.Collection, want map[string][]byte) erro
 		if have[href] && (same && old[href] == sum || isObject(c, href, data)) {
 			continue
 		}
-		if _, _, err := c.Put(href, data, collection.Condition{}); err != nil {
-			return err
-		}
+		put = append(put, href)
+	}
+	if err := putAll(c, put, want); err != nil {
+		return err
 	}
 	if s, err = c.Snapshot(); err == nil {
 		m.token, m.sums = s.Token(), sums
 	}
 	return err
+}
+
+// putters is how many objects are put at once: they wait for the disk, which serves several
+// in the time of one.
+const putters = 16
+
+// putAll puts objects. They come in any order.
+func putAll(c *collection.Collection, hrefs []string, data map[string][]byte) error {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	wrong := make([]error, min(putters, len(hrefs)))
+	for i := range wrong {
+		all.Go(func() {
+			for wrong[i] == nil {
+				n := int(next.Add(1)) - 1
+				if n >= len(hrefs) {
+					return
+				}
+				_, _, wrong[i] = c.Put(hrefs[n], data[hrefs[n]], collection.Condition{})
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(wrong...)
 }
 
 // current tells whether the objects were made of something, and nobody changed them since.
