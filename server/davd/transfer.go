@@ -3,11 +3,14 @@ package davd
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"facteur/server/collection"
+	"facteur/server/davxml"
 	"facteur/server/fault"
 	"facteur/server/files"
+	"facteur/server/homes"
 )
 
 const movable = plainNodes | objectNodes | collectionNodes
@@ -143,9 +146,17 @@ func (r *request) transferPlain(from, to *node, opt files.TransferOptions) (crea
 }
 
 func (r *request) transferObject(from, to *node, overwrite bool) (created bool, err error) {
-	c, err := condition(r.Header)
+	c, err := r.conditionFor(from)
 	if err != nil {
 		return false, err
+	}
+	if from.kind == eventNode {
+		if err := to.parent.keeps(from.entry.Facts.Kind); err != nil {
+			return false, err
+		}
+		if r.Method == "COPY" && from.invites() && from.owner == to.owner { // RFC 6638 3.2.4.1
+			return false, forbidden(davxml.C("unique-scheduling-object-resource"), "An event with an organizer is in one calendar only")
+		}
 	}
 	opt := collection.MoveOptions{Condition: c, To: to.coll.Collection, Href: to.name, Overwrite: overwrite}
 	if r.Method == "COPY" {
@@ -157,6 +168,11 @@ func (r *request) transferObject(from, to *node, overwrite bool) (created bool, 
 		return false, dataFailure(to, err)
 	}
 	return created, nil
+}
+
+// invites says whether an object has an organizer (RFC 6638 3.1).
+func (n *node) invites() bool {
+	return slices.ContainsFunc(n.entry.Facts.Props, func(p string) bool { return strings.HasPrefix(p, homes.TagPrefix) })
 }
 
 // rename gives a calendar or an address book another name.
