@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -146,7 +147,7 @@ func (w *world) expandText(s string) string {
 // E2E_REQUIRE=all that is a failure.
 func (w *world) tool(neg bool, args []string) {
 	if neg || len(args) == 0 {
-		w.ts.Fatalf("usage: tool PROGRAM|node:MODULE...")
+		w.ts.Fatalf("usage: tool PROGRAM|node:MODULE|python:MODULE...")
 	}
 	for _, name := range args {
 		if w.have(name) {
@@ -163,6 +164,9 @@ func (w *world) have(name string) bool {
 	if module, ok := strings.CutPrefix(name, "node:"); ok {
 		_, err := os.Stat(filepath.Join(w.ts.Getenv("CLIENTS"), "node_modules", module, "package.json"))
 		return err == nil
+	}
+	if module, ok := strings.CutPrefix(name, "python:"); ok { // of the system's Python
+		return exec.Command("/usr/bin/python3", "-c", "import "+module).Run() == nil
 	}
 	for _, dir := range filepath.SplitList(w.ts.Getenv("PATH")) {
 		info, err := os.Stat(filepath.Join(dir, name))
