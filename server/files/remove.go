@@ -174,7 +174,7 @@ func globbed(path string) string {
 func removedPath(dir string) (p Path) {
 	for {
 		entries, err := os.ReadDir(dir)
-		if err != nil || len(entries) != 1 {
+		if err != nil || len(entries) != 1 || nameOf(entries[0].Name()) == "" {
 			return p
 		}
 		p = append(p, nameOf(entries[0].Name()))
