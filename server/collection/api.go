@@ -153,8 +153,8 @@ var (
 	errBusy   = fault.New(fault.Unavailable, "Another program is changing the object, try again")
 )
 
-// holds tells whether a condition holds for an object, nil when it is not there.
-func (c Condition) holds(e *Entry) bool {
+// Holds tells whether a condition holds for an object, nil when it is not there.
+func (c Condition) Holds(e *Entry) bool {
 	if e == nil {
 		return len(c.Match) == 0 && !c.Exists
 	}

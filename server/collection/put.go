@@ -64,9 +64,9 @@ func (c *Collection) put(href string, data []byte, cond Condition) (*Entry, bool
 
 func (c Condition) holdsFor(r *record) bool {
 	if r == nil {
-		return c.holds(nil)
+		return c.Holds(nil)
 	}
-	return c.holds(&r.Entry)
+	return c.Holds(&r.Entry)
 }
 
 // refreshed returns the object at an href as the disk has it.

@@ -236,7 +236,7 @@ func (c *Collection) Copy(href string, opt MoveOptions) (e *Entry, created bool,
 		return nil, false, err
 	}
 	defer f.Close()
-	if !opt.holds(old) {
+	if !opt.Holds(old) {
 		return nil, false, ErrCondition
 	}
 	data, err := io.ReadAll(io.LimitReader(f, old.Size))

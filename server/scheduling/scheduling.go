@@ -1,17 +1,52 @@
-// Package scheduling is implicit scheduling (RFC 6638): what is put into a calendar or taken
-// out of it invites, answers and cancels.
+// Package scheduling is implicit scheduling (RFC 6638) with the messages of iTIP (RFC 5546),
+// to people here and, as mail (RFC 6047), to all others: what is put into a calendar or taken
+// out of it invites, answers and cancels; what others send changes the calendar.
+//
+// Put and Remove are what a client does. For a person here a message is kept in the
+// scheduling inbox and worked into that person's calendars; to others it goes as mail, and so
+// it does to an address here that is not one mailbox's alone. Mail takes what came by mail.
+// FreeBusy answers the outbox. Who is who, and what a message means, is package itip's.
+//
+// What is durable when:
+//
+//  1. A task, a file in Options.Dir, holds the messages that follow from a change, and what
+//     the object was before and is afterwards. It is synced before the change is made.
+//  2. Then the object is changed, on the condition that it still is what the messages were
+//     made from. Else the task is removed and all begins anew, so that two who answer at once
+//     both count. Only now the client may be told.
+//  3. Then each message is delivered. For a person here: the inbox first, under a name made of
+//     the message, then the calendar object, by 1 to 3 as well when that leads to
+//     messages of its own (a room's answer). For others: the mail is durable in the spool.
+//  4. Then the task is removed. What failed for a while is tried again, for five days.
+//
+// After a crash Open finds the tasks. One whose object is still what it was before is
+// removed: the change was never made, and no client was told that it was. For all others 3 is
+// done once more, whole: an inbox that has the message keeps it as it is, iTIP ignores what an
+// object has already (SEQUENCE, DTSTAMP), and only mail may go out twice, with the same
+// Message-ID, which calendars ignore likewise. A message by mail is a task before
+// the mail is acknowledged, so it is worked in even when the process ends right then.
+//
+// Nothing is locked over two calendars: each change is of one object, with a condition, and
+// is tried again when another came first. The one lock, that of a mailbox that answers by
+// itself (so that a room is not given twice), is held while its own object is changed, never
+// while a message is delivered. Put and Remove deliver before they return; Run does what is
+// left, and what came by mail.
+//
+// Not here: HTTP (davd), rights (homes, davd), and what becomes of a message as mail.
 package scheduling
 
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"facteur/server/address"
-	"facteur/server/collection"
 	"facteur/server/directory"
-	"facteur/server/fault"
+	"facteur/server/envelope"
 	"facteur/server/homes"
+	"facteur/server/hook"
+	"facteur/server/safefile"
 )
 
 // Options are what a Scheduler needs, for its whole life.
@@ -19,71 +54,103 @@ type Options struct {
 	Homes *homes.Homes
 	// Directory returns the newest one.
 	Directory func() *directory.Directory
-	Log       *slog.Logger
+	Dir       string           // of what is not done yet; it is made
+	FS        safefile.FS      // nil: safefile.OS
+	Log       *slog.Logger     // nil: nothing is logged
 	Now       func() time.Time // nil: time.Now
+	// Location is that of times without a zone; nil: UTC.
+	Location func() *time.Location
+	// Send takes a mail over, durably. account is whose it is, so that the limits of that
+	// account count; zero: it is this server's own. nil: mail goes nowhere.
+	Send func(ctx context.Context, account address.Address, env envelope.Envelope, body envelope.Body) error
+	// Ask asks the scripts of a mailbox (hook.Calendar) what is to be done about an invitation.
+	// nil: nothing is.
+	Ask func(ctx context.Context, box address.Address, about hook.Invitation) Decision
+	// Known tells whether a mailbox knows an address, so that it is no stranger's. nil: none is known.
+	Known func(ctx context.Context, box, who address.Address) bool
+	// Room tells whether a mailbox is a room's, which answers by itself. nil: none is.
+	Room func(box address.Address) bool
+	// Language is that of mail to others, "fr" or "en"; nil: English.
+	Language func(box address.Address) string
+}
+
+// Decision is what scripts say about an invitation.
+type Decision struct {
+	Kind    hook.Kind // Accept, Decline or Reject; "": they say nothing
+	Comment string    // for the organizer; of Reject, for who is refused
 }
 
 // Scheduler schedules. It may be used by several at once.
-type Scheduler struct{ opts Options }
+type Scheduler struct {
+	opts    Options
+	journal *journal
 
-// New returns a Scheduler.
-func New(opts Options) *Scheduler {
+	mu      sync.Mutex
+	waiting []pending     // what Run has to do, in order
+	wake    chan struct{} // something was added to waiting
+	boxes   map[address.Key]*boxLock
+}
+
+// Open returns a Scheduler. What a crash left is done by Run.
+func Open(opts Options) (*Scheduler, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Scheduler{opts: opts}
-}
-
-// Request is a change of a calendar object by a client.
-type Request struct {
-	Account    address.Address // who is logged in
-	Collection *homes.Collection
-	Href       string // the last segment, not percent-encoded
-	Condition  collection.Condition
-	IfTag      string // If-Schedule-Tag-Match (RFC 6638 8.3), with its quotes; "": none
-	NoReply    bool   // Schedule-Reply: F (RFC 6638 8.1)
-}
-
-// Result is what became of a Put.
-type Result struct {
-	Entry   *collection.Entry
-	Created bool
-	Tag     string // the Schedule-Tag (RFC 6638 8.2), with its quotes; "": it has none
-	Changed bool   // what is kept differs from what was sent, so its ETag is not told (RFC 4791 5.3.4)
-}
-
-// Precondition is a condition of RFC 6638 3.2.4 or RFC 4791 5.3.2.1 that does not hold.
-type Precondition struct {
-	Name string // as davxml.Name writes it: "{urn:ietf:params:xml:ns:caldav}same-organizer-in-all-components"
-	Href string // path of what is in the way; "": none
-	Text string // for a person
-}
-
-func (p *Precondition) Error() string { return p.Text }
-
-// Put keeps an object, and tells those whom it concerns.
-func (s *Scheduler) Put(ctx context.Context, r Request, data []byte) (Result, error) {
-	e, created, err := r.Collection.Put(r.Href, data, r.Condition)
-	if err != nil {
-		return Result{}, err
+	if opts.FS == nil {
+		opts.FS = safefile.OS
 	}
-	return Result{Entry: e, Created: created}, nil
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Scheduler{opts: opts, wake: make(chan struct{}, 1), boxes: make(map[address.Key]*boxLock)}
+	var err error
+	if s.journal, err = openJournal(opts.FS, opts.Dir); err != nil {
+		return nil, err
+	}
+	left, err := s.journal.load(s.opts.Log)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range left {
+		if s.wasMade(t) {
+			s.later(pending{id: t.ID, again: true})
+		} else if err := s.journal.remove(t); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
-// Remove takes an object away, and tells those whom it concerns.
-func (s *Scheduler) Remove(ctx context.Context, r Request) error {
-	return r.Collection.Remove(r.Href, r.Condition)
+func (s *Scheduler) location() *time.Location {
+	if s.opts.Location == nil {
+		return time.UTC
+	}
+	return s.opts.Location()
 }
 
-// Response is what is known of one recipient's time (RFC 6638 5.2, response).
-type Response struct {
-	Recipient string // as it was asked for: a URI
-	Status    string // of the request (RFC 5546 3.6): "2.0;Success"
-	Data      []byte // an iTIP message with METHOD:REPLY; nil: none
+// boxLock is held by who answers for a mailbox.
+type boxLock struct {
+	sync.Mutex
+	users int
 }
 
-// FreeBusy answers what is posted to the outbox of a home (RFC 6638 5): when somebody is
-// busy.
-func (s *Scheduler) FreeBusy(ctx context.Context, account, home address.Address, request []byte) ([]Response, error) {
-	return nil, fault.New(fault.Unsupported, "free-busy is not known here")
+// lock locks a mailbox that answers by itself, and returns what unlocks it.
+func (s *Scheduler) lock(box address.Address) (unlock func()) {
+	s.mu.Lock()
+	l := s.boxes[box.Key()]
+	if l == nil {
+		l = &boxLock{}
+		s.boxes[box.Key()] = l
+	}
+	l.users++
+	s.mu.Unlock()
+	l.Lock()
+	return func() {
+		l.Unlock()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if l.users--; l.users == 0 {
+			delete(s.boxes, box.Key())
+		}
+	}
 }

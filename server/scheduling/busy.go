@@ -1,0 +1,237 @@
+package scheduling
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/fault"
+	"facteur/server/homes"
+	"facteur/server/hook"
+	"facteur/server/ical"
+	"facteur/server/itip"
+)
+
+// Response is what is known of one recipient's time (RFC 6638 5.2, response).
+type Response struct {
+	Recipient string // as it was asked for: a URI
+	Status    string // of the request (RFC 5546 3.6): "2.0;Success"
+	Data      []byte // an iTIP message with METHOD:REPLY; nil: none
+}
+
+// The values of REQUEST-STATUS (RFC 5546 3.6, RFC 6638 3.2.9).
+const (
+	requestDone    = "2.0;Success"
+	requestUnknown = "3.7;Invalid calendar user"
+	requestFailed  = "5.1;Service unavailable"
+)
+
+// The bounds of a question of when people are busy.
+const (
+	maxAsked   = 200
+	maxBusy    = 370 * 24 * time.Hour // the range
+	maxPeriods = 10_000
+)
+
+// FreeBusy answers what is posted to the outbox of a home (RFC 6638 5): when people are busy.
+// It is answered for all who have a mailbox here. The errors are a *Precondition and faults.
+func (s *Scheduler) FreeBusy(ctx context.Context, account, home address.Address, request []byte) ([]Response, error) {
+	c, err := ical.ParseBytes(request)
+	if err != nil {
+		return nil, &Precondition{Name: caldav + "valid-calendar-data", Text: err.Error()}
+	}
+	q, err := itip.ReadFreeBusy(c)
+	if err != nil {
+		return nil, &Precondition{Name: caldav + "valid-scheduling-message", Text: err.Error()}
+	}
+	if !s.person(home)(q.Organizer) {
+		return nil, &Precondition{Name: caldav + "organizer-allowed", Text: "the organizer is not the owner of this outbox"}
+	}
+	if r := q.Range; r.From.IsZero() || !r.To.After(r.From) || r.To.Sub(r.From) > maxBusy {
+		return nil, &Precondition{Name: caldav + "valid-scheduling-message", Text: "the time that is asked about must be a range of at most a year"}
+	}
+	if len(q.Attendees) > maxAsked {
+		return nil, &Precondition{Name: caldav + "valid-scheduling-message", Text: "at most 200 people may be asked about"}
+	}
+	out := make([]Response, 0, len(q.Attendees))
+	for _, u := range q.Attendees {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		out = append(out, s.freeBusy(q, u))
+	}
+	return out, nil
+}
+
+// freeBusy answers for one person.
+func (s *Scheduler) freeBusy(q *itip.FreeBusy, u itip.User) Response {
+	box, here := s.boxOf(u)
+	if !here {
+		return Response{Recipient: u.URI, Status: requestUnknown}
+	}
+	busy, err := s.busy(box, q.Range, q.Masked)
+	if err != nil {
+		s.opts.Log.Error("scheduling.busy", "box", box.String(), "error", err)
+		return Response{Recipient: u.URI, Status: requestFailed}
+	}
+	return Response{Recipient: u.URI, Status: requestDone, Data: q.Reply(u, busy, s.opts.Now()).Octets()}
+}
+
+// Transparency is the property of calendars by which its events take no time (RFC 6638 9.1),
+// among collection.Props.Other, when it holds "transparent".
+const Transparency = "{urn:ietf:params:xml:ns:caldav}schedule-calendar-transp"
+
+// busy returns when the owner of a mailbox is busy, but for the event with a UID.
+func (s *Scheduler) busy(box address.Address, r ical.TimeRange, except string) ([]ical.BusyPeriod, error) {
+	all, err := s.calendars(box)
+	if err != nil {
+		return nil, err
+	}
+	var list []ical.BusyPeriod
+	for _, c := range all {
+		props, err := c.Props()
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(props.Other[Transparency], "transparent") {
+			continue
+		}
+		if list, err = s.busyIn(list, c, r, except); err != nil {
+			return nil, err
+		}
+	}
+	return ical.MergeBusy(list), nil
+}
+
+// busyIn adds what one calendar says.
+func (s *Scheduler) busyIn(list []ical.BusyPeriod, c *homes.Collection, r ical.TimeRange, except string) ([]ical.BusyPeriod, error) {
+	snapshot, err := c.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	for e := range snapshot.Query(r.From, r.To, "") {
+		if e.Facts.UID == except || len(list) > maxPeriods {
+			continue
+		}
+		o, err := read(c, e.Href)
+		if err != nil {
+			return nil, err
+		}
+		if o.cal == nil {
+			continue
+		}
+		obj, err := ical.NewObject(o.cal)
+		if err != nil {
+			continue
+		}
+		if list, err = s.busyBy(list, c.Owner, obj, r); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// busyBy adds what one object says. What is not answered yet is tentative, and what is
+// declined takes no time.
+func (s *Scheduler) busyBy(list []ical.BusyPeriod, owner address.Address, o *ical.Object, r ical.TimeRange) ([]ical.BusyPeriod, error) {
+	if o.Kind != "VEVENT" {
+		more, _, err := o.Busy(r, s.location(), maxPeriods)
+		return append(list, more...), err
+	}
+	instances, _, err := o.Instances(r.From, r.To, s.location(), maxPeriods)
+	if err != nil {
+		return nil, err
+	}
+	self := s.person(owner)
+	for _, i := range instances {
+		kind, takes := busyType(i.Component, self)
+		start, end := later(i.Start, r.From), i.End
+		if end.After(r.To) {
+			end = r.To
+		}
+		if takes && end.After(start) {
+			list = append(list, ical.BusyPeriod{Start: start, End: end, Type: kind})
+		}
+	}
+	return list, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// busyType says how busy a person is during an event; false: not at all.
+func busyType(c *ical.Component, self itip.Person) (ical.BusyType, bool) {
+	if strings.EqualFold(c.Value("TRANSP"), "TRANSPARENT") || strings.EqualFold(c.Value("STATUS"), "CANCELLED") {
+		return 0, false
+	}
+	kind := ical.Busy
+	if strings.EqualFold(c.Value("STATUS"), "TENTATIVE") {
+		kind = ical.BusyTentative
+	}
+	if organizer, ok := c.Prop("ORGANIZER"); ok && self(itip.ParseUser(organizer)) {
+		return kind, true
+	}
+	for _, p := range c.All("ATTENDEE") {
+		if !self(itip.ParseUser(p)) {
+			continue
+		}
+		switch strings.ToUpper(p.Param("PARTSTAT")) {
+		case "DECLINED":
+			return 0, false
+		case "", "NEEDS-ACTION", "TENTATIVE":
+			kind = ical.BusyTentative
+		}
+	}
+	return kind, true
+}
+
+// The bounds of what a room looks at before it accepts.
+const (
+	roomAhead     = 400 * 24 * time.Hour
+	roomInstances = 1000
+)
+
+// roomDecision is the answer of a room: it accepts when it is free for every instance, as far
+// as it looks ahead.
+func (s *Scheduler) roomDecision(box address.Address, c *ical.Calendar, uid string) (Decision, error) {
+	o, err := ical.NewObject(c)
+	if err != nil {
+		return Decision{}, fault.Wrap(fault.Malformed, "", err)
+	}
+	now := s.opts.Now()
+	r := ical.TimeRange{From: now, To: now.Add(roomAhead)}
+	instances, _, err := o.Instances(r.From, r.To, s.location(), roomInstances)
+	if err != nil {
+		return Decision{}, fault.Wrap(fault.Malformed, "", err)
+	}
+	if len(instances) == 0 {
+		return Decision{Kind: hook.Accept}, nil
+	}
+	taken, err := s.busy(box, r, uid)
+	if err != nil {
+		return Decision{}, err
+	}
+	var conflicts []string
+	for _, i := range instances {
+		for _, b := range taken {
+			if b.Start.Before(i.End) && i.Start.Before(b.End) {
+				conflicts = append(conflicts, b.Start.In(s.location()).Format("2006-01-02 15:04"))
+				break
+			}
+		}
+	}
+	if len(conflicts) == 0 {
+		return Decision{Kind: hook.Accept}, nil
+	}
+	const shown = 5
+	text := "Taken: " + strings.Join(conflicts[:min(len(conflicts), shown)], ", ")
+	if len(conflicts) > shown {
+		text += " ..."
+	}
+	return Decision{Kind: hook.Decline, Comment: text}, nil
+}

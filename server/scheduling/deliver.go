@@ -1,0 +1,320 @@
+package scheduling
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/collection"
+	"facteur/server/fault"
+	"facteur/server/hook"
+	"facteur/server/ical"
+	"facteur/server/itip"
+)
+
+// deliver brings a message to one person. It returns what is to be noted of it.
+func (s *Scheduler) deliver(ctx context.Context, t *task, to *send) (status string, err error) {
+	m, err := t.message(to.Message)
+	if err != nil {
+		return statusFailed, fault.Wrap(fault.Malformed, "", err)
+	}
+	box, here := s.boxOf(to.To)
+	if !here {
+		return s.mail(ctx, t, to, m)
+	}
+	res, err := s.receive(ctx, &incoming{box: box, message: m, from: s.person(t.Box), create: true, quiet: to.Quiet, again: t.again})
+	switch {
+	case err != nil:
+		return statusFailed, err
+	case res.Outcome == itip.Refused:
+		return statusRefused, fault.New(fault.Policy, string(res.Reason))
+	}
+	return statusDelivered, nil
+}
+
+// mail sends a message as mail.
+func (s *Scheduler) mail(ctx context.Context, t *task, to *send, m *itip.Message) (status string, err error) {
+	if !s.reachable(to.To) {
+		return statusUnknown, fault.New(fault.NoSuchAddress, "")
+	}
+	from := to.From.Mailbox()
+	if from.IsZero() || !s.person(t.Box)(to.From) {
+		from = t.Box
+	}
+	w := itip.Mail{
+		Message: m, From: from, To: to.To.Mailbox(), Name: s.name(t.Box, to.From), ID: t.mailID(to), About: to.About, Comment: to.Comment,
+		Now: s.opts.Now().In(s.location()), Automatic: t.Account.IsZero(),
+	}
+	if s.opts.Language != nil {
+		w.Language = s.opts.Language(t.Box)
+	}
+	env, body, err := w.Write()
+	if err != nil {
+		return statusFailed, fault.Wrap(fault.Malformed, "", err)
+	}
+	if err := s.opts.Send(ctx, t.Account, env, body); err != nil {
+		return statusFailed, err
+	}
+	return statusSent, nil
+}
+
+// mailID is the id of a mail: the same each time that it is tried.
+func (t *task) mailID(to *send) string {
+	h := sha256.Sum256([]byte(t.ID + "\x00" + to.To.Key() + "\x00" + strconv.Itoa(to.Message)))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(h[:10]))
+}
+
+// name is how a sender is called.
+func (s *Scheduler) name(box address.Address, u itip.User) string {
+	if account, ok := s.opts.Directory().Account(box); ok && account.Name != "" {
+		return account.Name
+	}
+	return u.Name
+}
+
+// incoming is a message for a mailbox here.
+type incoming struct {
+	box      address.Address
+	message  *itip.Message
+	from     itip.Person // who sent it
+	create   bool        // it may make a new object
+	quiet    bool
+	again    bool     // it may have been worked in before
+	decision Decision // what scripts said before
+	about    string   // Message-ID of the mail
+	asked    bool     // scripts had their say
+}
+
+// receive works a message in.
+func (s *Scheduler) receive(ctx context.Context, in *incoming) (itip.Result, error) {
+	for range maxTries {
+		res, t, err := s.try(ctx, in)
+		var conflict *collection.UIDConflict
+		if errors.Is(err, collection.ErrCondition) || errors.As(err, &conflict) {
+			continue
+		}
+		if err == nil && t != nil {
+			s.do(ctx, t)
+		}
+		return res, err
+	}
+	return itip.Result{}, errBusy
+}
+
+// try makes one try. The task is what is to be done next.
+func (s *Scheduler) try(ctx context.Context, in *incoming) (res itip.Result, t *task, err error) {
+	if s.room(in.box) {
+		defer s.lock(in.box)()
+	}
+	now, err := s.find(in.box, in.message.UID)
+	if err != nil {
+		return res, nil, err
+	}
+	res = s.apply(in, now)
+	stranger := res.Outcome == itip.Refused && res.Reason == itip.Stranger
+	if !stranger && (res.Outcome == itip.Refused || res.Outcome == itip.Ignored) {
+		return res, nil, nil
+	}
+	s.ask(ctx, in)
+	if stranger {
+		if in.decision.Kind == "" {
+			return res, nil, nil
+		}
+		in.create = true // a script has looked at it
+		if res = s.apply(in, now); res.Outcome == itip.Refused {
+			return res, nil, nil
+		}
+	}
+	object, messages, err := s.answer(in, now, res)
+	if err != nil {
+		return res, nil, err
+	}
+	if !in.quiet && (object != nil || res.Remove || res.Outcome == itip.Noted) {
+		if err := s.toInbox(in.box, in.message); err != nil {
+			return res, nil, err
+		}
+	}
+	t = s.newTask(in.box, address.Address{}, messages)
+	s.addOthers(t, res)
+	for i := range t.Sends {
+		t.Sends[i].Comment, t.Sends[i].About = in.decision.Comment, in.about
+	}
+	return res, t, s.keep(in, now, res, object, t)
+}
+
+func (s *Scheduler) apply(in *incoming, now object) itip.Result {
+	return itip.Delivery{
+		Message: in.message, Stored: now.cal, Self: s.person(in.box), From: in.from, Now: s.opts.Now(), Create: in.create, Floating: s.location(),
+	}.Apply()
+}
+
+// keep makes the change that a message leads to.
+func (s *Scheduler) keep(in *incoming, now object, res itip.Result, object *ical.Calendar, t *task) error {
+	if object == nil && !(res.Remove && now.entry != nil) {
+		if len(t.Sends) == 0 {
+			return nil
+		}
+		s.expect(t)
+		if err := s.journal.add(t); err != nil {
+			return fault.Wrap(fault.Unavailable, "", err)
+		}
+		return nil
+	}
+	var data []byte
+	if object != nil {
+		if status := s.expect(t); len(status) > 0 && res.Role == itip.AsAttendee {
+			object = itip.SetStatus(object, res.Role, status)
+		}
+		data = object.Append(nil)
+	}
+	if now.entry == nil {
+		var err error
+		if now, err = s.made(in.box, in.message.Kind, in.message.UID); err != nil {
+			return err
+		}
+	}
+	_, _, err := s.commit(now, data, t)
+	return err
+}
+
+// addOthers has the other attendees here shown what one of them answered. To others that
+// would be mail with nothing new.
+func (s *Scheduler) addOthers(t *task, res itip.Result) {
+	for _, o := range res.Others {
+		if _, here := s.boxOf(o.To); !here {
+			continue
+		}
+		i := slices.Index(t.read, o.Message)
+		if i < 0 {
+			i = len(t.read)
+			t.read = append(t.read, o.Message)
+			t.Messages = append(t.Messages, o.Message.Octets())
+		}
+		t.Sends = append(t.Sends, send{From: o.From, To: o.To, Message: i, Quiet: true})
+	}
+}
+
+// ask asks the scripts of a mailbox, once for each message that means something to it.
+func (s *Scheduler) ask(ctx context.Context, in *incoming) {
+	if in.asked || in.quiet || s.opts.Ask == nil {
+		return
+	}
+	in.asked = true
+	about, ok := in.message.Invitation(s.location())
+	if !ok {
+		return
+	}
+	if d := s.opts.Ask(ctx, in.box, about); in.decision.Kind == "" {
+		in.decision = d
+	}
+}
+
+// answer adds the answer of scripts or of a room to what a message leads to.
+func (s *Scheduler) answer(in *incoming, now object, res itip.Result) (*ical.Calendar, []itip.Outgoing, error) {
+	messages := slices.Clone(res.Answers)
+	if in.message.Method != itip.Request || res.Object == nil || res.Role != itip.AsAttendee || !isNews(res) {
+		return res.Object, messages, nil
+	}
+	d := in.decision
+	if d.Kind == "" && s.room(in.box) {
+		var err error
+		if d, err = s.roomDecision(in.box, res.Object, in.message.UID); err != nil {
+			return nil, nil, err
+		}
+	}
+	if d.Kind == "" {
+		return res.Object, messages, nil
+	}
+	in.decision = d
+	a := itip.Answer{Self: s.person(in.box), PartStat: partStat(d), Comment: d.Comment, Now: s.opts.Now()}
+	reply, ok := a.Reply(in.message)
+	if !ok {
+		return res.Object, messages, nil
+	}
+	messages = append(messages, reply)
+	if d.Kind != hook.Accept && now.entry == nil {
+		return nil, messages, nil // what is declined at once is not kept
+	}
+	return a.Set(res.Object), messages, nil
+}
+
+// isNews tells whether a message asks for an answer.
+func isNews(res itip.Result) bool {
+	return slices.ContainsFunc(res.Events, func(e itip.Event) bool { return e.What == itip.Invited || e.What == itip.Rescheduled })
+}
+
+func partStat(d Decision) string {
+	if d.Kind == hook.Accept {
+		return "ACCEPTED"
+	}
+	return "DECLINED"
+}
+
+// answered tells whether a person has answered in an object.
+func answered(c *ical.Calendar, self itip.Person) bool {
+	for _, child := range c.Children {
+		for _, p := range child.All("ATTENDEE") {
+			if stat := p.Param("PARTSTAT"); self(itip.ParseUser(p)) && stat != "" && !strings.EqualFold(stat, "NEEDS-ACTION") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// invitation is what scripts are told of an object that a client puts.
+func (s *Scheduler) invitation(c *ical.Calendar) (hook.Invitation, bool) {
+	m := &itip.Message{Calendar: c}
+	m.Organizer, _ = itip.Organizer(c)
+	for _, child := range c.Children {
+		if child.Name != "VTIMEZONE" && m.UID == "" {
+			m.Kind, m.UID = child.Name, child.Value("UID")
+		}
+	}
+	return m.Invitation(s.location())
+}
+
+func (s *Scheduler) room(box address.Address) bool { return s.opts.Room != nil && s.opts.Room(box) }
+
+// The bounds of an inbox: what its owner's clients don't remove.
+const (
+	inboxItems = 500
+	inboxAge   = 60 * 24 * time.Hour
+)
+
+// toInbox keeps a message in a scheduling inbox (RFC 6638 4.1), under the same name each time.
+func (s *Scheduler) toInbox(box address.Address, m *itip.Message) error {
+	home, err := s.opts.Homes.Own(box)
+	if err != nil {
+		return err
+	}
+	inbox, err := home.Inbox()
+	if err != nil {
+		return err
+	}
+	octets := m.Octets()
+	if _, _, err := inbox.Put(sum(octets)[:32]+".ics", octets, collection.Condition{}); err != nil {
+		return err
+	}
+	all, err := inbox.Snapshot()
+	if err != nil {
+		return err
+	}
+	surplus, old := all.Len()-inboxItems, s.opts.Now().Add(-inboxAge)
+	for e := range all.All() {
+		if surplus <= 0 && !e.Modified.Before(old) {
+			break
+		}
+		surplus--
+		if err := inbox.Remove(e.Href, collection.Condition{}); err != nil && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,217 @@
+package scheduling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/collection"
+	"facteur/server/envelope"
+	"facteur/server/fault"
+	"facteur/server/ical"
+	"facteur/server/itip"
+)
+
+// The values of SCHEDULE-STATUS (RFC 6638 3.2.9) that are used.
+const (
+	statusSent      = "1.1" // as mail
+	statusDelivered = "1.2"
+	statusUnknown   = "3.7" // no such user
+	statusRefused   = "3.8" // no authority
+	statusFailed    = "5.1" // not delivered
+)
+
+// newTask makes the task of sending messages.
+func (s *Scheduler) newTask(box, account address.Address, messages []itip.Outgoing) *task {
+	now := s.opts.Now()
+	t := &task{ID: fmt.Sprintf("%016x-%s", now.UnixNano(), envelope.NewID()), Made: now, Box: box, Account: account}
+	index := make(map[*itip.Message]int)
+	for _, m := range messages {
+		i, ok := index[m.Message]
+		if !ok {
+			i = len(t.read)
+			index[m.Message] = i
+			t.read = append(t.read, m.Message)
+			t.Messages = append(t.Messages, m.Message.Octets())
+		}
+		t.Sends = append(t.Sends, send{From: m.From, To: m.To, Message: i})
+	}
+	return t
+}
+
+// message returns a message of a task.
+func (t *task) message(i int) (*itip.Message, error) {
+	if t.read == nil {
+		t.read = make([]*itip.Message, len(t.Messages))
+	}
+	if t.read[i] == nil {
+		c, err := ical.ParseBytes(t.Messages[i])
+		if err != nil {
+			return nil, err
+		}
+		if t.read[i], err = itip.Read(c); err != nil {
+			return nil, err
+		}
+	}
+	return t.read[i], nil
+}
+
+// expect notes what will have become of the messages of a task when nothing goes wrong, and
+// returns it for the object.
+func (s *Scheduler) expect(t *task) map[string]string {
+	status := make(map[string]string)
+	for i := range t.Sends {
+		to := &t.Sends[i]
+		switch box, here := s.boxOf(to.To); {
+		case here && !box.IsZero():
+			to.Status = statusDelivered
+		case s.reachable(to.To):
+			to.Status = statusSent
+		default:
+			to.Status = statusUnknown
+		}
+		status[to.To.Key()] = to.Status
+	}
+	return status
+}
+
+// reachable tells whether mail may reach a user.
+func (s *Scheduler) reachable(u itip.User) bool {
+	a := u.Mailbox()
+	if a.IsZero() || s.opts.Send == nil {
+		return false
+	}
+	dir := s.opts.Directory()
+	return !dir.IsLocal(a.Domain) || len(dir.Resolve(a).Destinations) > 0
+}
+
+// commit makes a change of an object, nil: it is removed, once its task is durable. A task
+// of no messages is not kept. What was read must be what is there still, else the error is
+// collection.ErrCondition.
+func (s *Scheduler) commit(now object, data []byte, t *task) (e *collection.Entry, created bool, err error) {
+	if len(t.Sends) > 0 {
+		t.Change = &change{Collection: now.in.Name(), Href: now.href}
+		if now.entry != nil {
+			t.Change.Before = sum(now.data)
+		}
+		if data != nil {
+			t.Change.After = sum(data)
+		}
+		if err := s.journal.add(t); err != nil {
+			return nil, false, fault.Wrap(fault.Unavailable, "", err)
+		}
+	}
+	if data == nil {
+		err = now.in.Remove(now.href, now.exactly())
+	} else {
+		e, created, err = now.in.Put(now.href, data, now.exactly())
+	}
+	if err == nil {
+		return e, created, nil
+	}
+	// It was not made; or it was, and is not durable: the client is told that it failed, and
+	// will do it again.
+	if len(t.Sends) > 0 {
+		if left := s.journal.remove(t); left != nil {
+			s.opts.Log.Error("scheduling.task", "id", t.ID, "error", left)
+		}
+	}
+	return nil, false, err
+}
+
+// wasMade tells, after a crash, whether the change of a task was made.
+func (s *Scheduler) wasMade(t *task) bool {
+	if t.Change == nil || t.Change.Before == t.Change.After {
+		return true
+	}
+	home, err := s.opts.Homes.Own(t.Box)
+	if err != nil {
+		return !fault.Is(err, fault.NotFound)
+	}
+	in, err := home.Open(t.Change.Collection)
+	if err != nil {
+		return true
+	}
+	now, err := read(in, t.Change.Href)
+	if err != nil {
+		return true
+	}
+	is := ""
+	if now.entry != nil {
+		is = sum(now.data)
+	}
+	return is != t.Change.Before
+}
+
+// The times of what failed for a while.
+const (
+	firstRetry = time.Minute
+	lastRetry  = 2 * time.Hour
+	giveUp     = 5 * 24 * time.Hour
+)
+
+// do delivers the messages of a task whose change was made. What fails for a while is left
+// to Run.
+func (s *Scheduler) do(ctx context.Context, t *task) {
+	if len(t.Sends) == 0 {
+		return
+	}
+	ctx = context.WithoutCancel(ctx) // the client may hang up now: the change was made
+	late := s.opts.Now().Sub(t.Made) > giveUp
+	left := 0
+	status := make(map[string]string)
+	for i := range t.Sends {
+		to := &t.Sends[i]
+		if to.Done {
+			continue
+		}
+		is, err := s.deliver(ctx, t, to)
+		if err != nil && fault.Temporary(err) && !late {
+			s.opts.Log.Warn("scheduling.delayed", "id", t.ID, "box", t.Box.String(), "to", to.To.URI, "error", err)
+			left++
+			continue
+		}
+		if err != nil {
+			s.opts.Log.Warn("scheduling.failed", "id", t.ID, "box", t.Box.String(), "to", to.To.URI, "error", err)
+		}
+		to.Done = true
+		if is != to.Status {
+			status[to.To.Key()] = is
+		}
+	}
+	s.note(t, status)
+	if left > 0 {
+		s.postpone(t)
+		return
+	}
+	if err := s.journal.remove(t); err != nil {
+		s.opts.Log.Error("scheduling.task", "id", t.ID, "error", err)
+	}
+}
+
+// note sets what became of messages, where that is other than the object says.
+func (s *Scheduler) note(t *task, status map[string]string) {
+	if len(status) == 0 || len(t.Sends) == 0 {
+		return
+	}
+	m, err := t.message(t.Sends[0].Message)
+	if err != nil {
+		return
+	}
+	for range maxTries {
+		now, err := s.find(t.Box, m.UID)
+		if err != nil || now.cal == nil {
+			return // it was removed: there is nothing to note it in
+		}
+		role := itip.RoleOf(now.cal, s.person(t.Box))
+		data := itip.SetStatus(now.cal, role, status).Append(nil)
+		if _, _, err := now.in.Put(now.href, data, now.exactly()); !errors.Is(err, collection.ErrCondition) {
+			if err != nil {
+				s.opts.Log.Warn("scheduling.status", "id", t.ID, "box", t.Box.String(), "error", err)
+			}
+			return
+		}
+	}
+}
