@@ -22,7 +22,7 @@ func (s *Server) openFollowing(first *settings) error {
 	if err != nil {
 		return fmt.Errorf("opening the memory of invitations: %w", err)
 	}
-	s.follow = follow.New(follow.Options{Store: s.store, Log: s.log, Trace: s.trace, Replies: replies, Inject: s.notify}, s.followSettings(first))
+	s.follow = follow.New(follow.Options{Store: s.store, Log: s.log, Trace: s.trace, Replies: replies}, s.followSettings(first))
 	return nil
 }
 
@@ -34,6 +34,7 @@ func (s *Server) startFollowing() {
 		cancel()
 	})
 	s.maintained.Go(func() { s.follow.Run(ctx) })
+	s.maintained.Go(func() { s.scheduling.Run(ctx) })
 }
 
 func (s *Server) followSettings(c *settings) follow.Settings {

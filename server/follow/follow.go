@@ -4,12 +4,13 @@
 //   - stored: a client put, copied, moved or flagged messages (Stored, told by imapd);
 //   - sent, deferred, bounced: what became of mail at a remote recipient (Told, by spool),
 //     for the scripts of the account that sent it or sent it on;
-//   - calendar: an invitation was delivered and kept (Delivered, by deliver; RFC 5546,
-//     RFC 6047), when its organizer is known to have sent it;
+//   - calendar: an invitation came, by mail or from somebody here, or a client put it into a
+//     calendar (Invited, by scheduling);
 //   - tick: once an hour for each mailbox, at a minute of its own.
 //
-// It also does what the scripts of the stage deliver leave for later: learning, answers to
-// invitations; and it brings snoozed messages back (package schedule).
+// It also does what the scripts of the stage deliver leave for later, learning; it hands
+// invitations that were delivered and kept on to package scheduling (Delivered), before the
+// mail is acknowledged; and it brings snoozed messages back (package schedule).
 //
 // Who tells of something never waits: it is put into a queue, or dropped when that is full,
 // with a line in the log a minute. A queue takes from one mailbox after the other, so that
@@ -39,6 +40,7 @@ import (
 	"facteur/server/hook"
 	"facteur/server/mailbox"
 	"facteur/server/schedule"
+	"facteur/server/scheduling"
 	"facteur/server/trace"
 )
 
@@ -56,12 +58,12 @@ type Options struct {
 	Log     *slog.Logger
 	Trace   *trace.Log       // nil: nothing is noted
 	Now     func() time.Time // nil: time.Now
-	Replies *schedule.Memory // of what is done once
+	Replies *schedule.Memory // of what is sent on once
 	// Deliver notifies, sends on, and shows scripts their mailbox. It may be set later, before
 	// anything is told (Use).
 	Deliver *deliver.Deliverer
-	// Inject sends a message of this server on its way, and returns when it is durable.
-	Inject func(context.Context, envelope.Envelope, envelope.Body) error
+	// Scheduling works invitations into calendars. It may be set later, too (UseScheduling).
+	Scheduling *scheduling.Scheduler
 }
 
 // Settings are what a reload changes.
@@ -115,6 +117,10 @@ func New(opts Options, first Settings) *Follower {
 	f.Apply(first)
 	return f
 }
+
+// UseScheduling gives the Scheduler, which may itself be made with functions of the Follower.
+// Without one, invitations stay mail.
+func (f *Follower) UseScheduling(s *scheduling.Scheduler) { f.opts.Scheduling = s }
 
 // Use gives the Deliverer, which may itself be made with functions of the Follower.
 func (f *Follower) Use(d *deliver.Deliverer) { f.opts.Deliver = d }

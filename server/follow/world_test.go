@@ -16,16 +16,19 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/autoreply"
+	"facteur/server/collection"
 	"facteur/server/deliver"
 	"facteur/server/directory"
 	"facteur/server/envelope"
 	"facteur/server/fault"
+	"facteur/server/homes"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
 	"facteur/server/message"
 	"facteur/server/redirect"
 	"facteur/server/safefile"
 	"facteur/server/schedule"
+	"facteur/server/scheduling"
 	"facteur/server/spool"
 	"facteur/server/statedb"
 )
@@ -54,8 +57,11 @@ type world struct {
 	deliver  *deliver.Deliverer
 	settings Settings
 	*Follower
-	ready chan struct{}
-	end   func()
+	kept      []*collection.Store
+	calendars *scheduling.Scheduler
+	down      error // what the sending of an answer fails with
+	ready     chan struct{}
+	end       func()
 
 	mu       sync.Mutex
 	log      bytes.Buffer
@@ -122,7 +128,8 @@ func (w *world) open() {
 	check()
 	auto, err := autoreply.Open(w.db, nil)
 	check()
-	w.Follower = New(Options{Store: w.store, Log: log, Replies: replies, Inject: w.inject}, w.settings)
+	w.Follower = New(Options{Store: w.store, Log: log, Replies: replies}, w.settings)
+	w.openCalendars(log, dir)
 	w.deliver = deliver.New(deliver.Options{
 		Store: w.store, Spool: w.queue, Log: log, Redirects: redirects, Replies: auto, Delivered: w.Delivered,
 	}, deliver.Settings{Hostname: "mail.example.org", Directory: dir, Hooks: hooks})
@@ -134,9 +141,20 @@ func (w *world) open() {
 		defer close(done)
 		w.Follower.Run(ctx)
 	}()
+	scheduled := make(chan struct{})
+	go func() {
+		defer close(scheduled)
+		w.calendars.Run(ctx)
+	}()
 	w.end = func() {
 		cancel()
 		<-done
+		<-scheduled
+		for _, c := range w.kept {
+			if err := c.Close(); err != nil {
+				w.Error(err)
+			}
+		}
 		w.queue.Close(ctx)
 		if err := w.store.Close(); err != nil {
 			w.Error(err)
@@ -145,6 +163,36 @@ func (w *world) open() {
 			w.Error(err)
 		}
 	}
+}
+
+// openCalendars makes what works invitations in. bob is no stranger to it, nor is ann.
+func (w *world) openCalendars(log *slog.Logger, dir *directory.Directory) {
+	w.Helper()
+	tmp := filepath.Join(w.dir, "spool", "tmp")
+	open := func(name string, index func(collection.Kind, []byte) (collection.Facts, error)) *collection.Store {
+		s, err := collection.Open(collection.Options{Dir: filepath.Join(w.dir, name), Tmp: tmp, Log: log, Index: index, Defaults: homes.Defaults()})
+		if err != nil {
+			w.Fatal(err)
+		}
+		return s
+	}
+	w.kept = []*collection.Store{open("domains", homes.Index), open("derived", homes.DerivedIndex)}
+	newest := func() *directory.Directory { return dir }
+	var err error
+	w.calendars, err = scheduling.Open(scheduling.Options{
+		Homes: homes.New(homes.Options{Store: w.kept[0], Derived: w.kept[1], Directory: newest}), Directory: newest,
+		Dir: filepath.Join(w.dir, "scheduling"), Log: log, Ask: w.Invited,
+		Send: func(ctx context.Context, _ address.Address, env envelope.Envelope, b envelope.Body) error {
+			if w.down != nil {
+				return w.down
+			}
+			return w.inject(ctx, env, b)
+		},
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.UseScheduling(w.calendars)
 }
 
 func (w *world) Write(p []byte) (int, error) {

@@ -120,7 +120,7 @@ func appendAgreed(text []byte, c *ical.Component) []byte {
 		case "DTSTAMP", "LAST-MODIFIED", "REQUEST-STATUS":
 			continue // they come with each answer
 		case "ATTENDEE":
-			p = p.Without("PARTSTAT", "SCHEDULE-STATUS", "RSVP", "SCHEDULE-FORCE-SEND")
+			p = p.Without("PARTSTAT", "SCHEDULE-STATUS", "RSVP", "SCHEDULE-FORCE-SEND", "X-FACTEUR-REPLIED") // the last is package itip's
 		case "ORGANIZER":
 			p = p.Without("SCHEDULE-STATUS", "SCHEDULE-FORCE-SEND")
 		}

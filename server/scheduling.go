@@ -1,0 +1,62 @@
+package server
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/auth"
+	"facteur/server/directory"
+	"facteur/server/envelope"
+	"facteur/server/scheduling"
+)
+
+// openScheduling opens what invites and answers. It asks and sends with parts that are made
+// after it.
+func (s *Server) openScheduling(first *settings) (err error) {
+	s.scheduling, err = scheduling.Open(scheduling.Options{
+		Homes: s.dav.homes, Directory: func() *directory.Directory { return s.live.Load().directory },
+		Dir: filepath.Join(first.Data, "scheduling"), Log: s.log,
+		Location: func() *time.Location { return s.live.Load().Location },
+		Send:     s.sendInvitation, Ask: s.follow.Invited, Known: s.wroteTo, Room: s.isRoom,
+	})
+	return err
+}
+
+// sendInvitation sends the mail of an invitation or of an answer on its way. What a person
+// caused is submitted by that account, with its limits and scripts.
+func (s *Server) sendInvitation(ctx context.Context, account address.Address, env envelope.Envelope, body envelope.Body) error {
+	if account.IsZero() {
+		return s.notify(ctx, env, body)
+	}
+	select {
+	case <-s.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	env.Session.Account = account
+	tx := s.intake.Begin(env.Session, auth.Credential{Account: account})
+	if err := tx.Mail(ctx, env.Sender); err != nil {
+		return err
+	}
+	for _, r := range env.Recipients {
+		if err := tx.Rcpt(ctx, r); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Data(ctx, body)
+	return err
+}
+
+// wroteTo tells whether a mailbox ever wrote to somebody.
+func (s *Server) wroteTo(ctx context.Context, box, who address.Address) bool {
+	c, err := s.people.Contact(ctx, box, who)
+	return err == nil && !c.Written.IsZero()
+}
+
+// isRoom tells whether a mailbox is that of a room.
+func (s *Server) isRoom(box address.Address) bool {
+	account, ok := s.live.Load().directory.Account(box)
+	return ok && account.Room
+}
