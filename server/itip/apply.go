@@ -1,6 +1,8 @@
 package itip
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"facteur/server/ical"
@@ -93,4 +95,114 @@ const (
 )
 
 // Apply says what a message changes. It never fails: what can't be worked in is refused.
-func (d Delivery) Apply() Result { return Result{} }
+func (d Delivery) Apply() Result {
+	a := applying{Delivery: d, message: readObject(d.Message.Calendar, d.Floating), stored: readObject(d.Stored, d.Floating)}
+	a.Self, a.From = remembering(d.Self), remembering(d.From)
+	if d.Stored != nil && len(a.stored.parts) == 0 {
+		return refused(OtherKind)
+	}
+	if d.Stored != nil && a.stored.parts[0].Name != d.Message.Kind {
+		return refused(OtherKind)
+	}
+	if d.Message.Kind == "VFREEBUSY" || d.Stored != nil && strings.TrimSpace(a.stored.parts[0].Value("UID")) != d.Message.UID {
+		return refused(NotHere)
+	}
+	var r Result
+	switch d.Message.Method {
+	case Publish, Request:
+		r = a.request()
+	case Add:
+		r = a.add()
+	case Cancel:
+		r = a.cancel()
+	case Reply:
+		r = a.reply()
+	case Counter:
+		r = a.counter()
+	case DeclineCounter:
+		r = a.declineCounter()
+	case Refresh:
+		r = a.refresh()
+	default:
+		return refused(NotHere)
+	}
+	return r.checked()
+}
+
+// applying is the work on a Delivery.
+type applying struct {
+	Delivery
+	message, stored *object
+}
+
+func refused(why Reason) Result { return Result{Outcome: Refused, Reason: why} }
+func ignored(why Reason) Result { return Result{Outcome: Ignored, Reason: why} }
+
+// checked refuses what would make an object that may not be kept.
+func (r Result) checked() Result {
+	if r.Object == nil {
+		return r
+	}
+	if err := r.Object.Check(); err != nil {
+		return refused(Unusable)
+	}
+	return r
+}
+
+// fromOrganizer says whether the message is from the organizer: of the stored object, and
+// where there is none of the one that it names.
+func (a *applying) fromOrganizer() (Reason, bool) {
+	_, by, ok := a.message.organizer()
+	if a.Stored == nil {
+		if !ok || !a.From(by.User) {
+			return NotOrganizer, false
+		}
+		if a.Self(by.User) {
+			return NotHere, false // what he sent to others, and himself
+		}
+		return "", true
+	}
+	_, old, has := a.stored.organizer()
+	switch {
+	case !has || ok && by.key != old.key && !(a.From(by.User) && a.From(old.User)):
+		return OtherOrganizer, false
+	case !a.From(old.User):
+		return NotOrganizer, false
+	case a.Self(old.User):
+		return NotHere, false // his own object is what he made of it
+	}
+	return "", true
+}
+
+// object makes a calendar to keep: with the properties and zones of one, the zones of
+// another that parts of it name, and some components.
+func (a *applying) object(base *ical.Calendar, parts []*ical.Component) *ical.Calendar {
+	named := namedZones(parts)
+	out := *base
+	out.Props = slices.DeleteFunc(slices.Clone(base.Props), func(p ical.Prop) bool { return p.Name == "METHOD" })
+	if v, ok := out.Prop("VERSION"); !ok || strings.TrimSpace(v.Value) != "2.0" {
+		setValue(&out.Component, "VERSION", "2.0")
+	}
+	if _, ok := out.Prop("PRODID"); !ok {
+		setValue(&out.Component, "PRODID", product)
+	}
+	out.Children = nil
+	has := make(map[string]bool)
+	// The zones of the message are the newer ones.
+	for _, c := range []*ical.Calendar{a.Message.Calendar, base} {
+		for _, child := range c.Children {
+			id := child.Value("TZID")
+			if child.Name == "VTIMEZONE" && named[id] && !has[id] {
+				has[id] = true
+				out.Children = append(out.Children, child)
+			}
+		}
+	}
+	for _, child := range base.Children {
+		if !isPart(child) && child.Name != "VTIMEZONE" {
+			out.Children = append(out.Children, child)
+		}
+	}
+	out.Children = append(out.Children, parts...)
+	return &out
+}

@@ -68,33 +68,74 @@ func (e *Precondition) Error() string { return e.Text }
 // many attendees is invited to other instances.
 var ErrTooMuch = errors.New("too many attendees are invited to different instances")
 
-// Plan says what follows from a change. The error is a *Precondition, ErrTooMuch, or that of
-// times that can't be read, which ical.Calendar.Check finds before.
-func (c Change) Plan() (*Plan, error) { return nil, errors.ErrUnsupported }
+// MaxAttendees bounds the attendees of one object.
+const MaxAttendees = 10_000
 
-// RoleOf says what a person is for an object.
-func RoleOf(c *ical.Calendar, self Person) Role { return Bystander }
-
-// SetStatus returns an object in which SCHEDULE-STATUS (RFC 6638 7.3) is set for users, by
-// User.Key, such as "1.2" or "3.7"; "" takes it away. With the role AsOrganizer these are
-// attendees, with AsAttendee it is the organizer.
-func SetStatus(c *ical.Calendar, role Role, status map[string]string) *ical.Calendar { return c }
-
-// Answer is how a person answers an invitation.
-type Answer struct {
-	Self     Person
-	PartStat string // ACCEPTED, DECLINED, TENTATIVE; of a VTODO also COMPLETED, IN-PROCESS
-	Comment  string // for the organizer
-	// Instance is a RECURRENCE-ID, as Event.Instance has it; "": all components that name
-	// the person.
-	Instance string
-	Now      time.Time
+// Plan says what follows from a change. The error is a *Precondition or ErrTooMuch.
+func (c Change) Plan() (*Plan, error) {
+	c.Self = remembering(c.Self)
+	before, after := readObject(c.Before, c.Floating), readObject(c.After, c.Floating)
+	was, is := before.roleOf(c.Self), after.roleOf(c.Self)
+	if !before.schedules() {
+		was = Bystander
+	}
+	if !after.schedules() {
+		is = Bystander
+	}
+	if was == Bystander && is == Bystander {
+		return &Plan{Object: c.After}, nil
+	}
+	if was == Bystander { // nobody was told of what was there
+		before = readObject(nil, c.Floating)
+	}
+	if err := after.sameOrganizer(); err != nil {
+		return nil, err
+	}
+	_, by, has := after.organizer()
+	switch {
+	case was == AsOrganizer && is != AsOrganizer && has:
+		return nil, &Precondition{AllowedOrganizer, "the organizer of an event can't be changed to another person"}
+	case was == AsOrganizer || is == AsOrganizer && was == Bystander:
+		return c.organize(before, after)
+	case was == AsAttendee && c.After != nil:
+		if _, old, _ := before.organizer(); !has || old.key != by.key {
+			return nil, &Precondition{AllowedAttendee, "only the organizer may change who organizes an event"}
+		}
+	}
+	return c.attend(before, after)
 }
 
-// Set returns an object of the person with the answer in it: what a client would PUT. A
-// Change from the one to the other sends the reply. The comment is not in it.
-func (a Answer) Set(c *ical.Calendar) *ical.Calendar { return c }
+// schedules says whether there are messages about such components to be sent by themselves.
+func (o *object) schedules() bool {
+	return len(o.parts) > 0 && (o.parts[0].Name == "VEVENT" || o.parts[0].Name == "VTODO")
+}
 
-// Reply makes the answer to a REQUEST that is kept nowhere. false: the person is not
-// invited by it.
-func (a Answer) Reply(m *Message) (Outgoing, bool) { return Outgoing{}, false }
+// sameOrganizer checks RFC 6638 3.2.4.2. A component that names none does no harm.
+func (o *object) sameOrganizer() error {
+	_, by, _ := o.organizer()
+	for _, p := range o.parts {
+		line, ok := p.Prop("ORGANIZER")
+		if k := o.user(line); ok && k.key != "" && k.key != by.key {
+			return &Precondition{SameOrganizer, "the components name different organizers"}
+		}
+	}
+	return nil
+}
+
+// replaced returns an object with other components in the place of its own; nil stands for
+// what stays.
+func (o *object) replaced(parts []*ical.Component) *object {
+	out := *o.cal
+	out.Children = nil
+	n := 0
+	for _, child := range o.cal.Children {
+		if isPart(child) {
+			if parts[n] != nil {
+				child = parts[n]
+			}
+			n++
+		}
+		out.Children = append(out.Children, child)
+	}
+	return readObject(&out, o.floating)
+}

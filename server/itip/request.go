@@ -1,0 +1,313 @@
+package itip
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"facteur/server/ical"
+)
+
+// request works in a REQUEST or PUBLISH (RFC 5546 3.2.1, 3.2.2; RFC 6638 4.2).
+func (a *applying) request() Result {
+	if why, ok := a.fromOrganizer(); !ok {
+		return refused(why)
+	}
+	parts := a.mine()
+	switch {
+	case len(parts) == 0:
+		return refused(NotInvited)
+	case a.Stored == nil && !a.Create:
+		return refused(Stranger)
+	case a.Stored == nil:
+		return a.invited(parts)
+	}
+	return a.updated(parts)
+}
+
+// mine returns the components of the message that are for who gets it.
+func (a *applying) mine() []part {
+	var list []part
+	for _, p := range a.message.parts {
+		_, named := p.Prop("ATTENDEE")
+		own := a.message.attendee(p.Component, a.Self) >= 0
+		// An exception that names nobody is for those who are invited to all.
+		if own || a.Message.Method == Publish || !named && p.id != "" {
+			list = append(list, p)
+		}
+	}
+	own := slices.ContainsFunc(list, func(p part) bool { return a.message.attendee(p.Component, a.Self) >= 0 })
+	if a.Message.Method == Request && !own {
+		return nil
+	}
+	return list
+}
+
+// invited makes a new object.
+func (a *applying) invited(parts []part) Result {
+	if _, whole := a.message.master(); !whole && slices.ContainsFunc(parts, func(p part) bool { return a.message.attendee(p.Component, a.Self) < 0 }) {
+		parts = slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return a.message.attendee(p.Component, a.Self) < 0 })
+	}
+	list := make([]*ical.Component, len(parts))
+	r := Result{Outcome: Applied, Role: AsAttendee, Created: true}
+	for i, p := range parts {
+		list[i] = a.taken(p.Component)
+		r.Events = append(r.Events, Event{Instance: p.Value("RECURRENCE-ID"), What: Invited})
+	}
+	r.Object = a.object(a.Message.Calendar, list)
+	a.dropUninvited(r.Object, parts)
+	return r
+}
+
+// taken is a component of a message as it is kept: without alarms of others.
+func (a *applying) taken(c *ical.Component) *ical.Component {
+	out := clean(c)
+	if t := stamp(out); t.After(a.Now.Add(maxAhead)) || t.IsZero() {
+		setStamp(out, a.Now) // so that no clock that is wrong makes what comes later old
+	}
+	return out
+}
+
+// maxAhead is how far another clock may be ahead.
+const maxAhead = 24 * time.Hour
+
+// dropUninvited excludes the instances that the message has for others alone.
+func (a *applying) dropUninvited(c *ical.Calendar, mine []part) {
+	master, ok := a.message.master()
+	if !ok || a.message.attendee(master.Component, a.Self) < 0 && a.Message.Method == Request {
+		return
+	}
+	i := slices.IndexFunc(c.Children, func(c *ical.Component) bool { return isPart(c) && a.message.instance(c) == "" })
+	if i < 0 {
+		return
+	}
+	var out *ical.Component
+	for _, p := range a.message.parts {
+		if slices.ContainsFunc(mine, func(q part) bool { return q.id == p.id }) {
+			continue
+		}
+		if out == nil {
+			out = copyOf(c.Children[i])
+			c.Children[i] = out
+		}
+		at, _ := p.Prop("RECURRENCE-ID")
+		a.message.exclude(out, at)
+	}
+}
+
+// updated works the message into the stored object, instance by instance.
+func (a *applying) updated(parts []part) Result {
+	r := Result{Outcome: Applied, Role: AsAttendee}
+	var list []*ical.Component
+	taken, newer := make(map[string]bool), make(map[string]bool)
+	master := slices.IndexFunc(parts, func(p part) bool { return p.id == "" })
+	whole := master >= 0
+	if whole {
+		if old, ok := a.stored.master(); ok && compareVersion(parts[master].Component, old.Component) < 0 {
+			whole = false
+		}
+	}
+	for _, p := range parts {
+		_, own := a.stored.part(p.id)
+		base, known := a.stored.covering(p.id)
+		if known && (own || !whole) && compareVersion(p.Component, base.Component) < 0 {
+			newer[p.id] = true
+			continue
+		}
+		c, e := a.merged(p, own)
+		taken[p.id] = true
+		list = append(list, c)
+		if e.What != "" {
+			r.Events = append(r.Events, e)
+		}
+	}
+	if len(list) == 0 {
+		return ignored(Older)
+	}
+	list = append(a.keptParts(taken, newer, whole, list), list...)
+	r.Object = a.object(a.Stored, a.reinvited(list, taken, whole))
+	if whole {
+		a.dropUninvited(r.Object, parts)
+	}
+	if now := readObject(r.Object, a.Floating); a.stored.sameAs(now) {
+		if !newerVersion(a.stored, now) {
+			return ignored(Same)
+		}
+		r.Events = nil
+	}
+	return r
+}
+
+// newerVersion says whether SEQUENCE or DTSTAMP of a component differ.
+func newerVersion(a, b *object) bool {
+	for _, p := range b.parts {
+		if was, ok := a.part(p.id); ok && compareVersion(p.Component, was.Component) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// sameAs says whether two objects say the same.
+func (o *object) sameAs(b *object) bool {
+	if len(o.parts) != len(b.parts) {
+		return false
+	}
+	for _, p := range o.parts {
+		q, ok := b.part(p.id)
+		if !ok || o.content(p.Component, true) != b.content(q.Component, true) {
+			return false
+		}
+		out, _ := o.points(p.Component, "EXDATE")
+		now, _ := b.points(q.Component, "EXDATE")
+		if !slices.Equal(out, now) {
+			return false
+		}
+	}
+	return true
+}
+
+// keptParts returns the stored components that stay. Where that of all instances is
+// replaced (whole), exceptions stay that are newer, and those that the attendee made for
+// himself when no time changed.
+func (a *applying) keptParts(taken, newer map[string]bool, whole bool, list []*ical.Component) []*ical.Component {
+	var kept []*ical.Component
+	var now *ical.Component
+	for _, c := range list {
+		if a.message.instance(c) == "" {
+			now = c
+		}
+	}
+	was, hadMaster := a.stored.master()
+	rescheduled := true
+	if whole && hadMaster {
+		_, rescheduled = a.message.moved(now, a.stored, was.Component)
+	}
+	for _, p := range a.stored.parts {
+		switch {
+		case taken[p.id]:
+		case !whole || newer[p.id]:
+			kept = append(kept, p.Component)
+		case compareVersion(p.Component, now) > 0:
+			kept = append(kept, p.Component)
+		case hadMaster && !rescheduled && a.madeByAttendee(p, was.Component):
+			at, _ := p.Prop("RECURRENCE-ID")
+			c := a.message.derive(now, a.stored.portable(at))
+			kept = append(kept, a.personal(c, a.stored, p.Component, true))
+		}
+	}
+	return kept
+}
+
+// madeByAttendee says whether an exception differs from the others only in what is the
+// attendee's.
+func (a *applying) madeByAttendee(p part, master *ical.Component) bool {
+	at, _ := p.Prop("RECURRENCE-ID")
+	return a.stored.content(p.Component, false) == a.stored.content(a.stored.derive(master, at), false)
+}
+
+// reinvited takes instances that came anew out of EXDATE of the stored component of all.
+func (a *applying) reinvited(list []*ical.Component, taken map[string]bool, whole bool) []*ical.Component {
+	if whole {
+		return list
+	}
+	for i, c := range list {
+		if a.stored.instance(c) != "" || taken[""] {
+			continue
+		}
+		var out *ical.Component
+		for id := range taken {
+			if cut := a.stored.included(c, id); cut != nil {
+				c, out = cut, cut
+			}
+		}
+		if out != nil {
+			list[i] = out
+		}
+	}
+	return list
+}
+
+// included returns a component without an instance among its EXDATE; nil: it is not there.
+func (o *object) included(c *ical.Component, id string) *ical.Component {
+	ids, _ := o.points(c, "EXDATE")
+	if _, ok := slices.BinarySearch(ids, id); !ok {
+		return nil
+	}
+	out := *c
+	out.Props = nil
+	for _, p := range c.Props {
+		if p.Name == "EXDATE" {
+			values := slices.DeleteFunc(strings.Split(p.Value, ","), func(v string) bool {
+				one := p
+				one.Value = v
+				return o.point(one) == id
+			})
+			if len(values) == 0 {
+				continue
+			}
+			p.Value = strings.Join(values, ",")
+		}
+		out.Props = append(out.Props, p)
+	}
+	return &out
+}
+
+// merged is a component of the message with what is the attendee's of the stored one.
+func (a *applying) merged(p part, own bool) (*ical.Component, Event) {
+	e := Event{Instance: p.Value("RECURRENCE-ID"), What: Updated}
+	c := a.taken(p.Component)
+	base, known := a.stored.covering(p.id)
+	if !known {
+		e.What = Invited
+		return c, e
+	}
+	old := base.Component
+	if !own {
+		at, _ := p.Prop("RECURRENCE-ID")
+		old = a.stored.derive(old, a.message.portable(at))
+	}
+	_, rescheduled := a.message.moved(p.Component, a.stored, old)
+	if rescheduled {
+		e.What = Rescheduled
+	} else if a.message.content(p.Component, false) == a.stored.content(old, false) {
+		e.What = ""
+	}
+	return a.personal(c, a.stored, old, !rescheduled), e
+}
+
+// personal puts what is the attendee's own into a component: alarms, whether it blocks his
+// time, colours and notes; and when nothing was rescheduled, what he answered.
+func (a *applying) personal(c *ical.Component, o *object, old *ical.Component, answer bool) *ical.Component {
+	out := copyOf(c)
+	own := func(name string) bool {
+		return ofOwner(name) && name != "DTSTAMP" && name != "SEQUENCE" && name != "LAST-MODIFIED" && name != "CREATED"
+	}
+	for _, p := range old.Props {
+		if own(p.Name) || old.Name == "VTODO" && answer && (p.Name == "PERCENT-COMPLETE" || p.Name == "COMPLETED") {
+			if !slices.ContainsFunc(out.Props, func(q ical.Prop) bool { return q.Name == p.Name && q.Value == p.Value }) {
+				out.Props = slices.DeleteFunc(out.Props, func(q ical.Prop) bool { return q.Name == p.Name && once(p.Name) })
+				out.Props = append(out.Props, p)
+			}
+		}
+	}
+	out.Children = slices.Clone(c.Children)
+	for _, child := range old.Children {
+		if child.Name == "VALARM" {
+			out.Children = append(out.Children, child)
+		}
+	}
+	n, m := a.message.attendee(c, a.Self), o.attendee(old, a.Self)
+	if n < 0 || m < 0 || !answer {
+		return out
+	}
+	if was := old.Props[m]; partStat(was) != needsAction {
+		n = a.message.attendee(out, a.Self)
+		out.Props[n] = setParam(out.Props[n], "PARTSTAT", was.Param("PARTSTAT"))
+		out.Props[n] = setParam(out.Props[n], "RSVP", was.Param("RSVP"))
+	}
+	return out
+}
+
+// once says whether a property of the owner's stands once in a component.
+func once(name string) bool { return !strings.HasPrefix(name, "X-") }
