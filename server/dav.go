@@ -65,7 +65,10 @@ func (s *Server) openCalendars(first *settings) (err error) {
 		Store: s.dav.kept, Derived: s.dav.derived, Directory: s.newestDirectory, Resolver: s.resolver, Log: s.log,
 	})
 	s.dav.homes.Apply(homesSettings(first))
-	s.dav.handler = davd.New(davd.Options{Homes: s.dav.homes, Files: s.dav.files, Directory: s.newestDirectory, Usage: s.usage, Log: s.log})
+	if err := s.openScheduling(first); err != nil {
+		return err
+	}
+	s.dav.handler = davd.New(davd.Options{Homes: s.dav.homes, Files: s.dav.files, Scheduling: s.scheduling, Directory: s.newestDirectory, Usage: s.usage, Log: s.log})
 	return nil
 }
 

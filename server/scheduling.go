@@ -2,13 +2,14 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"time"
 
 	"facteur/server/address"
 	"facteur/server/auth"
-	"facteur/server/directory"
 	"facteur/server/envelope"
+	"facteur/server/hook"
 	"facteur/server/scheduling"
 )
 
@@ -16,12 +17,18 @@ import (
 // after it.
 func (s *Server) openScheduling(first *settings) (err error) {
 	s.scheduling, err = scheduling.Open(scheduling.Options{
-		Homes: s.dav.homes, Directory: func() *directory.Directory { return s.live.Load().directory },
+		Homes: s.dav.homes, Directory: s.newestDirectory,
 		Dir: filepath.Join(first.Data, "scheduling"), Log: s.log,
 		Location: func() *time.Location { return s.live.Load().Location },
-		Send:     s.sendInvitation, Ask: s.follow.Invited, Known: s.wroteTo, Room: s.isRoom,
+		Send:     s.sendInvitation, Known: s.wroteTo, Room: s.isRoom,
+		Ask: func(ctx context.Context, box address.Address, about hook.Invitation) scheduling.Decision {
+			return s.follow.Invited(ctx, box, about)
+		},
 	})
-	return err
+	if err != nil {
+		return fmt.Errorf("opening what invites and answers: %w", err)
+	}
+	return nil
 }
 
 // sendInvitation sends the mail of an invitation or of an answer on its way. What a person

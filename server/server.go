@@ -299,9 +299,6 @@ func (s *Server) build(first *settings) error {
 	}
 	s.deliver = deliver.New(s.deliverOptions(), s.deliverSettings(first))
 	s.follow.Use(s.deliver)
-	if err := s.openScheduling(first); err != nil {
-		return err
-	}
 	s.follow.UseScheduling(s.scheduling)
 	s.senders = senderauth.NewVerifier(senderauth.VerifierOptions{Log: s.log}, s.senderSettings(first))
 	s.intake = intake.New(intake.Options{

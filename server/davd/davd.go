@@ -30,12 +30,15 @@ import (
 	"facteur/server/directory"
 	"facteur/server/files"
 	"facteur/server/homes"
+	"facteur/server/scheduling"
 )
 
 // Options are what a Handler needs.
 type Options struct {
 	Homes *homes.Homes
 	Files *files.Store // plain folders and files; nil: there are none
+	// Scheduling invites and answers. nil: objects are put and removed, and nobody is told.
+	Scheduling *scheduling.Scheduler
 	// Directory returns the newest one.
 	Directory func() *directory.Directory
 	// Usage tells how many octets a mailbox uses of its quota, which is 0 where there is none.
@@ -150,6 +153,9 @@ func (h *Handler) parts() []part {
 	}
 	if h.opt.Files != nil {
 		list = append(list, plain(), plainLocks())
+	}
+	if h.opt.Scheduling != nil {
+		list = append(list, implicitScheduling())
 	}
 	return list
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"facteur/server/davxml"
+	"facteur/server/scheduling"
 )
 
 // get answers GET and HEAD: the octets of an object; of all else a page for people (RFC 4918
@@ -36,6 +37,9 @@ func (r *request) represent(n *node, status int) error {
 	n.entry = e
 	head := r.w.Header()
 	head.Set("ETag", string(e.ETag))
+	if tag := scheduling.Tag(e); tag != "" && n.kind == eventNode && r.opt.Scheduling != nil { // RFC 6638 8.2
+		head.Set("Schedule-Tag", tag)
+	}
 	head.Set("Content-Type", contentType(n))
 	head.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	seeker, ok := body.(io.ReadSeeker)

@@ -75,12 +75,18 @@ type stored struct {
 
 // store puts an object.
 func (r *request) store(n *node, data []byte, cond collection.Condition) (s stored, err error) {
+	if r.opt.Scheduling != nil && n.kind == eventNode {
+		return r.scheduled(n, data, cond)
+	}
 	s.entry, s.created, err = n.coll.Put(n.name, data, cond)
 	return s, err
 }
 
 // unstore removes an object.
 func (r *request) unstore(n *node, cond collection.Condition) error {
+	if r.opt.Scheduling != nil && n.kind == eventNode {
+		return r.unscheduled(n, cond)
+	}
 	return n.coll.Remove(n.name, cond)
 }
 

@@ -79,7 +79,7 @@ func (s *Scheduler) freeBusy(q *itip.FreeBusy, u itip.User) Response {
 }
 
 // Transparency is the property of calendars by which its events take no time (RFC 6638 9.1),
-// among collection.Props.Other, when it holds "transparent".
+// among collection.Props.Other, when it is "transparent".
 const Transparency = "{urn:ietf:params:xml:ns:caldav}schedule-calendar-transp"
 
 // busy returns when the owner of a mailbox is busy, but for the event with a UID.
@@ -94,14 +94,18 @@ func (s *Scheduler) busy(box address.Address, r ical.TimeRange, except string) (
 		if err != nil {
 			return nil, err
 		}
-		if strings.Contains(props.Other[Transparency], "transparent") {
+		if props.Other[Transparency] == "transparent" {
 			continue
 		}
 		if list, err = s.busyIn(list, c, r, except); err != nil {
 			return nil, err
 		}
 	}
-	return ical.MergeBusy(list), nil
+	closed, err := s.unavailable(box, r)
+	if err != nil {
+		return nil, err
+	}
+	return ical.MergeBusy(append(list, closed...)), nil
 }
 
 // busyIn adds what one calendar says.

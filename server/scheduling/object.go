@@ -118,7 +118,12 @@ func (s *Scheduler) made(box address.Address, kind, uid string) (object, error) 
 // calendar for what others send (RFC 6638 9.2): the last segment of its href.
 const DefaultCalendar = "{urn:ietf:params:xml:ns:caldav}schedule-default-calendar-URL"
 
-// defaultCalendar is where what others send goes (RFC 6638 9.2): what the owner chose, else
+// DefaultCalendar is where the events that others send to somebody go (RFC 6638 9.2).
+func (s *Scheduler) DefaultCalendar(box address.Address) (*homes.Collection, error) {
+	return s.defaultCalendar(box, "VEVENT")
+}
+
+// defaultCalendar is where what others send goes: what the owner chose, else
 // the first that takes such objects, "calendar" before others.
 func (s *Scheduler) defaultCalendar(box address.Address, kind string) (*homes.Collection, error) {
 	all, err := s.calendars(box)

@@ -18,8 +18,8 @@ import (
 	"facteur/server/directory"
 	"facteur/server/envelope"
 	"facteur/server/fault"
-	"facteur/server/hook"
 	"facteur/server/homes"
+	"facteur/server/hook"
 	"facteur/server/safefile"
 )
 
