@@ -120,7 +120,7 @@ func checkComponent(c *Component, zones *Zones) error {
 		}
 		seen[p.Name] = p.Number
 	}
-	has := func(name string) bool { return seen[name] != 0 }
+	has := func(name string) bool { _, ok := seen[name]; return ok }
 	switch {
 	case c.Name == "VEVENT" && !has("DTSTART"):
 		return contentline.Errorf(c.Line, "VEVENT has no DTSTART")

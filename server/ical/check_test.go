@@ -71,3 +71,18 @@ func TestCheckErrors(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestCheckMade: a calendar that was made here has no numbers of lines.
+func TestCheckMade(t *testing.T) {
+	made := &Component{Name: "VEVENT", Props: []Prop{
+		{Name: "UID", Value: "1"}, {Name: "DTSTART", Value: "20260401T100000Z"}, {Name: "RRULE", Value: "FREQ=DAILY"}, {Name: "DTEND", Value: "20260401T110000Z"},
+	}}
+	c := &Calendar{Component{Name: "VCALENDAR", Props: []Prop{{Name: "VERSION", Value: "2.0"}}, Children: []*Component{made}}}
+	if err := c.Check(); err != nil {
+		t.Error(err)
+	}
+	made.Props = append(made.Props, Prop{Name: "DURATION", Value: "PT1H"})
+	if err := c.Check(); err == nil {
+		t.Error("DTEND and DURATION")
+	}
+}
