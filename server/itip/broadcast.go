@@ -319,6 +319,9 @@ func (b *broadcast) clean(c *ical.Component) *ical.Component {
 	if out == nil {
 		out = clean(c)
 		setStamp(out, b.now)
+		if _, ok := sequence(out); !ok {
+			setSequence(out, 0)
+		}
 		b.cleaned[c] = out
 	}
 	return out
@@ -337,9 +340,6 @@ func clean(c *ical.Component) *ical.Component {
 		}
 	}
 	out.Children = slices.DeleteFunc(slices.Clone(c.Children), func(c *ical.Component) bool { return c.Name == "VALARM" })
-	if _, ok := sequence(&out); !ok {
-		setSequence(&out, 0)
-	}
 	return &out
 }
 
