@@ -27,7 +27,7 @@ func (c applyCase) run(t *testing.T, self, from string) {
 	if c.from == "" {
 		c.from = from
 	}
-	d := Delivery{Message: message(t, c.method, c.message), Self: person(self), From: person(c.from), Now: now, Create: c.create}
+	d := Delivery{Message: arriving(t, c.method, c.message), Self: person(self), From: person(c.from), Now: now, Create: c.create}
 	was := ""
 	if c.stored != "" {
 		d.Stored = event(t, c.stored)

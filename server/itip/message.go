@@ -125,7 +125,7 @@ const product = "-//facteur//calendar//EN"
 // newMessage makes a message of components, with the time zones of a calendar that they
 // name.
 func newMessage(method Method, zones *ical.Calendar, parts []*ical.Component) *Message {
-	c := withParts(zones, parts)
+	c := withParts(zones, append(missingZones(zones, parts), parts...))
 	c.Name = "VCALENDAR"
 	c.Props = []ical.Prop{{Name: "PRODID", Value: product}, {Name: "VERSION", Value: "2.0"}}
 	if p, ok := zones.Prop("CALSCALE"); ok {

@@ -30,8 +30,8 @@ func event(t *testing.T, lines string) *ical.Calendar {
 	return calendarOf(t, "", "VEVENT", lines)
 }
 
-// message makes a message in the same way.
-func message(t *testing.T, method Method, lines string) *Message {
+// arriving makes a message in the same way.
+func arriving(t *testing.T, method Method, lines string) *Message {
 	t.Helper()
 	m, err := Read(calendarOf(t, string(method), "VEVENT", lines))
 	if err != nil {
