@@ -11,19 +11,13 @@ import (
 	"facteur/server/envelope"
 	"facteur/server/follow"
 	"facteur/server/imapd"
-	"facteur/server/schedule"
 	"facteur/server/spool"
 )
 
 // openFollowing makes what runs scripts after the fact. The delivery that it works with is
 // made after it.
-func (s *Server) openFollowing(first *settings) error {
-	replies, err := schedule.Open(s.state)
-	if err != nil {
-		return fmt.Errorf("opening the memory of invitations: %w", err)
-	}
-	s.follow = follow.New(follow.Options{Store: s.store, Log: s.log, Trace: s.trace, Replies: replies}, s.followSettings(first))
-	return nil
+func (s *Server) openFollowing(first *settings) {
+	s.follow = follow.New(follow.Options{Store: s.store, Log: s.log, Trace: s.trace, Replies: s.once}, s.followSettings(first))
 }
 
 // startFollowing runs it until the server stops.

@@ -10,17 +10,21 @@ import (
 	"facteur/server/auth"
 	"facteur/server/envelope"
 	"facteur/server/hook"
+	"facteur/server/schedule"
 	"facteur/server/scheduling"
 )
 
 // openScheduling opens what invites and answers. It asks and sends with parts that are made
 // after it.
 func (s *Server) openScheduling(first *settings) (err error) {
+	if s.once, err = schedule.Open(s.state); err != nil {
+		return fmt.Errorf("opening the memory of what is done once: %w", err)
+	}
 	s.scheduling, err = scheduling.Open(scheduling.Options{
 		Homes: s.dav.homes, Directory: s.newestDirectory,
 		Dir: filepath.Join(first.Data, "scheduling"), Log: s.log,
 		Location: func() *time.Location { return s.live.Load().Location },
-		Send:     s.sendInvitation, Known: s.wroteTo, Room: s.isRoom,
+		Send:     s.sendInvitation, Known: s.wroteTo, Room: s.isRoom, Answers: s.once,
 		Ask: func(ctx context.Context, box address.Address, about hook.Invitation) scheduling.Decision {
 			return s.follow.Invited(ctx, box, about)
 		},

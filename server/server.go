@@ -41,6 +41,7 @@ import (
 	"facteur/server/redirect"
 	"facteur/server/relay"
 	"facteur/server/safefile"
+	"facteur/server/schedule"
 	"facteur/server/scheduling"
 	"facteur/server/senderauth"
 	"facteur/server/smtpd"
@@ -102,6 +103,7 @@ type Server struct {
 	pop        *pop3d.Server
 	dav        calendars
 	scheduling *scheduling.Scheduler
+	once       *schedule.Memory
 	web        *httpd.Server
 	certs      certs.Live
 	senders    *senderauth.Verifier
@@ -294,9 +296,7 @@ func (s *Server) build(first *settings) error {
 	if err != nil {
 		return err
 	}
-	if err := s.openFollowing(first); err != nil {
-		return err
-	}
+	s.openFollowing(first)
 	s.deliver = deliver.New(s.deliverOptions(), s.deliverSettings(first))
 	s.follow.Use(s.deliver)
 	s.follow.UseScheduling(s.scheduling)

@@ -129,7 +129,7 @@ func (w *world) open() {
 	auto, err := autoreply.Open(w.db, nil)
 	check()
 	w.Follower = New(Options{Store: w.store, Log: log, Replies: replies}, w.settings)
-	w.openCalendars(log, dir)
+	w.openCalendars(log, dir, replies)
 	w.deliver = deliver.New(deliver.Options{
 		Store: w.store, Spool: w.queue, Log: log, Redirects: redirects, Replies: auto, Delivered: w.Delivered,
 	}, deliver.Settings{Hostname: "mail.example.org", Directory: dir, Hooks: hooks})
@@ -166,7 +166,7 @@ func (w *world) open() {
 }
 
 // openCalendars makes what works invitations in. bob is no stranger to it, nor is ann.
-func (w *world) openCalendars(log *slog.Logger, dir *directory.Directory) {
+func (w *world) openCalendars(log *slog.Logger, dir *directory.Directory, replies *schedule.Memory) {
 	w.Helper()
 	tmp := filepath.Join(w.dir, "spool", "tmp")
 	open := func(name string, index func(collection.Kind, []byte) (collection.Facts, error)) *collection.Store {
@@ -181,7 +181,7 @@ func (w *world) openCalendars(log *slog.Logger, dir *directory.Directory) {
 	var err error
 	w.calendars, err = scheduling.Open(scheduling.Options{
 		Homes: homes.New(homes.Options{Store: w.kept[0], Derived: w.kept[1], Directory: newest}), Directory: newest,
-		Dir: filepath.Join(w.dir, "scheduling"), Log: log, Ask: w.Invited,
+		Dir: filepath.Join(w.dir, "scheduling"), Log: log, Ask: w.Invited, Answers: replies,
 		Send: func(ctx context.Context, _ address.Address, env envelope.Envelope, b envelope.Body) error {
 			if w.down != nil {
 				return w.down

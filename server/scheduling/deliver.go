@@ -32,6 +32,8 @@ func (s *Scheduler) deliver(ctx context.Context, t *task, to *send) (status stri
 	switch {
 	case err != nil:
 		return statusFailed, err
+	case res.Outcome == itip.Refused && res.Reason == itip.NoObject && m.Method == itip.Reply:
+		return s.mail(ctx, t, to, m) // the organizer keeps it elsewhere
 	case res.Outcome == itip.Refused:
 		return statusRefused, fault.New(fault.Policy, string(res.Reason))
 	}
@@ -50,9 +52,6 @@ func (s *Scheduler) mail(ctx context.Context, t *task, to *send, m *itip.Message
 	w := itip.Mail{
 		Message: m, From: from, To: to.To.Mailbox(), Name: s.name(t.Box, to.From), ID: t.mailID(to), About: to.About, Comment: to.Comment,
 		Now: s.opts.Now().In(s.location()), Automatic: t.Account.IsZero(),
-	}
-	if s.opts.Language != nil {
-		w.Language = s.opts.Language(t.Box)
 	}
 	env, body, err := w.Write()
 	if err != nil {
@@ -85,10 +84,12 @@ type incoming struct {
 	from     itip.Person // who sent it
 	create   bool        // it may make a new object
 	quiet    bool
-	again    bool     // it may have been worked in before
+	again    bool     // it may have been worked in before a crash
 	decision Decision // what scripts said before
 	about    string   // Message-ID of the mail
 	asked    bool     // scripts had their say
+	claimed  bool     // it is known whether it was answered before
+	before   bool     // it was
 }
 
 // receive works a message in.
@@ -131,7 +132,7 @@ func (s *Scheduler) try(ctx context.Context, in *incoming) (res itip.Result, t *
 			return res, nil, nil
 		}
 	}
-	object, messages, err := s.answer(in, now, res)
+	object, messages, err := s.answer(ctx, in, now, res)
 	if err != nil {
 		return res, nil, err
 	}
@@ -216,7 +217,7 @@ func (s *Scheduler) ask(ctx context.Context, in *incoming) {
 }
 
 // answer adds the answer of scripts or of a room to what a message leads to.
-func (s *Scheduler) answer(in *incoming, now object, res itip.Result) (*ical.Calendar, []itip.Outgoing, error) {
+func (s *Scheduler) answer(ctx context.Context, in *incoming, now object, res itip.Result) (*ical.Calendar, []itip.Outgoing, error) {
 	messages := slices.Clone(res.Answers)
 	if in.message.Method != itip.Request || res.Object == nil || res.Role != itip.AsAttendee || !isNews(res) {
 		return res.Object, messages, nil
@@ -237,11 +238,31 @@ func (s *Scheduler) answer(in *incoming, now object, res itip.Result) (*ical.Cal
 	if !ok {
 		return res.Object, messages, nil
 	}
-	messages = append(messages, reply)
-	if d.Kind != hook.Accept && now.entry == nil {
-		return nil, messages, nil // what is declined at once is not kept
+	if d.Kind != hook.Accept && now.entry == nil { // what is declined at once is not kept
+		first, err := s.first(ctx, in)
+		if first {
+			messages = append(messages, reply)
+		}
+		return nil, messages, err
 	}
-	return a.Set(res.Object), messages, nil
+	return a.Set(res.Object), append(messages, reply), nil
+}
+
+// first tells whether an invitation of which nothing is kept was not answered before. What
+// was begun before a crash is answered, maybe once more.
+func (s *Scheduler) first(ctx context.Context, in *incoming) (bool, error) {
+	if in.again || in.claimed || s.opts.Answers == nil {
+		return !in.before, nil
+	}
+	parts := []string{"declined", in.message.UID}
+	for _, c := range in.message.Calendar.Children {
+		if c.Name == in.message.Kind {
+			parts = append(parts, c.Value("RECURRENCE-ID"), c.Value("SEQUENCE"))
+		}
+	}
+	first, err := s.opts.Answers.Claim(ctx, in.box, sha256.Sum256([]byte(strings.Join(parts, "\x00"))), s.opts.Now())
+	in.claimed, in.before = err == nil, err == nil && !first
+	return first, err
 }
 
 // isNews tells whether a message asks for an answer.

@@ -47,6 +47,7 @@ import (
 	"facteur/server/homes"
 	"facteur/server/hook"
 	"facteur/server/safefile"
+	"facteur/server/schedule"
 )
 
 // Options are what a Scheduler needs, for its whole life.
@@ -70,8 +71,9 @@ type Options struct {
 	Known func(ctx context.Context, box, who address.Address) bool
 	// Room tells whether a mailbox is a room's, which answers by itself. nil: none is.
 	Room func(box address.Address) bool
-	// Language is that of mail to others, "fr" or "en"; nil: English.
-	Language func(box address.Address) string
+	// Answers remembers the invitations that were declined and are kept nowhere, so that each is
+	// answered once. nil: nothing does.
+	Answers *schedule.Memory
 }
 
 // Decision is what scripts say about an invitation.
