@@ -37,6 +37,7 @@ func (s *Scheduler) deliver(ctx context.Context, t *task, to *send) (status stri
 	case res.Outcome == itip.Refused:
 		return statusRefused, fault.New(fault.Policy, string(res.Reason))
 	}
+	s.opts.Log.Info("scheduling.delivered", "id", t.ID, "box", t.Box.String(), "uid", m.UID, "method", string(m.Method), "to", box.String(), "why_not", string(res.Reason))
 	return statusDelivered, nil
 }
 
@@ -60,6 +61,7 @@ func (s *Scheduler) mail(ctx context.Context, t *task, to *send, m *itip.Message
 	if err := s.opts.Send(ctx, t.Account, env, body); err != nil {
 		return statusFailed, err
 	}
+	s.opts.Log.Info("scheduling.sent", "id", t.ID, "mail", w.ID, "box", t.Box.String(), "uid", m.UID, "method", string(m.Method), "to", w.To.String())
 	return statusSent, nil
 }
 
