@@ -1,6 +1,7 @@
 package itip
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,94 +17,113 @@ func (a *applying) cancel() Result {
 	if why, ok := a.fromOrganizer(); !ok {
 		return refused(why)
 	}
-	r := Result{Outcome: Applied, Role: AsAttendee}
-	why := Same
-	now := a.stored
+	w := cancelling{applying: a, why: Same, gone: make(map[string]ical.Prop)}
 	for _, p := range a.message.parts {
-		if a.forOthers(p.Component) {
-			why = ForOthers
-			continue
+		if w.take(p) {
+			return Result{Outcome: Applied, Role: AsAttendee, Remove: true, Events: []Event{{What: Cancelled}}}
 		}
-		base, known := now.covering(p.id)
-		if !known && p.id == "" {
-			// All of it, of which only instances were known.
-			base, known = now.parts[0], true
-		}
-		if !known {
-			why = NoInstance
-			continue
-		}
-		if compareVersion(p.Component, base.Component) < 0 {
-			why = Older
-			continue
-		}
-		if p.id == "" {
-			r.Events = []Event{{What: Cancelled}}
-			r.Remove = true
-			return r
-		}
-		next, left := a.uncovered(now, p)
-		switch {
-		case next == nil && left:
-			why = Same
-			continue
-		case next == nil:
-			r.Events = append(r.Events, Event{Instance: p.Value("RECURRENCE-ID"), What: Cancelled})
-			r.Object, r.Remove = nil, true
-			return r
-		}
-		r.Events = append(r.Events, Event{Instance: p.Value("RECURRENCE-ID"), What: Cancelled})
-		r.Object, now = next.cal, next
 	}
-	if r.Object == nil {
-		return ignored(why)
+	if len(w.events) == 0 {
+		return ignored(w.why)
+	}
+	r := Result{Outcome: Applied, Role: AsAttendee, Events: w.events}
+	parts := w.left()
+	if r.Remove = len(parts) == 0; !r.Remove {
+		r.Object = a.object(a.Stored, parts)
 	}
 	return r
+}
+
+// cancelling is the work of cancel.
+type cancelling struct {
+	*applying
+	why    Reason
+	events []Event
+	gone   map[string]ical.Prop // instances
+	after  ical.Prop            // this one and all later ones are gone
+	ends   bool
+}
+
+// take notes what a component cancels. all: everything.
+func (w *cancelling) take(p part) (all bool) {
+	if w.forOthers(p.Component) {
+		w.why = ForOthers
+		return false
+	}
+	base, known := w.stored.covering(p.id)
+	if !known && p.id == "" {
+		// All of it, of which only instances were known.
+		base, known = w.stored.parts[0], true
+	}
+	if !known {
+		w.why = NoInstance
+		return false
+	}
+	if compareVersion(p.Component, base.Component) < 0 {
+		w.why = Older
+		return false
+	}
+	if p.id == "" {
+		return true
+	}
+	at, _ := p.Prop("RECURRENCE-ID")
+	from := strings.EqualFold(at.Param("RANGE"), "THISANDFUTURE")
+	at = w.message.portable(at.Without("RANGE"))
+	_, own := w.stored.part(p.id)
+	if from && !w.ends {
+		w.after, w.ends = at, true
+	} else if !own && w.stored.excludes(p.id) {
+		return false
+	}
+	w.gone[p.id] = at
+	w.events = append(w.events, Event{Instance: p.Value("RECURRENCE-ID"), What: Cancelled})
+	return false
+}
+
+// excludes says whether the component of all instances is not for one.
+func (o *object) excludes(id string) bool {
+	if o.excluded == nil {
+		o.excluded = make(map[string]bool)
+		if m, ok := o.master(); ok {
+			ids, _ := o.points(m.Component, "EXDATE")
+			for _, id := range ids {
+				o.excluded[id] = true
+			}
+		}
+	}
+	return o.excluded[id]
+}
+
+// left returns what is left of the stored components.
+func (w *cancelling) left() []*ical.Component {
+	var parts []*ical.Component
+	for _, q := range w.stored.parts {
+		_, gone := w.gone[q.id]
+		switch {
+		case q.id != "" && (gone || w.ends && w.later(w.stored, q, w.after)):
+		case q.id != "":
+			parts = append(parts, q.Component)
+		case w.ends && !w.begins(w.stored, q.Component, w.after):
+		default:
+			c := copyOf(q.Component)
+			for _, id := range slices.Sorted(maps.Keys(w.gone)) {
+				if !w.stored.excludes(id) && !(w.ends && id == w.stored.point(w.after)) {
+					w.stored.exclude(c, w.gone[id])
+				}
+			}
+			if w.ends {
+				w.end(w.stored, c, w.after)
+			}
+			parts = append(parts, c)
+		}
+	}
+	return parts
 }
 
 // forOthers says whether a component takes only other attendees away.
 func (a *applying) forOthers(c *ical.Component) bool {
 	_, named := c.Prop("ATTENDEE")
 	return named && !isCancelled(c) && a.message.attendee(c, a.Self) < 0
-}
-
-// uncovered returns an object without an instance, or without it and all later ones; nil:
-// nothing is left, or it had no such instance (left).
-func (a *applying) uncovered(o *object, p part) (next *object, left bool) {
-	at, _ := p.Prop("RECURRENCE-ID")
-	at = a.message.portable(at)
-	from := at.Param("RANGE") != "" && strings.EqualFold(at.Param("RANGE"), "THISANDFUTURE")
-	at = at.Without("RANGE")
-	var parts []*ical.Component
-	known := false
-	for _, q := range o.parts {
-		switch {
-		case q.id == "":
-			c := copyOf(q.Component)
-			if from {
-				if !a.begins(o, c, at) {
-					return nil, false
-				}
-				a.end(o, c, at)
-				known = true
-			} else if had, _ := o.points(c, "EXDATE"); !slices.Contains(had, p.id) {
-				o.exclude(c, at)
-				known = true
-			}
-			parts = append(parts, c)
-		case q.id == p.id || from && a.later(o, q, at):
-			known = true
-		default:
-			parts = append(parts, q.Component)
-		}
-	}
-	if !known {
-		return nil, true
-	}
-	if len(parts) == 0 {
-		return nil, false
-	}
-	return readObject(a.object(a.Stored, parts), a.Floating), true
 }
 
 // later says whether an exception is of an instance at a time or after it.

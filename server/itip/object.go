@@ -11,7 +11,8 @@ import (
 	"facteur/server/ical"
 )
 
-// object is a calendar with what is asked of it again and again. It does not change.
+// object is a calendar with what is asked of it again and again. The calendar does not
+// change.
 type object struct {
 	cal      *ical.Calendar
 	zones    *ical.Zones
@@ -19,6 +20,7 @@ type object struct {
 	parts    []part
 	byID     map[string]int // of parts
 	known    map[string]known
+	excluded map[string]bool // EXDATE, when it was asked for
 }
 
 // part is one component that an object describes something with.
@@ -52,6 +54,38 @@ func readObject(c *ical.Calendar, floating *time.Location) *object {
 		o.parts = append(o.parts, p)
 	}
 	return o
+}
+
+// maxWork bounds the properties that are looked at when each exception is compared with
+// that of all instances.
+const maxWork = 10_000_000
+
+// masterSize is how many properties the component of all instances has.
+func (o *object) masterSize() int {
+	m, ok := o.master()
+	if !ok {
+		return 0
+	}
+	return len(m.Props)
+}
+
+// exceptions is how many components there are, and instances that are excluded.
+func (o *object) exceptions() int {
+	n := len(o.parts)
+	if m, ok := o.master(); ok {
+		for _, p := range m.Props {
+			if p.Name == "EXDATE" {
+				n += 1 + strings.Count(p.Value, ",")
+			}
+		}
+	}
+	return n
+}
+
+// tooMuch says whether it would take too long to compare the exceptions of two objects with
+// what they are exceptions of.
+func tooMuch(a, b *object) bool {
+	return max(a.masterSize(), b.masterSize())*(a.exceptions()+b.exceptions()) > maxWork
 }
 
 // isPart says whether a component is part of what an object describes.

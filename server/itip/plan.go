@@ -88,6 +88,9 @@ func (c Change) Plan() (*Plan, error) {
 	if was == Bystander { // nobody was told of what was there
 		before = readObject(nil, c.Floating)
 	}
+	if tooMuch(before, after) {
+		return nil, ErrTooMuch
+	}
 	if err := after.sameOrganizer(); err != nil {
 		return nil, err
 	}

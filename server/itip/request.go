@@ -82,8 +82,12 @@ func (a *applying) dropUninvited(c *ical.Calendar, mine []part) {
 		return
 	}
 	var out *ical.Component
+	own := make(map[string]bool)
+	for _, p := range mine {
+		own[p.id] = true
+	}
 	for _, p := range a.message.parts {
-		if slices.ContainsFunc(mine, func(q part) bool { return q.id == p.id }) {
+		if own[p.id] {
 			continue
 		}
 		if out == nil {
@@ -208,47 +212,40 @@ func (a *applying) madeByAttendee(p part, master *ical.Component) bool {
 
 // reinvited takes instances that came anew out of EXDATE of the stored component of all.
 func (a *applying) reinvited(list []*ical.Component, taken map[string]bool, whole bool) []*ical.Component {
-	if whole {
+	if whole || taken[""] {
 		return list
 	}
 	for i, c := range list {
-		if a.stored.instance(c) != "" || taken[""] {
-			continue
-		}
-		var out *ical.Component
-		for id := range taken {
-			if cut := a.stored.included(c, id); cut != nil {
-				c, out = cut, cut
-			}
-		}
-		if out != nil {
-			list[i] = out
+		if a.stored.instance(c) == "" {
+			list[i] = a.stored.including(c, taken)
 		}
 	}
 	return list
 }
 
-// included returns a component without an instance among its EXDATE; nil: it is not there.
-func (o *object) included(c *ical.Component, id string) *ical.Component {
-	ids, _ := o.points(c, "EXDATE")
-	if _, ok := slices.BinarySearch(ids, id); !ok {
-		return nil
-	}
+// including returns a component without some instances among its EXDATE.
+func (o *object) including(c *ical.Component, ids map[string]bool) *ical.Component {
 	out := *c
 	out.Props = nil
+	changed := false
 	for _, p := range c.Props {
 		if p.Name == "EXDATE" {
-			values := slices.DeleteFunc(strings.Split(p.Value, ","), func(v string) bool {
+			values := strings.Split(p.Value, ",")
+			left := slices.DeleteFunc(slices.Clone(values), func(v string) bool {
 				one := p
-				one.Value = v
-				return o.point(one) == id
+				one.Value = strings.TrimSpace(v)
+				return ids[o.point(one)]
 			})
-			if len(values) == 0 {
+			changed = changed || len(left) < len(values)
+			if len(left) == 0 {
 				continue
 			}
-			p.Value = strings.Join(values, ",")
+			p.Value = strings.Join(left, ",")
 		}
 		out.Props = append(out.Props, p)
+	}
+	if !changed {
+		return c
 	}
 	return &out
 }

@@ -1,0 +1,228 @@
+package itip
+
+import (
+	"encoding/base64"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/mail"
+	"strings"
+	"testing"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/contentline"
+	"facteur/server/envelope"
+	"facteur/server/ical"
+	"facteur/server/message"
+)
+
+// readParts reads a mail with the standard library, the second implementation: the decoded
+// parts by their types with the parameters that matter.
+func readParts(t *testing.T, body []byte) (mail.Header, map[string]string) {
+	t.Helper()
+	m, err := mail.ReadMessage(strings.NewReader(string(body)))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, body)
+	}
+	parts := make(map[string]string)
+	var walk func(contentType, encoding string, r io.Reader)
+	walk = func(contentType, encoding string, r io.Reader) {
+		kind, params, err := mime.ParseMediaType(contentType)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(kind, "multipart/") {
+			for parts := multipart.NewReader(r, params["boundary"]); ; {
+				p, err := parts.NextRawPart()
+				if err == io.EOF {
+					return
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				walk(p.Header.Get("Content-Type"), p.Header.Get("Content-Transfer-Encoding"), p)
+			}
+		}
+		switch encoding {
+		case "base64":
+			r = base64.NewDecoder(base64.StdEncoding, r)
+		case "quoted-printable":
+			r = quotedprintable.NewReader(r)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if params["method"] != "" {
+			kind += " " + params["method"]
+		}
+		parts[kind] = string(text)
+	}
+	walk(m.Header.Get("Content-Type"), m.Header.Get("Content-Transfer-Encoding"), m.Body)
+	for line := range strings.SplitSeq(string(body), "\r\n") {
+		if len(line) > 998 || strings.ContainsAny(line, "\r\n") {
+			t.Errorf("a line of %d octets", len(line))
+		}
+	}
+	return m.Header, parts
+}
+
+func TestMail(t *testing.T) {
+	brussels, err := time.LoadLocation("Europe/Brussels")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := Change{Self: person("org@example.org"), Now: now, After: event(t,
+		"DTSTART;TZID=Europe/Brussels:20260401T120000\nDTEND;TZID=Europe/Brussels:20260401T133000\nSUMMARY:Réunion\\, et repas\nLOCATION:Salle 7\nDESCRIPTION:Ligne 1\\nLigne 2\n"+
+			"ATTENDEE;CN=Alice:mailto:org@example.org\nATTENDEE;CN=\"Bob B.\":mailto:bob@example.org\n")}.Plan()
+	if err != nil || len(plan.Messages) != 1 {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	m := Mail{
+		Message: plan.Messages[0].Message, From: address.MustParse("org@example.org"), Name: "Alice", To: address.MustParse("bob@example.com"),
+		ID: "abc", Now: now, Zone: brussels,
+	}
+	env, body, err := m.Write()
+	if err != nil || env.Sender.ReversePath.String() != "org@example.org" || env.Recipients[0].ForwardPath.String() != "bob@example.com" {
+		t.Fatalf("%+v, %v", env, err)
+	}
+	h, parts := readParts(t, body)
+	subject, _ := new(mime.WordDecoder).DecodeHeader(h.Get("Subject"))
+	if subject != "Invitation: Réunion, et repas" || h.Get("From") != `"Alice" <org@example.org>` || h.Get("Message-Id") != "<abc@example.org>" || h.Get("Auto-Submitted") != "" {
+		t.Errorf("%v %s", h, subject)
+	}
+	want := "Alice invites you: Réunion, et repas\r\n\r\nWhen: Wednesday 1 April 2026, 12:00 – 13:30 (Europe/Brussels)\r\nWhere: Salle 7\r\nWho: Alice, Bob B.\r\n\r\nLigne 1\r\nLigne 2\r\n\r\n" +
+		"Answer with the buttons that your mail program shows, or open the attached file in your calendar.\r\n"
+	if parts["text/plain"] != want {
+		t.Errorf("%q", parts["text/plain"])
+	}
+	object := parts["text/calendar REQUEST"]
+	if object == "" || object != parts["application/ics"] || !strings.Contains(object, "BEGIN:VTIMEZONE\r\nTZID:Europe/Brussels\r\n") {
+		t.Errorf("%s", object)
+	}
+	m.Language = "fr-BE"
+	_, body, err = m.Write()
+	_, parts = readParts(t, body)
+	if err != nil || !strings.Contains(parts["text/plain"], "Alice vous invite : Réunion, et repas\r\n\r\nQuand : mercredi 1er avril 2026, 12:00 – 13:30 (Europe/Brussels)\r\nOù : Salle 7\r\n") {
+		t.Errorf("%q, %v", parts["text/plain"], err)
+	}
+	found, err := Find(content(t, body))
+	if err != nil || found.Method != Request || string(found.Octets()) != object {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+func TestMailReply(t *testing.T) {
+	in := arriving(t, Request, "SUMMARY:Plan\nATTENDEE;CN=\"Zoë ^'x^' ^nBcc: <z@example.com>\":mailto:bob@example.org\n")
+	a := Answer{Self: person("bob@example.org"), PartStat: "DECLINED", Comment: "Away; sorry,\nBob", Now: now}
+	out, ok := a.Reply(in)
+	if !ok {
+		t.Fatal("not invited")
+	}
+	env, body, err := Mail{Message: out.Message, From: out.From.Address, Name: out.From.Name, To: out.To.Address, ID: "1", About: "<1@example.com>", Now: now, Automatic: true}.Write()
+	if err != nil || !env.Sender.ReversePath.IsZero() || env.Recipients[0].Notify != envelope.NotifyNever {
+		t.Fatalf("%+v, %v", env, err)
+	}
+	h, parts := readParts(t, body)
+	for name, want := range map[string]string{
+		"Bcc": "", "Subject": "Declined: Plan", "Auto-Submitted": "auto-replied", "In-Reply-To": "<1@example.com>", "To": "<org@example.org>",
+	} {
+		if h.Get(name) != want {
+			t.Errorf("%s: %q", name, h.Get(name))
+		}
+	}
+	if object := strings.ReplaceAll(parts["text/calendar REPLY"], "\r\n ", ""); !strings.Contains(object, "PARTSTAT=DECLINED:mailto:bob@example.org\r\n") || !strings.Contains(object, "COMMENT:Away\\; sorry\\,\\nBob\r\n") {
+		t.Errorf("%s", object)
+	}
+	if !strings.Contains(parts["text/plain"], "Away; sorry,\r\nBob\r\n") {
+		t.Errorf("%q", parts["text/plain"])
+	}
+	if _, ok := (Answer{Self: person("x@example.org"), PartStat: "ACCEPTED"}).Reply(in); ok {
+		t.Error("who is not invited answers")
+	}
+	if _, _, err := (Mail{Message: out.Message, From: out.From.Address}).Write(); err == nil {
+		t.Error("a mail to nobody")
+	}
+}
+
+// TestMailWords: each method has its words in each language.
+func TestMailWords(t *testing.T) {
+	for method, lines := range map[Method]string{
+		Request: "SEQUENCE:1\n" + bob, Cancel: "STATUS:CANCELLED\n" + bob, Reply: "ATTENDEE;PARTSTAT=TENTATIVE:mailto:bob@example.org\n",
+		Add: bob, Publish: "DTSTART;VALUE=DATE:20260401\n", Refresh: bob, Counter: bob, DeclineCounter: "DTSTART;VALUE=DATE:20260401\nDTEND;VALUE=DATE:20260403\n",
+	} {
+		seen := make(map[string]bool)
+		for _, language := range []string{"en", "fr"} {
+			m := Mail{Message: arriving(t, method, lines), From: address.MustParse("org@example.org"), To: address.MustParse("bob@example.org"), ID: "1", Language: language, Now: now}
+			s := m.text()
+			if s.subject == "" || strings.Contains(s.subject+s.body, "%!") || !strings.Contains(s.body, "org@example.org") || seen[s.body] {
+				t.Errorf("%s: %+v", method, s)
+			}
+			seen[s.body] = true
+		}
+	}
+}
+
+func content(t *testing.T, body []byte) *message.Content {
+	t.Helper()
+	c, err := message.ReadContent(envelope.Bytes(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestFindNone(t *testing.T) {
+	const calendar = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:1\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+	for name, c := range map[string]struct {
+		text string
+		want error
+	}{
+		"text alone":         {"Subject: x\r\n\r\nhello\r\n", ErrNone},
+		"another method":     {"Content-Type: text/calendar; method=CANCEL\r\n\r\n" + calendar, ErrMessage},
+		"no METHOD":          {"Content-Type: text/calendar\r\n\r\n" + strings.Replace(calendar, "METHOD:REQUEST\r\n", "", 1), ErrNone},
+		"an unknown METHOD":  {"Content-Type: text/calendar\r\n\r\n" + strings.Replace(calendar, "REQUEST", "EXPLODE", 1), ErrMessage},
+		"no UID":             {"Content-Type: text/calendar\r\n\r\n" + strings.Replace(calendar, "UID:1\r\n", "", 1), ErrMessage},
+		"two UIDs":           {"Content-Type: text/calendar\r\n\r\n" + strings.Replace(calendar, "END:VCALENDAR", "BEGIN:VEVENT\r\nUID:2\r\nEND:VEVENT\r\nEND:VCALENDAR", 1), ErrMessage},
+		"a journal's reply":  {"Content-Type: text/calendar\r\n\r\n" + strings.NewReplacer("VEVENT", "VJOURNAL", "REQUEST", "REPLY").Replace(calendar), ErrMessage},
+		"cut off":            {"Content-Type: text/calendar\r\n\r\n" + calendar[:60], ErrMessage},
+		"too large":          {"Content-Type: text/calendar\r\n\r\n" + strings.Replace(calendar, "UID:1", "UID:1\r\nX:"+strings.Repeat("\r\n "+strings.Repeat("y", 70), MaxSize/70), 1), ErrMessage},
+		"in a forwarded one": {"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nContent-Type: text/calendar\r\n\r\n" + calendar + "\r\n--b--\r\n", ErrNone},
+	} {
+		if m, err := Find(content(t, []byte("From: a@example.org\r\nMIME-Version: 1.0\r\n"+c.text))); !errors.Is(err, c.want) {
+			t.Errorf("%s: %+v, %v", name, m, err)
+		}
+	}
+}
+
+// TestZone: a VTIMEZONE that is made says the same as the zone.
+func TestZone(t *testing.T) {
+	for _, id := range []string{"Europe/Brussels", "America/New_York", "Asia/Kolkata", "UTC", "W. Europe Standard Time", "Australia/Lord_Howe", "Africa/Casablanca"} {
+		l := ical.LoadZone(id)
+		z := timeZone(id, l, now)
+		c := &ical.Calendar{Component: ical.Component{Name: "VCALENDAR", Children: []*ical.Component{z}}}
+		c, err := ical.ParseBytes(c.Append(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		zones, err := c.Zones()
+		if err != nil || !zones.Has(id) {
+			t.Fatalf("%s: %v\n%s", id, err, c.Append(nil))
+		}
+		for at := now.AddDate(0, -6, 0); at.Before(now.AddDate(9, 0, 0)); at = at.Add(31 * time.Hour) {
+			wall := at.In(l).Format(utcForm[:15])
+			p := ical.Prop{Name: "DTSTART", Value: wall, Params: paramsOf(eventZone(id), "TZID")}
+			v, err := ical.ParseValue(p, zones)
+			plain, err2 := ical.ParseValue(p, nil)
+			if err != nil || err2 != nil || !v.Time(nil).Equal(plain.Time(nil)) {
+				t.Fatalf("%s: %s is %v, not %v (%v)", id, wall, v.Time(nil), plain.Time(nil), err)
+			}
+		}
+	}
+}
+
+func eventZone(id string) []contentline.Param {
+	return []contentline.Param{{Name: "TZID", Values: []string{id}}}
+}
