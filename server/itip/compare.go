@@ -84,6 +84,8 @@ func (o *object) moved(c *ical.Component, before *object, b *ical.Component) (ch
 	now, _ = o.points(c, "EXDATE")
 	was, _ = before.points(b, "EXDATE")
 	changed = changed || !slices.Equal(now, was)
+	// What is an exception now tells for itself.
+	was = slices.DeleteFunc(was, func(id string) bool { _, own := o.part(id); return own })
 	rescheduled = rescheduled || !subset(was, now)
 	return changed, rescheduled
 }

@@ -76,7 +76,9 @@ func (k *correction) part(p part) *ical.Component {
 			was = part{k.before.derive(base.Component, k.after.portable(at)), p.id}
 		}
 		changed, rescheduled = k.after.moved(p.Component, k.before, was.Component)
-		changed = changed || isCancelled(p.Component) != isCancelled(was.Component) || p.id == "" && k.reverted()
+		again := isCancelled(was.Component) && !isCancelled(p.Component) || !own && k.before.excludes(p.id)
+		rescheduled = rescheduled || again
+		changed = changed || again || isCancelled(p.Component) && !isCancelled(was.Component) || p.id == "" && k.reverted()
 		lines = k.before.lines(was.Component)
 	}
 	out := copyOf(p.Component)

@@ -183,10 +183,7 @@ func (a *applying) keptParts(taken, newer map[string]bool, whole bool, list []*i
 		}
 	}
 	was, hadMaster := a.stored.master()
-	rescheduled := true
-	if whole && hadMaster {
-		_, rescheduled = a.message.moved(now, a.stored, was.Component)
-	}
+	same := whole && hadMaster && a.sameSeries(now, was.Component)
 	for _, p := range a.stored.parts {
 		switch {
 		case taken[p.id]:
@@ -194,7 +191,7 @@ func (a *applying) keptParts(taken, newer map[string]bool, whole bool, list []*i
 			kept = append(kept, p.Component)
 		case compareVersion(p.Component, now) > 0:
 			kept = append(kept, p.Component)
-		case hadMaster && !rescheduled && a.madeByAttendee(p, was.Component):
+		case same && !a.message.excludesOrHas(p.id) && a.madeByAttendee(p, was.Component):
 			at, _ := p.Prop("RECURRENCE-ID")
 			c := a.message.derive(now, a.stored.portable(at))
 			kept = append(kept, a.personal(c, a.stored, p.Component, true))
@@ -203,11 +200,27 @@ func (a *applying) keptParts(taken, newer map[string]bool, whole bool, list []*i
 	return kept
 }
 
-// madeByAttendee says whether an exception differs from the others only in what is the
-// attendee's.
+// sameSeries says whether a component of the message has the instances of a stored one, but
+// for those that are excluded.
+func (a *applying) sameSeries(now, was *ical.Component) bool {
+	dates, _ := a.message.points(now, "RDATE")
+	old, _ := a.stored.points(was, "RDATE")
+	return a.message.timesOf(now) == a.stored.timesOf(was) && slices.Equal(rulesOf(now), rulesOf(was)) && slices.Equal(dates, old)
+}
+
+// excludesOrHas says whether an instance is not as all are.
+func (o *object) excludesOrHas(id string) bool {
+	_, own := o.part(id)
+	return own || o.excludes(id)
+}
+
+// madeByAttendee says whether an exception differs from the others only in what the
+// attendee answered.
 func (a *applying) madeByAttendee(p part, master *ical.Component) bool {
 	at, _ := p.Prop("RECURRENCE-ID")
-	return a.stored.content(p.Component, false) == a.stored.content(a.stored.derive(master, at), false)
+	n, m := a.stored.attendee(p.Component, a.Self), a.stored.attendee(master, a.Self)
+	return n >= 0 && m >= 0 && partStat(p.Props[n]) != partStat(master.Props[m]) &&
+		a.stored.content(p.Component, false) == a.stored.content(a.stored.derive(master, at), false)
 }
 
 // reinvited takes instances that came anew out of EXDATE of the stored component of all.
@@ -265,9 +278,12 @@ func (a *applying) merged(p part, own bool) (*ical.Component, Event) {
 		old = a.stored.derive(old, a.message.portable(at))
 	}
 	_, rescheduled := a.message.moved(p.Component, a.stored, old)
-	if rescheduled {
+	switch {
+	case !own && a.stored.excludes(p.id): // it was cancelled
+		e.What, rescheduled = Invited, true
+	case rescheduled:
 		e.What = Rescheduled
-	} else if a.message.content(p.Component, false) == a.stored.content(old, false) {
+	case a.message.content(p.Component, false) == a.stored.content(old, false):
 		e.What = ""
 	}
 	return a.personal(c, a.stored, old, !rescheduled), e
