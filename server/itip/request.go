@@ -219,7 +219,7 @@ func (o *object) excludesOrHas(id string) bool {
 func (a *applying) madeByAttendee(p part, master *ical.Component) bool {
 	at, _ := p.Prop("RECURRENCE-ID")
 	n, m := a.stored.attendee(p.Component, a.Self), a.stored.attendee(master, a.Self)
-	return n >= 0 && m >= 0 && partStat(p.Props[n]) != partStat(master.Props[m]) &&
+	return n >= 0 && m >= 0 && partStat(p.Props[n]) != needsAction && partStat(p.Props[n]) != partStat(master.Props[m]) &&
 		a.stored.content(p.Component, false) == a.stored.content(a.stored.derive(master, at), false)
 }
 
