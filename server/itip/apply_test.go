@@ -132,7 +132,7 @@ func TestApplyRequest(t *testing.T) {
 			want:    "applied\nid=20260402T100000Z dtstart=20260402T100000Z dtend=20260402T110000Z summary=b bob:DECLINED\ndtstart=20260401T100000Z dtend=20260401T110000Z rrule=FREQ=DAILY;COUNT=5 summary=b bob:ACCEPTED"},
 		{name: "all of it drops exceptions of before", stored: daily + bob + moved + bob, message: "SEQUENCE:2\nSUMMARY:b\n" + daily + bob,
 			want: "applied\nseq=2 dtstart=20260401T100000Z dtend=20260401T110000Z rrule=FREQ=DAILY;COUNT=5 summary=b bob:NEEDS-ACTION"},
-		{name: "all of it, late, keeps a newer exception", stored: daily + bob + moved + bob, message: "DTSTAMP:20260301T000100Z\n" + daily + "SUMMARY:b\n" + bob,
+		{name: "all of it, late, keeps a newer exception", stored: "DTSTAMP:20260228T000000Z\n" + daily + bob + moved + bob, message: "DTSTAMP:20260228T120000Z\n" + daily + "SUMMARY:b\n" + bob,
 			want: "applied\nid=20260402T100000Z seq=1 dtstart=20260402T150000Z dtend=20260402T160000Z bob:NEEDS-ACTION\ndtstart=20260401T100000Z dtend=20260401T110000Z rrule=FREQ=DAILY;COUNT=5 summary=b bob:NEEDS-ACTION"},
 		{name: "an instance that is not for him", message: daily + bob + moved + carol, create: true,
 			want: "applied, new\ndtstart=20260401T100000Z dtend=20260401T110000Z rrule=FREQ=DAILY;COUNT=5 exdate=20260402T100000Z bob:NEEDS-ACTION"},

@@ -103,6 +103,9 @@ func (k *correction) part(p part) *ical.Component {
 		if !own {
 			floor = max(floor, k.sequence)
 		}
+		if p.id == "" {
+			floor = max(floor, k.gone())
+		}
 		if n, _ := sequence(p.Component); n < floor {
 			setSequence(out, floor)
 			altered = true
@@ -131,6 +134,18 @@ func (k *correction) reverted() bool {
 		}
 	}
 	return false
+}
+
+// gone returns the highest SEQUENCE of the exceptions that are none any more, which the
+// component of all instances replaces now.
+func (k *correction) gone() (n int) {
+	for _, p := range k.before.parts {
+		if _, there := k.after.part(p.id); !there {
+			own, _ := sequence(p.Component)
+			n = max(n, own)
+		}
+	}
+	return n
 }
 
 // lines returns the lines of the attendees of a component by their keys.

@@ -189,7 +189,7 @@ func (a *applying) keptParts(taken, newer map[string]bool, whole bool, list []*i
 		case taken[p.id]:
 		case !whole || newer[p.id]:
 			kept = append(kept, p.Component)
-		case compareVersion(p.Component, now) > 0:
+		case later(p.Component, now):
 			kept = append(kept, p.Component)
 		case same && !a.message.excludesOrHas(p.id) && a.madeByAttendee(p, was.Component):
 			at, _ := p.Prop("RECURRENCE-ID")
@@ -198,6 +198,13 @@ func (a *applying) keptParts(taken, newer map[string]bool, whole bool, list []*i
 		}
 	}
 	return kept
+}
+
+// later says whether a component was written after another one. SEQUENCE tells nothing here:
+// each component has its own.
+func later(a, b *ical.Component) bool {
+	ta, tb := stamp(a), stamp(b)
+	return !ta.IsZero() && !tb.IsZero() && ta.After(tb)
 }
 
 // sameSeries says whether a component of the message has the instances of a stored one, but
