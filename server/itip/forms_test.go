@@ -156,10 +156,9 @@ END:VCALENDAR
 
 --_000_AM0PR0--
 `},
-		{
-			name: "Apple (iCloud)", from: "alice@icloud.com", start: "2026-04-01T10:00:00Z", method: Request, attendees: 2,
-			text: `From: Alice <alice@icloud.com>
-Reply-To: alice <2_GE4DAMBQ@imip.me.com>
+		{ // the answer goes to the address of the ORGANIZER, whatever EMAIL says
+			name: "Apple (iCloud)", from: "2_GE4DAMBQ@imip.me.com", start: "2026-04-01T10:00:00Z", method: Request, attendees: 2,
+			text: `From: Alice <2_GE4DAMBQ@imip.me.com>
 To: bob@example.org
 Subject: Invitation: Walk
 Mime-Version: 1.0

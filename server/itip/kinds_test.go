@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/contentline"
 	"facteur/server/ical"
 )
 
@@ -162,6 +163,12 @@ func TestUsers(t *testing.T) {
 	}
 	if who := Addresses(address.Address{}); who(User{}) || who(ParseUser(ical.Prop{Value: "urn:uuid:1"})) {
 		t.Error("nobody is somebody")
+	}
+	aside := ParseUser(ical.Prop{Value: "mailto:bob@example.org", Params: []contentline.Param{{Name: "EMAIL", Values: []string{"mallory@example.net"}}}})
+	alone := ParseUser(ical.Prop{Value: "urn:uuid:1", Params: []contentline.Param{{Name: "EMAIL", Values: []string{"bob@example.org"}}}})
+	mallory := person("mallory@example.net")
+	if mallory(aside) || aside.Mailbox().String() != "bob@example.org" || !person("bob@example.org")(alone) || alone.Mailbox().String() != "bob@example.org" {
+		t.Errorf("%+v %+v", aside, alone)
 	}
 	if u := Mailto(address.MustParse("bob@example.org")); u.Key() != "mailto:bob@example.org" || u.Mailbox() != u.Address {
 		t.Errorf("%+v", u)

@@ -13,8 +13,8 @@ import (
 type User struct {
 	URI     string          // as it stands: "mailto:alice@example.org", "urn:uuid:..."
 	Address address.Address // of a mailto; zero: it is none
-	// Email is the parameter EMAIL (RFC 7986 6.2): where a person is reached whose URI is
-	// something else. It is what who wrote the line says.
+	// Email is the parameter EMAIL (RFC 7986 6.2) where the URI is no mail address. Beside
+	// one it means nothing: anybody can write it there, to speak for somebody else.
 	Email address.Address
 	Name  string // CN
 }
@@ -23,7 +23,7 @@ type User struct {
 func ParseUser(p ical.Prop) User {
 	u := User{URI: strings.TrimSpace(p.Value), Name: p.Param("CN")}
 	u.Address, _ = mailto(u.URI)
-	if e := p.Param("EMAIL"); e != "" {
+	if e := p.Param("EMAIL"); e != "" && u.Address.IsZero() {
 		u.Email, _ = address.Parse(strings.TrimSpace(e))
 	}
 	return u
