@@ -30,7 +30,7 @@ func (a Answer) Set(c *ical.Calendar) *ical.Calendar {
 			continue
 		}
 		out := copyOf(p.Component)
-		out.Props[n] = setParam(setParam(out.Props[n], "PARTSTAT", a.PartStat), "RSVP", "")
+		out.Props[n] = setParam(out.Props[n], "PARTSTAT", a.PartStat)
 		if text := clip(a.Comment, maxComment/2); text != "" {
 			out.Props = append(out.Props, commentLine(text))
 		}

@@ -141,10 +141,10 @@ func TestApplyRequest(t *testing.T) {
 		{name: "published (RFC 5546 4.1.1)", method: Publish, message: "SUMMARY:a\n", create: true, want: "applied, new\ndtstart=20260401T100000Z dtend=20260401T110000Z summary=a"},
 		{name: "published by a stranger", method: Publish, message: "SUMMARY:a\n", want: "refused: " + string(Stranger)},
 		{name: "another kind of times", message: "DTSTART;TZID=Nowhere/Zone:20260401T100000\n" + bob, create: true, want: "refused: " + string(Unusable)},
-		{name: "added (RFC 5546 4.4.4)", method: Add, stored: daily + yes, message: "SEQUENCE:1\nDTSTART:20260420T100000Z\nDTEND:20260420T110000Z\n" + bob,
+		{name: "added (RFC 5546 4.4.6)", method: Add, stored: daily + yes, message: "SEQUENCE:1\nDTSTART:20260420T100000Z\nDTEND:20260420T110000Z\n" + bob,
 			want: "applied\nseq=1 dtstart=20260401T100000Z dtend=20260401T110000Z rrule=FREQ=DAILY;COUNT=5 rdate=20260420T100000Z bob:ACCEPTED\nid=20260420T100000Z seq=1 dtstart=20260420T100000Z dtend=20260420T110000Z bob:NEEDS-ACTION"},
 		{name: "added to what is not known", method: Add, message: "SEQUENCE:1\n" + bob, create: true, want: "noted: " + string(NoObject), answers: "bob -> org: REFRESH\n  bob:NEEDS-ACTION"},
-		{name: "an answer to a proposal (RFC 5546 4.2.7)", method: DeclineCounter, stored: bob, message: bob, want: "noted"},
+		{name: "an answer to a proposal (RFC 5546 3.2.8)", method: DeclineCounter, stored: bob, message: bob, want: "noted"},
 	} {
 		if c.method == "" {
 			c.method = Request
@@ -156,7 +156,7 @@ func TestApplyRequest(t *testing.T) {
 func TestApplyCancel(t *testing.T) {
 	moved := "--\nRECURRENCE-ID:20260402T100000Z\nSEQUENCE:1\nDTSTART:20260402T150000Z\nDTEND:20260402T160000Z\n" + bob
 	for _, c := range []applyCase{
-		{name: "all of it (RFC 5546 4.2.10)", stored: "SEQUENCE:1\n" + yes, message: "SEQUENCE:2\nSTATUS:CANCELLED\n" + bob + carol, want: "applied, removed", events: "[cancelled]"},
+		{name: "all of it (RFC 5546 4.2.9)", stored: "SEQUENCE:1\n" + yes, message: "SEQUENCE:2\nSTATUS:CANCELLED\n" + bob + carol, want: "applied, removed", events: "[cancelled]"},
 		{name: "the same SEQUENCE, as Outlook has it", stored: "SEQUENCE:1\n" + yes, message: "SEQUENCE:1\nSTATUS:CANCELLED\n" + bob, want: "applied, removed"},
 		{name: "he is not invited any more", stored: yes + carol, message: "SEQUENCE:1\n" + bob, want: "applied, removed"},
 		{name: "somebody else is not", stored: yes + carol, message: "SEQUENCE:1\n" + carol, want: "ignored: " + string(ForOthers)},
@@ -170,7 +170,7 @@ func TestApplyCancel(t *testing.T) {
 			want: "applied\ndtstart=20260401T100000Z dtend=20260401T110000Z rrule=FREQ=DAILY;COUNT=5 exdate=20260402T100000Z bob:ACCEPTED"},
 		{name: "twice", stored: daily + "EXDATE:20260402T100000Z\n" + yes, message: "SEQUENCE:1\nRECURRENCE-ID:20260402T100000Z\nSTATUS:CANCELLED\n" + bob, want: "ignored: " + string(Same)},
 		{name: "the only instance", stored: "RECURRENCE-ID:20260402T100000Z\n" + at10 + bob, message: "SEQUENCE:1\nRECURRENCE-ID:20260402T100000Z\nSTATUS:CANCELLED\n" + bob, want: "applied, removed"},
-		{name: "this and all later (RFC 5546 4.4.3)", stored: daily + "RDATE:20260502T100000Z\n" + yes + moved, message: "SEQUENCE:2\nRECURRENCE-ID;RANGE=THISANDFUTURE:20260402T100000Z\nSTATUS:CANCELLED\n" + bob,
+		{name: "this and all later (RFC 5546 3.2.5)", stored: daily + "RDATE:20260502T100000Z\n" + yes + moved, message: "SEQUENCE:2\nRECURRENCE-ID;RANGE=THISANDFUTURE:20260402T100000Z\nSTATUS:CANCELLED\n" + bob,
 			want: "applied\ndtstart=20260401T100000Z dtend=20260401T110000Z rrule=FREQ=DAILY;UNTIL=20260402T095959Z bob:ACCEPTED"},
 		{name: "this and all later from the first on", stored: daily + yes, message: "SEQUENCE:2\nRECURRENCE-ID;RANGE=THISANDFUTURE:20260401T100000Z\nSTATUS:CANCELLED\n" + bob, want: "applied, removed"},
 	} {
@@ -196,7 +196,7 @@ func TestApplyReply(t *testing.T) {
 		{name: "newer than one before", stored: "ATTENDEE;PARTSTAT=DECLINED;X-FACTEUR-REPLIED=20260301T120000Z:mailto:bob@example.org\n", message: "DTSTAMP:20260301T130000Z\n" + yes,
 			want: "applied\ndtstart=20260401T100000Z dtend=20260401T110000Z bob:ACCEPTED(2.0)"},
 		{name: "nonsense", stored: both, message: "ATTENDEE;PARTSTAT=COMPLETED:mailto:bob@example.org\n", want: "refused: " + string(Unusable)},
-		{name: "one instance (RFC 5546 4.4.6)", stored: daily + self + yes, message: "RECURRENCE-ID:20260403T100000Z\nATTENDEE;PARTSTAT=DECLINED:mailto:bob@example.org\n",
+		{name: "one instance (RFC 6638 B.7)", stored: daily + self + yes, message: "RECURRENCE-ID:20260403T100000Z\nATTENDEE;PARTSTAT=DECLINED:mailto:bob@example.org\n",
 			want:   "applied\ndtstart=20260401T100000Z dtend=20260401T110000Z rrule=FREQ=DAILY;COUNT=5 org:ACCEPTED bob:ACCEPTED\nid=20260403T100000Z dtstart=20260403T100000Z dtend=20260403T110000Z org:ACCEPTED bob:DECLINED(2.0)",
 			events: "[answered bob ACCEPTED>DECLINED 20260403T100000Z]"},
 		{name: "an instance that is none", stored: daily + self + bob, message: "RECURRENCE-ID:20260403T110000Z\n" + yes, want: "refused: " + string(NoInstance)},
@@ -207,8 +207,8 @@ func TestApplyReply(t *testing.T) {
 			want:    "applied\ndtstart=20260401T100000Z dtend=20260401T110000Z org:ACCEPTED bob:DELEGATED(2.0)(mailto:dave@example.org) dave:NEEDS-ACTION(mailto:bob@example.org)",
 			answers: "org -> dave: REQUEST\n  seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z org:ACCEPTED bob:DELEGATED(mailto:dave@example.org) dave:NEEDS-ACTION(mailto:bob@example.org)",
 			events:  "[delegated bob NEEDS-ACTION>DELEGATED]"},
-		{name: "a proposal (RFC 5546 4.2.6)", method: Counter, stored: both, message: "DTSTART:20260401T180000Z\nCOMMENT:later\n" + yes, want: "noted", events: "[proposed bob > later]"},
-		{name: "a question (RFC 5546 4.5.1)", method: Refresh, stored: "SUMMARY:a\n" + both, message: bob, want: "noted",
+		{name: "a proposal (RFC 5546 4.2.4)", method: Counter, stored: both, message: "DTSTART:20260401T180000Z\nCOMMENT:later\n" + yes, want: "noted", events: "[proposed bob > later]"},
+		{name: "a question (RFC 5546 4.4.8)", method: Refresh, stored: "SUMMARY:a\n" + both, message: bob, want: "noted",
 			answers: "org -> bob: REQUEST\n  seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z summary=a org:ACCEPTED bob:NEEDS-ACTION carol:NEEDS-ACTION"},
 		{name: "a question of a stranger", method: Refresh, stored: both, message: bob, from: "x@example.org", want: "refused: " + string(NotAttendee)},
 	} {

@@ -109,7 +109,7 @@ func TestFreeBusy(t *testing.T) {
 	}
 }
 
-// TestProposal is RFC 5546 4.2.6 and 4.2.7: what was proposed, and is not wanted.
+// TestProposal is RFC 5546 4.2.4 and 3.2.8: what was proposed, and is not wanted.
 func TestProposal(t *testing.T) {
 	stored := event(t, "SEQUENCE:1\n"+self+bob)
 	d := Delivery{Message: arriving(t, Counter, "SEQUENCE:1\nDTSTART:20260401T150000Z\n"+yes), Stored: stored, Self: person("org@example.org"), From: person("bob@example.org"), Now: now}

@@ -269,9 +269,6 @@ func (w *replying) answer(p, q part, n int, line ical.Prop) {
 	now := setParam(old, "PARTSTAT", is)
 	now = setParam(now, "SCHEDULE-STATUS", replyStatus(p.Component))
 	now = setParam(now, replied, at.UTC().Format(utcForm))
-	if is != needsAction {
-		now = now.Without("RSVP")
-	}
 	now = setParam(now, "DELEGATED-TO", w.delegate(p, line, is))
 	out.Props[n] = now
 	if moved {

@@ -324,7 +324,6 @@ func (a *applying) personal(c *ical.Component, o *object, old *ical.Component, a
 	if was := old.Props[m]; partStat(was) != needsAction {
 		n = a.message.attendee(out, a.Self)
 		out.Props[n] = setParam(out.Props[n], "PARTSTAT", was.Param("PARTSTAT"))
-		out.Props[n] = setParam(out.Props[n], "RSVP", was.Param("RSVP"))
 	}
 	return out
 }
