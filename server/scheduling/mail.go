@@ -3,9 +3,12 @@ package scheduling
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"facteur/server/address"
+	"facteur/server/collection"
 	"facteur/server/fault"
+	"facteur/server/homes"
 	"facteur/server/hook"
 	"facteur/server/ical"
 	"facteur/server/itip"
@@ -85,7 +88,7 @@ func (s *Scheduler) mayChange(m Mail, found *itip.Message) error {
 		return errForged
 	case len(m.Authors) != 1:
 		return errAuthors
-	case found.Kind == "VFREEBUSY":
+	case found.Kind == "VFREEBUSY", found.Method == itip.Publish: // who publishes invites nobody
 		return errMethod
 	case found.Method.FromOrganizer() && !by(m.Authors[0])(found.Organizer):
 		return errAuthor
@@ -160,5 +163,33 @@ func (s *Scheduler) known(ctx context.Context, box, who address.Address) bool {
 	if _, here := s.opts.Directory().SoleBox(who); here {
 		return true
 	}
-	return s.opts.Known != nil && s.opts.Known(ctx, box, who)
+	return s.opts.Known != nil && s.opts.Known(ctx, box, who) || s.contact(box, who)
+}
+
+// contact tells whether an address stands in an address book that a mailbox keeps.
+func (s *Scheduler) contact(box, who address.Address) bool {
+	home, err := s.opts.Homes.Own(box)
+	if err != nil {
+		return false
+	}
+	all, err := home.Collections()
+	if err != nil {
+		return false
+	}
+	term := homes.Term("EMAIL", who.String())
+	for _, c := range all {
+		if c.Origin != homes.Kept || c.Kind() != collection.AddressBook {
+			continue
+		}
+		cards, err := c.Snapshot()
+		if err != nil {
+			continue
+		}
+		for card := range cards.All() {
+			if slices.Contains(card.Facts.Props, term) {
+				return true
+			}
+		}
+	}
+	return false
 }
