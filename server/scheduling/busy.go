@@ -200,15 +200,18 @@ const (
 	roomInstances = 1000
 )
 
-// roomDecision is the answer of a room: it accepts when it is free for every instance, as far
-// as it looks ahead.
+// roomDecision is the answer of a room: it accepts when it is free for every instance from now
+// on, as far as it looks ahead; of what is over, for every instance.
 func (s *Scheduler) roomDecision(box address.Address, c *ical.Calendar, uid string) (Decision, error) {
 	o, err := ical.NewObject(c)
 	if err != nil {
 		return Decision{}, fault.Wrap(fault.Malformed, "", err)
 	}
-	now := s.opts.Now()
-	r := ical.TimeRange{From: now, To: now.Add(roomAhead)}
+	from := s.opts.Now()
+	if first, last, infinite := o.Span(s.location()); first.After(from) || !infinite && last.Before(from) {
+		from = first
+	}
+	r := ical.TimeRange{From: from, To: from.Add(roomAhead)}
 	instances, _, err := o.Instances(r.From, r.To, s.location(), roomInstances)
 	if err != nil {
 		return Decision{}, fault.Wrap(fault.Malformed, "", err)
