@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,16 +53,18 @@ type server struct {
 	store *collection.Store
 	homes *homes.Homes
 	url   string
+	// handler is what answers, for tests that put something into its tables.
+	handler *Handler
 	// client keeps a connection for each of many goroutines.
 	client *http.Client
 	room   error // what Options.Room of the store says
-	log    *strings.Builder
+	log    *syncBuilder
 }
 
 func newServer(t testing.TB, change ...func(*Options)) *server {
 	t.Helper()
 	dir := t.TempDir()
-	s := &server{t: t, log: new(strings.Builder)}
+	s := &server{t: t, log: new(syncBuilder)}
 	var err error
 	s.store, err = collection.Open(collection.Options{
 		Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp"), Index: homes.Index, IndexVersion: homes.IndexVersion,
@@ -88,6 +91,7 @@ func newServer(t testing.TB, change ...func(*Options)) *server {
 		c(&o)
 	}
 	h := New(o)
+	s.handler = h
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := auth.Credential{Account: alice}
 		if name, _, ok := r.BasicAuth(); ok {
@@ -284,4 +288,22 @@ func (s *server) keep(name string, objects map[string]string) {
 			s.t.Fatal(err)
 		}
 	}
+}
+
+// syncBuilder is a log that is written while it is read.
+type syncBuilder struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *syncBuilder) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *syncBuilder) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

@@ -205,6 +205,9 @@ func (n *node) load(want load) (err error) {
 	if want&loadSnapshot != 0 && n.snap == nil && n.coll != nil && n.kind&keptCollections != 0 && err == nil {
 		n.snap, err = n.coll.Snapshot()
 	}
+	if err != nil {
+		n.props = nil
+	}
 	return err
 }
 

@@ -79,17 +79,24 @@ func propfind(r *request, n *node) error {
 	return r.walk(n, d, a)
 }
 
-// walk writes a node and what is below it.
+// walk writes a node and what is below it. An answer that can't be finished is cut off: with
+// an end it would tell clients that what is missing had been removed.
 func (r *request) walk(n *node, depth int, a *asked) error {
+	if depth != 0 && n.kind&keptCollections != 0 {
+		if err := n.load(loadSnapshot); err != nil {
+			return err
+		}
+	}
 	r.contentLocation(n)
 	m := r.multistatus()
 	if depth == 0 || !r.prefer.noRoot { // RFC 8144 3
 		m.node(n, a)
 	}
 	if depth != 0 {
-		if err := r.below(m, n, depth, a); err != nil {
+		if err := r.below(m, n, depth, a); err != nil && m.Err() == nil {
 			r.opt.Log.Error("A folder can't be read", "protocol", "dav", "path", n.href, "err", err)
-			m.status(n.path(), failureOf(err))
+			m.Flush() // an error: the client is gone
+			panic(http.ErrAbortHandler)
 		}
 	}
 	return m.finish()

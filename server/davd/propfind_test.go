@@ -1,8 +1,11 @@
 package davd
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"facteur/server/davxml"
@@ -61,3 +64,28 @@ func TestPropfindObject(t *testing.T) {
 		}
 	}
 }
+
+// TestCutOff: a list that can't be finished is cut off, so that nobody takes it for whole.
+func TestCutOff(t *testing.T) {
+	s := newServer(t)
+	h := s.handler
+	h.segments["broken"] = segment{list: true, open: func(*request, *node, []string) (*node, error) { return nil, errBroken }}
+	req, err := http.NewRequest("PROPFIND", s.url+homePath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Depth", "1")
+	res, err := s.client.Do(req)
+	if err != nil {
+		return // cut off before the first octet
+	}
+	defer res.Body.Close()
+	if b, err := io.ReadAll(res.Body); err == nil {
+		t.Errorf("it has an end: %s", b)
+	}
+	if !strings.Contains(s.log.String(), "no way") {
+		t.Errorf("the log says %s", s.log)
+	}
+}
+
+var errBroken = errors.New("no way")

@@ -187,3 +187,18 @@ func TestFullDisk(t *testing.T) {
 	s.ask("GET", calendarPath+"a.ics", "").want(404)
 	s.ask("PUT", calendarPath+"a.ics", event("9")).want(201)
 }
+
+// TestStopping: a store that is closed is no empty one.
+func TestStopping(t *testing.T) {
+	s := newServer(t)
+	s.keep("calendar", map[string]string{"a.ics": event("1")})
+	if err := s.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{homePath, calendarPath, calendarPath + "a.ics"} {
+		if a := s.ask("PROPFIND", path, "", "Depth: 1").want(503); a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: %v", path, a.header)
+		}
+	}
+	s.ask("PUT", calendarPath+"b.ics", event("2")).want(503)
+}
