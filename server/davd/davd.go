@@ -1,6 +1,6 @@
 // Package davd speaks WebDAV, CalDAV and CardDAV: RFC 4918 (class 1 and 3), 5689 (extended
 // MKCOL), 5397 (current-user-principal), 8144 (Prefer), 3744 (privileges and principals), 4791
-// (CalDAV), 6352 (CardDAV).
+// (CalDAV), 6352 (CardDAV), and Apple's way to share and publish (sharing.go).
 //
 // A request's path leads to a node (node.go): a principal, a home, a collection, an object.
 // The table of methods says which nodes have a method and which privilege it needs, and allow

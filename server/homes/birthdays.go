@@ -53,7 +53,7 @@ func (h *Home) birthdays() (*collection.Collection, error) {
 		want, err = m.birthdayEvents(books)
 	}
 	if err == nil && fault.Is(openErr, fault.NotFound) && len(want) > 0 {
-		c, openErr = openOrMake(home, birthdaysName, collection.Calendar)
+		c, openErr = openOrMake(home, birthdaysName, collection.Calendar, collection.Props{Other: map[string]string{Components: "VEVENT"}})
 	}
 	if openErr != nil {
 		return nil, openErr

@@ -21,7 +21,7 @@ func (h *Homes) book(domain address.Domain) (*collection.Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := openOrMake(home, bookName, collection.AddressBook)
+	c, err := openOrMake(home, bookName, collection.AddressBook, collection.Props{})
 	if err != nil {
 		return nil, err
 	}

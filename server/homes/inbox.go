@@ -36,16 +36,16 @@ func (h *Home) derived(name string, kind collection.Kind) (*collection.Collectio
 	if err != nil {
 		return nil, err
 	}
-	return openOrMake(home, name, kind)
+	return openOrMake(home, name, kind, collection.Props{})
 }
 
 // openOrMake returns a collection of a home, which another may make at the same time.
-func openOrMake(home *collection.Home, name string, kind collection.Kind) (*collection.Collection, error) {
+func openOrMake(home *collection.Home, name string, kind collection.Kind, props collection.Props) (*collection.Collection, error) {
 	c, err := home.Open(name)
 	if !fault.Is(err, fault.NotFound) {
 		return c, err
 	}
-	c, err = home.Create(name, kind, collection.Props{})
+	c, err = home.Create(name, kind, props)
 	if fault.Is(err, fault.Exists) {
 		return home.Open(name)
 	}

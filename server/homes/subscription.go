@@ -270,7 +270,7 @@ func (h *Homes) fetchFeed(ctx context.Context, f feed) error {
 	if err != nil {
 		return err
 	}
-	c, err := openOrMake(home, feedName(f.name), collection.Calendar)
+	c, err := openOrMake(home, feedName(f.name), collection.Calendar, collection.Props{})
 	if err != nil {
 		return err
 	}
