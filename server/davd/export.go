@@ -100,10 +100,8 @@ func writeOne(w *bufio.Writer, c *collection.Collection, href string, calendar, 
 	if err != nil {
 		return err
 	}
-	for _, child := range parsed.Children {
-		if public && !isPublic(child.Value("CLASS")) {
-			return nil // all of it: an exception tells of the rest
-		}
+	if public && !makePublic(parsed) {
+		return nil
 	}
 	for _, child := range parsed.Children {
 		if id := child.Value("TZID"); child.Name == "VTIMEZONE" {

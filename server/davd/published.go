@@ -2,11 +2,13 @@ package davd
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"facteur/server/collection"
 	"facteur/server/fault"
 	"facteur/server/homes"
+	"facteur/server/ical"
 )
 
 // publishedRoot is where links lie that need no login.
@@ -21,7 +23,7 @@ func publishedExtension(k collection.Kind) string {
 
 // Published answers a request below /ics/, without a login: the whole of a calendar or
 // address book that is published under the secret in the path, but for what is
-// private or confidential (RFC 5545 3.8.1.3, RFC 2426 3.7.1). Nothing there can be changed.
+// private or confidential (RFC 5545 3.8.1.3, RFC 2426 3.7.1), attendees and alarms. Nothing there can be changed.
 func (h *Handler) Published(w http.ResponseWriter, hr *http.Request) {
 	r := &request{Handler: h, w: w, Request: hr, public: true}
 	head := w.Header()
@@ -59,6 +61,20 @@ func (r *request) published() error {
 	n = n.collection(c)
 	n.rights = homes.ReaderRights
 	return r.export(n)
+}
+
+// makePublic takes out of an object what is not for everybody: who comes, and when the owner is
+// reminded. It is false for one that is not for everybody at all; one exception of that kind
+// is enough, for it tells of the rest.
+func makePublic(c *ical.Calendar) bool {
+	for _, child := range c.Children {
+		if !isPublic(child.Value("CLASS")) {
+			return false
+		}
+		child.Props = slices.DeleteFunc(child.Props, func(p ical.Prop) bool { return p.Name == "ATTENDEE" || p.Name == "ORGANIZER" })
+		child.Children = slices.DeleteFunc(child.Children, func(c *ical.Component) bool { return c.Name == "VALARM" })
+	}
+	return true
 }
 
 // isPublic says whether what is of a CLASS may be shown to everybody.

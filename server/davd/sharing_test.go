@@ -154,6 +154,8 @@ func TestShareRefused(t *testing.T) {
 func TestPublishedLink(t *testing.T) {
 	s := newSharing(t)
 	s.ask("PUT", choirPath+"2.ics", event("2", "DTSTART:20260510T080000Z", "CLASS:PRIVATE", "SUMMARY:Doctor"), "Content-Type: text/calendar").want(http.StatusCreated)
+	s.ask("PUT", choirPath+"3.ics", event("3", "DTSTART:20260511T080000Z", "ORGANIZER:mailto:alice@example.org", "ATTENDEE:mailto:zoe@elsewhere.net",
+		"BEGIN:VALARM", "ACTION:AUDIO", "TRIGGER:-PT5M", "END:VALARM"), "Content-Type: text/calendar").want(http.StatusCreated)
 	s.ask("POST", choirPath, `<publish-calendar xmlns="http://calendarserver.org/ns/"/>`, xmlBody).want(http.StatusAccepted)
 	link := strings.TrimSuffix(strings.TrimPrefix(s.prop(choirPath, davxml.CS("publish-url")).text(), "href("), ")")
 	path := strings.TrimPrefix(link, s.url)
@@ -173,7 +175,7 @@ func TestPublishedLink(t *testing.T) {
 		return &answer{t, w.Code, w.Header(), w.Body.String()}
 	}
 	a := get("GET", path).want(200)
-	if !strings.Contains(a.body, "UID:1\r\n") || strings.Contains(a.body, "Doctor") || !strings.HasPrefix(a.header.Get("Content-Type"), "text/calendar") {
+	if !strings.Contains(a.body, "UID:1\r\n") || !strings.Contains(a.body, "UID:3\r\n") || strings.Contains(a.body, "Doctor") || strings.Contains(a.body, "elsewhere") || strings.Contains(a.body, "VALARM") || !strings.HasPrefix(a.header.Get("Content-Type"), "text/calendar") {
 		t.Errorf("published:\n%s", a.body)
 	}
 	get("GET", path, "If-None-Match: "+a.header.Get("ETag")).want(304)

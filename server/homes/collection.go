@@ -44,6 +44,9 @@ type Collection struct {
 // Home returns the home of the collection's owner, as the viewer sees it.
 func (c *Collection) Home() *Home { return c.home }
 
+// Name returns the name in its owner's home, or in the derived store for what is made here.
+func (c *Collection) Name() string { return c.described.Name() }
+
 // hidden begins the names, in collection.Props.Other, of what is this package's.
 const (
 	hidden     = "facteur:"
@@ -77,7 +80,7 @@ func (c *Collection) common(p collection.Props) collection.Props {
 		p.DisplayName = c.label
 	}
 	if p.DisplayName == "" && c.Mounted {
-		p.DisplayName = c.Collection.Name()
+		p.DisplayName = c.Name()
 	}
 	return p
 }

@@ -116,6 +116,9 @@ func (f *feeds) mayReach(u *url.URL) error {
 	return nil
 }
 
+// maxFeeds bounds how many calendars of others a home has: they count towards no quota.
+const maxFeeds = 50
+
 // maxSource bounds the address of a source in octets.
 const maxSource = 2 << 10
 
@@ -141,6 +144,9 @@ func (h *Home) Subscribe(segment, source string, props collection.Props) (*Colle
 	u, err := h.homes.feeds.readSource(source)
 	if err != nil {
 		return nil, err
+	}
+	if h.homes.shares.count(h.homes, h.Owner) >= maxFeeds {
+		return nil, fault.Newf(fault.Policy, "A home has at most %d calendars that it is subscribed to", maxFeeds)
 	}
 	props = withoutHidden(props)
 	props.Other[sourceName] = u.String()
@@ -194,6 +200,14 @@ func (s *shares) source(h *Homes, owner address.Address, name string) string {
 		}
 	}
 	return ""
+}
+
+// count is how many calendars an owner is subscribed to.
+func (s *shares) count(h *Homes, owner address.Address) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all(h)
+	return len(s.feeds[owner.Key()])
 }
 
 // dropFeed removes the objects of a subscription that is gone.

@@ -264,3 +264,22 @@ func FuzzSplitFeed(f *testing.F) {
 		}
 	})
 }
+
+func TestSubscriptionsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	w.more = func(o *Options) { o.Resolver = resolver{} }
+	w.restart()
+	w.Apply(Settings{Hosts: []string{"127.0.0.1:1"}})
+	h := w.home(alice, alice)
+	for i := range maxFeeds {
+		if _, err := h.Subscribe(fmt.Sprint("f", i), "http://127.0.0.1:1/x.ics", collection.Props{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.Subscribe("more", "http://127.0.0.1:1/x.ics", collection.Props{}); !fault.Is(err, fault.Policy) {
+		t.Errorf("one more: %v", err)
+	}
+	if c := w.collection(alice, alice, "f7"); c.Name() != "f7" || c.Segment != "f7" {
+		t.Errorf("its name is %q", c.Name())
+	}
+}
