@@ -3,6 +3,10 @@ package homes
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -211,4 +215,104 @@ func TestLeapDay(t *testing.T) {
 			t.Errorf("of %d: %q, want %q", year, got, want)
 		}
 	}
+}
+
+// TestBirthdaysStory changes contacts at random, by this server and by another program, with
+// reloads and restarts: the birthdays are those of the contacts, they are touched only when one
+// of them changed, and a client that synchronizes knows all.
+func TestBirthdaysStory(t *testing.T) {
+	w := newWorld(t)
+	random := rand.New(rand.NewPCG(7, 11))
+	model := make(map[string]string) // by href of the card
+	var client map[string]collection.ETag
+	var token collection.SyncToken
+	last, before := "", ""
+	for step := range 150 {
+		contacts := w.collection(alice, alice, "contacts")
+		href := fmt.Sprint(random.IntN(6), ".vcf")
+		switch n := random.IntN(12); {
+		case n < 6:
+			day := random.IntN(3) // 0: no birthday
+			model[href] = ""
+			more := "NOTE:" + fmt.Sprint(step)
+			if day > 0 {
+				model[href] = fmt.Sprintf("P%s (1980) 198001%02d", href, day)
+				more = fmt.Sprintf("BDAY:1980-01-%02d", day)
+			}
+			w.put(contacts, href, person(href, "P"+href, more))
+		case n < 8:
+			delete(model, href)
+			if err := contacts.Remove(href, collection.Condition{}); err != nil && !fault.Is(err, fault.NotFound) {
+				t.Fatal(err)
+			}
+		case n == 8:
+			model["f"+href] = fmt.Sprintf("F%s (1980) 19800105", href)
+			dir := filepath.Join(w.dir, "domains", "example.org", "alice", "contacts", "contacts")
+			w.must(os.WriteFile(filepath.Join(dir, "f"+href), []byte(person("f"+href, "F"+href, "BDAY:1980-01-05")), 0o600))
+			later := time.Unix(int64(2e9+step), 0) // the clock of the file system may be a coarse one
+			w.must(os.Chtimes(dir, later, later))
+			for { // the store looks as often as it has the time for
+				if _, err := contacts.Entry("f" + href); err == nil {
+					break
+				}
+				runtime.Gosched()
+			}
+		case n == 9:
+			w.reload(func(o *directory.Options) { o.Quota++ })
+		case n == 10:
+			w.restart()
+		}
+		var want []string
+		for _, line := range model {
+			if line != "" {
+				want = append(want, line)
+			}
+		}
+		slices.Sort(want)
+		if _, err := w.home(alice, alice).Open(birthdaysSegment); fault.Is(err, fault.NotFound) && len(want) == 0 {
+			continue
+		}
+		c := w.collection(alice, alice, birthdaysSegment)
+		state := w.state(c)
+		if got := w.birthdays(alice, birthdaysSegment); !slices.Equal(got, want) {
+			t.Fatalf("step %d: got %q, want %q", step, got, want)
+		}
+		if now := strings.Join(want, "\n"); before != "" && (now == last) != (state == before) {
+			t.Fatalf("step %d: the birthdays are %q, before %q, and yet the state is\n%s, before\n%s", step, now, last, state, before)
+		} else {
+			last, before = now, state
+		}
+		client, token = synchronize(t, c, client, token)
+	}
+}
+
+// synchronize is what a client knows after sync-collection.
+func synchronize(t *testing.T, c *Collection, known map[string]collection.ETag, token collection.SyncToken) (map[string]collection.ETag, collection.SyncToken) {
+	t.Helper()
+	s, err := c.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := s.Changes(token, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if known == nil {
+		known = make(map[string]collection.ETag)
+	}
+	for _, e := range changes.Changed {
+		known[e.Href] = e.ETag
+	}
+	for _, href := range changes.Removed {
+		delete(known, href)
+	}
+	if len(known) != s.Len() {
+		t.Fatalf("the client knows %v", known)
+	}
+	for e := range s.All() {
+		if known[e.Href] != e.ETag {
+			t.Fatalf("the client knows %s as %s, and it is %s", e.Href, known[e.Href], e.ETag)
+		}
+	}
+	return known, changes.Token
 }
