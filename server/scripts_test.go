@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -233,7 +234,8 @@ script for a day.
 	}
 }
 
-// TestForget: what scripts noted goes with the account, whatever its name.
+// TestForget: what scripts noted goes with the account, whatever its name, and what was made of
+// its calendars.
 func TestForget(t *testing.T) {
 	s := newSite(t)
 	for _, name := range []string{"alice", "o'neil"} {
@@ -242,12 +244,19 @@ func TestForget(t *testing.T) {
 		if err := errors.Join(run.Set("k", "v", 0), run.Commit(t.Context())); err != nil {
 			t.Fatal(err)
 		}
+		made := filepath.Join(s.live.Load().Data, "derived", a.Dir())
+		if err := os.MkdirAll(filepath.Join(made, "calendars"), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		local := strings.TrimPrefix(a.Dir(), "example.org/")
 		if err := s.forget(local + "@example.org"); err != nil {
 			t.Fatal(err)
 		}
 		if _, ok, err := s.memory.Begin("a.lua", a, time.Now()).Get("k"); ok || err != nil {
 			t.Errorf("%s: still there, %v", name, err)
+		}
+		if _, err := os.Stat(made); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: what was made of its calendars is still there, %v", name, err)
 		}
 	}
 }
