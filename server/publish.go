@@ -20,6 +20,7 @@ import (
 	"facteur/server/directory"
 	"facteur/server/dns"
 	"facteur/server/envelope"
+	"facteur/server/httpd"
 	"facteur/server/message"
 	"facteur/server/publish"
 	"facteur/server/safefile"
@@ -181,8 +182,10 @@ func factsOf(ctx context.Context, cfg *config.Config, r *dns.Resolver, domain ad
 func publishOptions(cfg *config.Config, r *dns.Resolver, domain address.Domain, facts control.DomainFacts) (publish.Options, error) {
 	o := publish.Options{
 		Domain: domain, Hostname: cfg.Hostname, Resolver: r, Addresses: publicAddresses(cfg), Services: clientServices(cfg),
-		PolicyID: policyID(cfg),
-		Via:      cfg.Relay.Host, SPF: spfCheck(r, domain, cfg.Hostname),
+		Via: cfg.Relay.Host, SPF: spfCheck(r, domain, cfg.Hostname),
+	}
+	if slices.ContainsFunc(o.Services, func(s publish.Service) bool { return s.Name == httpd.HTTPS }) { // for others, too
+		o.PolicyID = policyID(cfg)
 	}
 	for _, k := range facts.Keys {
 		o.Keys = append(o.Keys, publish.Key{Name: k.Name, Value: k.Value, Retired: k.State == string(senderauth.KeyRetired)})
@@ -246,7 +249,7 @@ func clientServices(cfg *config.Config) []publish.Service {
 	}{
 		{"submissions", cfg.Listen.Submissions}, {"submission", cfg.Listen.Submission}, {"imaps", cfg.Listen.IMAPS},
 		{"imap", cfg.Listen.IMAP}, {"pop3s", cfg.Listen.POP3S}, {"pop3", cfg.Listen.POP3},
-		{"https", cfg.Listen.HTTPS},
+		{httpd.HTTPS, cfg.Listen.HTTPS},
 	} {
 		for _, listener := range s.listeners {
 			host, port, err := net.SplitHostPort(listener)
