@@ -17,7 +17,7 @@ import (
 )
 
 // webClient starts a server with TLS, and returns a client and the URL of the server.
-func webClient(t *testing.T, o Options) (*http.Client, string) {
+func webClient(t testing.TB, o Options) (*http.Client, string) {
 	t.Helper()
 	if o.Auth == nil {
 		o.Auth = &doorman{}

@@ -137,7 +137,7 @@ func reply(t *testing.T, c net.Conn) (*http.Response, string) {
 }
 
 // certificate returns the settings of a TLS server for any name.
-func certificate(t *testing.T) *tls.Config {
+func certificate(t testing.TB) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
