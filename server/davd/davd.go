@@ -208,6 +208,7 @@ func (r *request) serve() error {
 	}
 	if n.plain != nil { // RFC 4918 10.1: what is told is of the node
 		r.w.Header().Set("DAV", strings.Replace(r.classes, "1, ", "1, 2, ", 1))
+		r.w.Header().Set("MS-Author-Via", "DAV") // without it Windows does not mount it
 	}
 	if err := r.checkIf(n); err != nil {
 		return err

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
+	"time"
 
 	"facteur/server/collection"
+	"facteur/server/davxml"
 	"facteur/server/files"
 )
 
@@ -30,6 +33,10 @@ func getFile(r *request, n *node) error {
 func putFile(r *request, n *node) error {
 	if r.Header.Get("Content-Range") != "" { // RFC 9110 14.5
 		return badRequest("A part of a file can't be put")
+	}
+	if c := r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
+		r.w.Header().Set("Accept-Encoding", "identity") // RFC 9110 12.5.3
+		return &failure{status: http.StatusUnsupportedMediaType, text: "The body is encoded"}
 	}
 	info, created, err := n.plain.tree.Put(n.plain.at, bodyReader{r.Body}, files.PutOptions{Size: r.ContentLength, Check: r.checkFile()})
 	if err != nil {
@@ -61,7 +68,8 @@ func (b bodyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// checkFile is what If-Match and If-None-Match ask of a file (RFC 9110 13.1).
+// checkFile is what If-Match, If-None-Match and If-Unmodified-Since ask of a file (RFC 9110
+// 13.1).
 func (r *request) checkFile() files.Check {
 	c, err := condition(r.Header)
 	return func(now *files.Info) error {
@@ -75,17 +83,41 @@ func (r *request) checkFile() files.Check {
 		if !holds(c, tag, now != nil) {
 			return collection.ErrCondition
 		}
+		since, err := http.ParseTime(r.Header.Get("If-Unmodified-Since"))
+		if err == nil && now != nil && c.Match == nil && !c.Exists && now.Modified.Truncate(time.Second).After(since) {
+			return collection.ErrCondition
+		}
 		return nil
 	}
 }
 
-// makeFolder answers MKCOL of a plain folder (RFC 4918 9.3). A body would say what else it
-// should be, which it can't (RFC 5689 is for what is directly in a home).
+// makeFolder answers MKCOL of a plain folder (RFC 4918 9.3), with its properties if a body has
+// some (RFC 5689).
 func makeFolder(r *request, n *node) error {
-	if _, err := io.ReadFull(r.Body, make([]byte, 1)); err == nil {
-		return &failure{status: http.StatusUnsupportedMediaType, text: "A plain folder is made without a body"}
+	e, err := r.makingBody()
+	if err != nil {
+		return err
 	}
-	err := n.plain.tree.Mkdir(n.plain.at, nil, nil)
+	kept := collection.Props{Other: make(map[string]string)}
+	if e != nil {
+		if e.Name != davxml.D("mkcol") {
+			return &failure{status: http.StatusUnsupportedMediaType, text: "The body of MKCOL is a mkcol"}
+		}
+		changes, err := parseChanges(e)
+		if err != nil {
+			return err
+		}
+		if !plainType(changes) {
+			return forbidden(davxml.D("valid-resourcetype"), "Only plain folders can be made here")
+		}
+		n.kind = folderNode
+		if err := r.changeNew(n, &kept, changes); errors.Is(err, errChanges) {
+			return r.refuseMaking(changes, davxml.D("mkcol-response"))
+		} else if err != nil {
+			return err
+		}
+	}
+	err = n.plain.tree.Mkdir(n.plain.at, kept.Other, nil)
 	if errors.Is(err, files.ErrExists) {
 		return r.notAllowed(folderNode)
 	}
@@ -94,6 +126,21 @@ func makeFolder(r *request, n *node) error {
 	}
 	r.done(true)
 	return nil
+}
+
+// plainType says whether the DAV:resourcetype of what is to be made is that of a plain folder.
+func plainType(changes []change) bool {
+	for _, c := range changes {
+		if c.name != davxml.D("resourcetype") || c.element == nil {
+			continue
+		}
+		for _, t := range c.element.Children {
+			if t.Name != davxml.D("collection") {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // deletePlain answers DELETE of a file, or of a folder with all that is in it (RFC 4918 9.6).

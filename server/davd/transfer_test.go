@@ -65,6 +65,15 @@ func TestPlainFiles(t *testing.T) {
 		t.Errorf("there is %q", got)
 	}
 	s.ask("MKCOL", filesPath+"e/", "text", "Content-Type: text/plain").want(http.StatusUnsupportedMediaType)
+	s.ask("MKCOL", filesPath+"e/", `<mkcol xmlns="DAV:"><set><prop><resourcetype><collection/></resourcetype><displayname>E</displayname></prop></set></mkcol>`).want(http.StatusCreated)
+	if got := s.prop(filesPath+"e/", davxml.D("displayname")); got.text() != "E" {
+		t.Errorf("a folder is called %q", got.text())
+	}
+	s.ask("MKCOL", filesPath+"f/", `<mkcol xmlns="DAV:"><set><prop><resourcetype><collection/><x xmlns="urn:x"/></resourcetype></prop></set></mkcol>`).condition(http.StatusForbidden, davxml.D("valid-resourcetype"))
+	s.ask("MKCOL", filesPath+"f/", `<mkcol xmlns="DAV:"><set><prop><getetag>1</getetag></prop></set></mkcol>`).want(http.StatusForbidden)
+	s.ask("DELETE", filesPath+"e/", "").want(http.StatusNoContent)
+	s.ask("PUT", filesPath+"z", "x", "Content-Encoding: gzip").want(http.StatusUnsupportedMediaType)
+	s.ask("PUT", filesPath+"a%20%C3%A9.txt", "x", "If-Unmodified-Since: Sat, 29 Oct 1994 19:43:31 GMT").want(http.StatusPreconditionFailed)
 	s.ask("MKCOL", homePath+"files/", "").want(http.StatusMethodNotAllowed)
 	s.ask("DELETE", filesPath+"d/", "").want(http.StatusNoContent)
 	if got := s.tree(); got != "a%20%C3%A9.txt" {

@@ -238,6 +238,22 @@ func TestHostileNames(t *testing.T) {
 	f.want("a path of 2,400 octets", fault.Is(err, fault.NotPossible), true)
 }
 
+// Nothing of a person's is taken for what a crash left.
+func TestSweep(t *testing.T) {
+	f := newFixture(t)
+	f.put("facteur-tmp-x", "mine")
+	f.put(".aside~x", "mine too")
+	f.ok(os.Mkdir(filepath.Join(f.tree.dir, asidePrefix+"y"), 0o700))
+	f.ok(os.Symlink(t.TempDir(), filepath.Join(f.tree.dir, asidePrefix+"y", "link")))
+	f.store.Close()
+	f.open()
+	f.put("other", "")
+	f.holds(".aside~x=mine too", "facteur-tmp-x=mine", "other")
+	left, err := os.ReadDir(f.tree.dir)
+	f.ok(err)
+	f.want("left in the root", len(left), 3)
+}
+
 // Links and devices are not there, and nothing leads through them.
 func TestLinks(t *testing.T) {
 	f := newFixture(t)

@@ -123,6 +123,9 @@ func (t *Tree) setProps(p Path, change func(map[string]string) error) error {
 	}
 	t.mu.Lock()
 	dir, err := t.placeProps(p, temp, len(b) > 0)
+	if err == nil {
+		t.count(int64(len(b))-size, 0)
+	}
 	t.mu.Unlock()
 	if err != nil || len(b) == 0 {
 		t.store.opt.FS.Remove(temp)
@@ -130,7 +133,6 @@ func (t *Tree) setProps(p Path, change func(map[string]string) error) error {
 	if err != nil {
 		return err
 	}
-	t.count(int64(len(b))-size, 0)
 	return t.sync(dir)
 }
 

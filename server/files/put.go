@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"facteur/server/fault"
 	"facteur/server/safefile"
@@ -153,15 +154,17 @@ func (t *Tree) placeFile(p Path, temp string, check Check) (spot, error) {
 	if err != nil {
 		return s, err
 	}
+	grows, more := now.size, 1
 	if s.now != nil {
+		grows, more = now.size-s.now.size, 0
 		err = t.store.opt.FS.Rename(temp, s.abs)
-		t.count(now.size-s.now.size, 0)
 	} else {
 		t.dropSide(s.abs) // of what another program removed
 		err = t.store.opt.FS.RenameNoReplace(temp, s.abs)
-		t.count(now.size, 1)
 	}
 	switch {
+	case err == nil:
+		t.count(grows, more)
 	case errors.Is(err, fs.ErrNotExist):
 		return s, ErrParent
 	case errors.Is(err, fs.ErrExist):
@@ -271,10 +274,9 @@ func (t *Tree) removeAside(path string) {
 
 // sweep removes what crashes left in the root.
 func (t *Tree) sweep() {
-	safefile.RemoveStale(t.store.opt.FS, t.dir, t.store.opt.Now())
 	entries, _ := os.ReadDir(t.dir) // tried again at the next start
 	for _, e := range entries {
-		if len(e.Name()) > len(asidePrefix) && e.Name()[:len(asidePrefix)] == asidePrefix {
+		if strings.HasPrefix(e.Name(), asidePrefix) {
 			t.removeAside(filepath.Join(t.dir, e.Name()))
 		}
 	}

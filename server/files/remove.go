@@ -151,7 +151,7 @@ func (t *Tree) deleted() ([]Deleted, error) {
 	var all []Deleted
 	for _, dir := range stamps {
 		ms, err := strconv.ParseInt(filepath.Base(dir), 36, 64)
-		if err != nil {
+		if at, lerr := lstat(dir); err != nil || lerr != nil || !at.folder {
 			continue // not ours
 		}
 		u, err := measure(dir)

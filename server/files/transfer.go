@@ -28,15 +28,15 @@ func (t *Tree) Move(p Path, opt TransferOptions) (created bool, err error) {
 		}
 	}
 	err = x.locked(func(from, to spot) error {
-		if x.to != t {
-			u, err := measure(from.abs)
-			if err != nil {
-				return err
-			}
+		u, err := measure(from.abs)
+		if err == nil {
+			err = x.rename(from.abs, to.abs, from.now.folder)
+		}
+		if err == nil {
 			t.count(-u.Octets, -u.Files)
 			x.to.count(u.Octets, u.Files)
 		}
-		return x.rename(from.abs, to.abs, from.now.folder)
+		return err
 	})
 	return x.created, diskFault(err)
 }
@@ -77,8 +77,11 @@ func (t *Tree) Copy(p Path, opt TransferOptions) (created bool, err error) {
 		}
 	}
 	err = x.locked(func(_, to spot) error {
-		x.to.count(u.Octets, u.Files)
-		return x.rename(aside, to.abs, from.now.folder)
+		err := x.rename(aside, to.abs, from.now.folder)
+		if err == nil {
+			x.to.count(u.Octets, u.Files)
+		}
+		return err
 	})
 	return x.created, diskFault(err)
 }
@@ -321,26 +324,22 @@ func measure(path string) (Usage, error) {
 
 // removeAll removes a file, or a folder with all that is in it. What a link leads to stays.
 func (t *Tree) removeAll(path string) error {
-	entries, err := os.ReadDir(path)
-	var info fs.FileInfo
-	if err != nil {
-		if info, err = os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil
-		} else if err != nil {
-			return err
-		} else if info.IsDir() {
-			return &fs.PathError{Op: "remove", Path: path, Err: fs.ErrPermission}
-		}
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	for _, e := range entries {
-		sub := filepath.Join(path, e.Name())
-		if e.IsDir() {
-			err = t.removeAll(sub)
-		} else {
-			err = t.store.opt.FS.Remove(sub)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		entries, err := os.ReadDir(path)
+		if err != nil {
 			return err
+		}
+		for _, e := range entries {
+			if err := t.removeAll(filepath.Join(path, e.Name())); err != nil {
+				return err
+			}
 		}
 	}
 	if err := t.store.opt.FS.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
