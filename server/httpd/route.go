@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -34,8 +35,22 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	s.route(a, r, c)
+	readRest(r)
 	opt.Log.Log(r.Context(), wire.LevelTrace, "httpd.request", "id", c.id, "method", r.Method, "path", shownPath(r), "status", a.status,
 		"octets", a.octets, "took", time.Since(begun))
+}
+
+// maxRest is how much of a body that nobody wanted is read.
+const maxRest = 64 << 10
+
+// readRest reads what is left of a small body. Else net/http resets the stream of HTTP/2 after
+// the answer (RFC 9113 8.1), and some clients take that for an error, as curl 7.88 does: a
+// PROPFIND of /.well-known/caldav would fail. Who waits for leave to send it gets none.
+func readRest(r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody || r.Header.Get("Expect") != "" {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, r.Body, maxRest) // an error: there is no more
 }
 
 // shownPath is the path of a request for the log. What is published has a secret in it.
