@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,8 +14,8 @@ import (
 // kept is how long a Claim holds.
 const kept = 400 * 24 * time.Hour
 
-// Memory remembers what is done once: an invitation is answered, a message that bounced is
-// sent to another address. It may be used by several at once.
+// Memory remembers what is done once: an invitation of which nothing is kept is declined, a
+// message that bounced is sent to another address. It may be used by several at once.
 type Memory struct{ db *statedb.DB }
 
 // Open makes its table.
@@ -55,11 +54,6 @@ func (m *Memory) Forget(ctx context.Context, box address.Address, what Key) erro
 
 // Key is what is done once.
 type Key [sha256.Size]byte
-
-// Key is what tells one invitation from another: UID, SEQUENCE and RECURRENCE-ID.
-func (in *Invitation) Key() Key {
-	return key("answer", in.UID, strconv.Itoa(in.Sequence), in.RecurrenceID)
-}
 
 // SentOn is the sending of a message, by its id, to another address.
 func SentOn(id string, to address.Address) Key { return key("send on", id, string(to.Key())) }

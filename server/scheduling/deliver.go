@@ -103,7 +103,7 @@ func (s *Scheduler) receive(ctx context.Context, in *incoming) (itip.Result, err
 			continue
 		}
 		if err == nil && t != nil {
-			s.do(ctx, t)
+			s.start(ctx, t)
 		}
 		return res, err
 	}

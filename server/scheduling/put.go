@@ -151,7 +151,7 @@ func (s *Scheduler) put(ctx context.Context, r Request, now object, data []byte)
 	if e, created, err = s.commit(now, kept, t); err != nil {
 		return nil, false, false, err
 	}
-	s.do(ctx, t)
+	s.start(ctx, t)
 	if last, err := r.Collection.Entry(r.Href); err == nil && last.ETag != e.ETag { // a room has answered already
 		e, changed = last, true
 	}
@@ -294,6 +294,6 @@ func (s *Scheduler) remove(ctx context.Context, r Request, now object) error {
 	if _, _, err := s.commit(now, nil, t); err != nil {
 		return err
 	}
-	s.do(ctx, t)
+	s.start(ctx, t)
 	return nil
 }

@@ -29,8 +29,8 @@
 // Nothing is locked over two calendars: each change is of one object, with a condition, and
 // is tried again when another came first. The one lock, that of a mailbox that answers by
 // itself (so that a room is not given twice), is held while its own object is changed, never
-// while a message is delivered. Put and Remove deliver before they return; Run does what is
-// left, and what came by mail.
+// while a message is delivered. Put and Remove deliver before they return, when
+// there are few; Run does what is left, and what came by mail.
 //
 // Not here: HTTP (davd), rights (homes, davd), and what becomes of a message as mail.
 package scheduling

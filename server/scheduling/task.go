@@ -152,6 +152,19 @@ const (
 	giveUp     = 5 * 24 * time.Hour
 )
 
+// maxAtOnce is how many people are told before a client has its answer; of more it is told
+// afterwards who was reached.
+const maxAtOnce = 20
+
+// start delivers the messages of a task, now or soon.
+func (s *Scheduler) start(ctx context.Context, t *task) {
+	if len(t.Sends) > maxAtOnce {
+		s.later(pending{id: t.ID})
+		return
+	}
+	s.do(ctx, t)
+}
+
 // do delivers the messages of a task whose change was made. What fails for a while is left
 // to Run.
 func (s *Scheduler) do(ctx context.Context, t *task) {
