@@ -124,7 +124,7 @@ func by(author address.Address) itip.Person {
 // workMail works a mail in.
 func (s *Scheduler) workMail(ctx context.Context, t *task) {
 	log := s.opts.Log.With("id", t.ID, "box", t.Box.String(), "from", t.Arrived.Author.String())
-	res, err := s.arrive(ctx, t)
+	res, err := s.arrive(context.WithoutCancel(ctx), t) // what is begun is done: scripts are short
 	switch {
 	case err != nil && fault.Temporary(err) && s.opts.Now().Sub(t.Made) < giveUp:
 		log.Warn("scheduling.mail", "error", err, "result", "it is tried again")

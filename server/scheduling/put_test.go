@@ -184,3 +184,59 @@ func TestShared(t *testing.T) {
 	w.put("alice", w.href("alice", "m1"), strings.Replace(w.event("alice", "m1"), "PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:alice", "PARTSTAT=ACCEPTED:mailto:alice", 1))
 	same(t, "the answer", partStatOf(w.event("office", "m1"), "alice"), "ACCEPTED")
 }
+
+// TestOthers: what one answers, the others here see, and are not told.
+func TestOthers(t *testing.T) {
+	w := newWorld(t)
+	w.put("alice", "m.ics", meeting("m1", "alice@example.org", "bob@example.org", "carol@example.org", "dave@example.com"))
+	w.takeMail()
+	w.put("bob", w.href("bob", "m1"), accept(w.event("bob", "m1"), "bob"))
+	same(t, "bob's answer at carol", partStatOf(w.event("carol", "m1"), "bob"), "ACCEPTED")
+	same(t, "carol's own", partStatOf(w.event("carol", "m1"), "carol"), "NEEDS-ACTION")
+	same(t, "carol's inbox", w.inbox("carol"), "REQUEST")
+	same(t, "mail", len(w.takeMail()), 0)
+}
+
+// TestTask: a task that is assigned goes among the tasks.
+func TestTask(t *testing.T) {
+	w := newWorld(t)
+	task := strings.NewReplacer("VEVENT", "VTODO", "DTEND", "DUE").Replace(meeting("t1", "alice@example.org", "bob@example.org"))
+	_, err := w.Put(context.Background(), Request{Account: addr("alice@example.org"), Collection: w.calendar("alice", "alice/tasks"), Href: "t.ics"}, []byte(task))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := w.find(addr("bob@example.org"), "t1")
+	if err != nil || o.entry == nil || o.in.Segment != "tasks" {
+		t.Errorf("it is at %+v, %v", o.in, err)
+	}
+}
+
+// TestMany: of many a client does not wait for all.
+func TestMany(t *testing.T) {
+	w := newWorld(t)
+	invited := []string{"bob@example.org"}
+	for i := range maxAtOnce {
+		invited = append(invited, fmt.Sprintf("guest%d@example.com", i))
+	}
+	w.put("alice", "m.ics", meeting("m1", "alice@example.org", invited...))
+	same(t, "before", len(w.takeMail()), 0)
+	w.settle()
+	same(t, "after", len(w.takeMail()), maxAtOnce)
+	same(t, "bob's inbox", w.inbox("bob"), "REQUEST")
+	same(t, "tasks left", w.tasks(), 0)
+}
+
+// TestHijack: who makes an event with the UID of another's changes nothing at others.
+func TestHijack(t *testing.T) {
+	w := newWorld(t)
+	w.put("alice", "m.ics", meeting("m1", "alice@example.org", "bob@example.org"))
+	w.put("carol", "m.ics", meeting("m1", "carol@example.org", "bob@example.org", "alice@example.org", "SUMMARY:Mine"))
+	for _, who := range []string{"alice", "bob"} {
+		if e := w.event(who, "m1"); !strings.Contains(e, "SUMMARY:Plan") {
+			t.Errorf("%s has %s", who, e)
+		}
+	}
+	if e := w.event("carol", "m1"); !strings.Contains(e, "SCHEDULE-STATUS="+statusRefused) {
+		t.Errorf("carol is not told: %s", e)
+	}
+}
