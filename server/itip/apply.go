@@ -98,10 +98,13 @@ const (
 func (d Delivery) Apply() Result {
 	a := applying{Delivery: d, message: readObject(d.Message.Calendar, d.Floating), stored: readObject(d.Stored, d.Floating)}
 	a.Self, a.From = remembering(d.Self), remembering(d.From)
+	if _, whole := a.message.master(); !whole || d.Message.Method != Request && d.Message.Method != Publish {
+		a.message.name(a.stored)
+	}
 	switch {
 	case d.Stored != nil && len(a.stored.parts) == 0:
 		return refused(OtherKind)
-	case tooMuch(a.message, a.stored):
+	case a.message.twice(), tooMuch(a.message, a.stored):
 		return refused(Unusable)
 	}
 	if d.Stored != nil && a.stored.parts[0].Name != d.Message.Kind {

@@ -203,6 +203,8 @@ func TestApplyReply(t *testing.T) {
 		{name: "an instance after the end", stored: daily + self + bob, message: "RECURRENCE-ID:20260409T100000Z\n" + yes, want: "refused: " + string(NoInstance)},
 		{name: "all instances", stored: daily + self + bob + "--\nRECURRENCE-ID:20260403T100000Z\n" + at10 + bob + "--\nRECURRENCE-ID:20260404T100000Z\n" + at10 + "ATTENDEE;PARTSTAT=DECLINED:mailto:bob@example.org\n", message: yes,
 			want: "applied\ndtstart=20260401T100000Z dtend=20260401T110000Z rrule=FREQ=DAILY;COUNT=5 org:ACCEPTED bob:ACCEPTED(2.0)\nid=20260403T100000Z dtstart=20260401T100000Z dtend=20260401T110000Z bob:ACCEPTED(2.0)\nid=20260404T100000Z dtstart=20260401T100000Z dtend=20260401T110000Z bob:DECLINED"},
+		{name: "all instances but one", stored: daily + self + bob, message: yes + "--\nRECURRENCE-ID:20260402T100000Z\n" + bob,
+			want: "applied\ndtstart=20260401T100000Z dtend=20260401T110000Z rrule=FREQ=DAILY;COUNT=5 org:ACCEPTED bob:ACCEPTED(2.0)\nid=20260402T100000Z dtstart=20260402T100000Z dtend=20260402T110000Z org:ACCEPTED bob:NEEDS-ACTION(2.0)"},
 		{name: "delegated (RFC 5546 4.2.5)", stored: self + bob, message: "ATTENDEE;PARTSTAT=DELEGATED;DELEGATED-TO=\"mailto:dave@example.org\":mailto:bob@example.org\nATTENDEE;CN=Dave;DELEGATED-FROM=\"mailto:bob@example.org\":mailto:dave@example.org\n",
 			want:    "applied\ndtstart=20260401T100000Z dtend=20260401T110000Z org:ACCEPTED bob:DELEGATED(2.0)(mailto:dave@example.org) dave:NEEDS-ACTION(mailto:bob@example.org)",
 			answers: "org -> dave: REQUEST\n  seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z org:ACCEPTED bob:DELEGATED(mailto:dave@example.org) dave:NEEDS-ACTION(mailto:bob@example.org)",

@@ -267,7 +267,7 @@ func (a *attending) answers() []*ical.Component {
 				was = partStat(old)
 			}
 		}
-		if now != was || a.forced || p.Name == "VTODO" && known && progress(p.Component) != progress(base.Component) {
+		if now != was || a.forced || a.apart(p, now) || p.Name == "VTODO" && known && progress(p.Component) != progress(base.Component) {
 			add(a.after, p.Component, now, base.Component)
 		}
 	}
@@ -277,6 +277,16 @@ func (a *attending) answers() []*ical.Component {
 		}
 	}
 	return parts
+}
+
+// apart says whether an exception is new, and answered in another way than all instances.
+func (a *attending) apart(p part, status string) bool {
+	master, ok := a.after.master()
+	if _, known := a.before.part(p.id); known || !ok || p.id == "" || len(a.before.parts) == 0 {
+		return false
+	}
+	line, ok := a.own(a.after, master.Component)
+	return ok && partStat(line) != status
 }
 
 // progress is how far a task is.

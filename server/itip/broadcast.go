@@ -152,7 +152,9 @@ func (b *broadcast) view(o *object, list []int) view {
 	b.spent += len(o.parts)
 	_, v.excluded = o.points(master.Component, "EXDATE")
 	for _, p := range o.parts {
-		if _, in := v.parts[p.id]; !in {
+		if _, in := v.parts[p.id]; in {
+			delete(v.excluded, p.id) // some programs write EXDATE for an exception, too
+		} else {
 			v.excluded[p.id], _ = p.Prop("RECURRENCE-ID")
 		}
 	}

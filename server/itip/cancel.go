@@ -98,7 +98,7 @@ func (o *object) excludes(id string) bool {
 func (w *cancelling) left() []*ical.Component {
 	var parts []*ical.Component
 	for _, q := range w.stored.parts {
-		_, gone := w.gone[q.id]
+		_, gone := w.gone[strings.TrimRight(q.id, "+")]
 		switch {
 		case q.id != "" && (gone || w.ends && w.later(w.stored, q, w.after)):
 		case q.id != "":

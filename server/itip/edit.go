@@ -150,7 +150,10 @@ func (o *object) asStart(master *ical.Component, at ical.Prop) ical.Prop {
 	case own.IsDate() && !v.IsDate():
 		out.Value = v.String()[:8]
 		out.Params = []contentline.Param{{Name: "VALUE", Values: []string{"DATE"}}}
-	case own.IsDate() || v.IsDate() || v.Floating() || own.Floating():
+	case v.IsDate() && !own.IsDate(): // a day for the time of that day
+		out.Value += start.Value[min(8, len(start.Value)):]
+		out.Params = paramsOf(start.Params, "TZID")
+	case own.IsDate() || v.Floating() || own.Floating():
 	case strings.HasSuffix(start.Value, "Z"):
 		out.Value, out.Params = v.Time(nil).UTC().Format(utcForm), nil
 	case start.Param("TZID") != at.Param("TZID"):

@@ -3,6 +3,7 @@ package itip
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -162,48 +163,55 @@ func FuzzApply(f *testing.F) {
 		if err != nil {
 			return
 		}
-		was := string(m.Octets())
 		stored, err := ical.ParseBytes([]byte(before))
 		if err != nil || stored.Check() != nil {
-			stored, before = nil, ""
-		} else {
-			before = string(stored.Append(nil))
+			stored = nil
 		}
-		for _, who := range []struct{ self, from string }{{"org@example.org", "bob@example.org"}, {"bob@example.org", "org@example.org"}, {"bob@example.org", "x@example.net"}} {
-			d := Delivery{Message: m, Stored: stored, Self: person(who.self), From: person(who.from), Now: now, Create: true}
-			r := d.Apply()
-			if r.Outcome != Applied && (r.Object != nil || r.Remove) || r.Outcome == Applied && r.Object == nil && !r.Remove {
-				t.Fatalf("%+v", r)
-			}
-			if r.Outcome == Applied && who.from == "x@example.net" && !named(m.Calendar, who.from) && !named(stored, who.from) {
-				t.Fatalf("by a stranger: %+v", r)
-			}
-			if r.Object != nil {
-				back, err := ical.ParseBytes(r.Object.Append(nil))
-				if err != nil || back.Check() != nil {
-					t.Fatalf("%v %v\n%s", err, back.Check(), r.Object.Append(nil))
-				}
-				d.Stored = r.Object
-				if again := d.Apply(); again.Outcome == Applied && again.Object != nil && m.Method != Publish && shortAll(again.Object) != shortAll(r.Object) {
-					t.Fatalf("twice:\n%s\n%s", shortAll(r.Object), shortAll(again.Object))
-				}
-				change := Change{Before: stored, After: r.Object, Self: d.Self, Now: now}
-				if plan, err := change.Plan(); err == nil {
-					readable(t, plan.Messages)
-				}
-			}
-			readable(t, r.Others)
-			readable(t, r.Answers)
-			if string(m.Octets()) != was || stored != nil && string(stored.Append(nil)) != before {
-				t.Fatal("what was given was changed")
-			}
-		}
-		mail := Mail{Message: m, From: address.MustParse("org@example.org"), To: address.MustParse("bob@example.org"), ID: "1", Now: now}
-		if s := mail.text(); strings.ContainsAny(s.subject, "\r\n") {
-			t.Fatalf("%q", s.subject)
-		}
-		m.Invitation(time.UTC)
+		checkApply(t, stored, m)
 	})
+}
+
+// checkApply checks what FuzzApply says.
+func checkApply(t *testing.T, stored *ical.Calendar, m *Message) {
+	t.Helper()
+	was, before := string(m.Octets()), ""
+	if stored != nil {
+		before = string(stored.Append(nil))
+	}
+	for _, who := range []struct{ self, from string }{{"org@example.org", "bob@example.org"}, {"bob@example.org", "org@example.org"}, {"bob@example.org", "x@example.net"}} {
+		d := Delivery{Message: m, Stored: stored, Self: person(who.self), From: person(who.from), Now: now, Create: true}
+		r := d.Apply()
+		if r.Outcome != Applied && (r.Object != nil || r.Remove) || r.Outcome == Applied && r.Object == nil && !r.Remove {
+			t.Fatalf("%+v", r)
+		}
+		if r.Outcome == Applied && who.from == "x@example.net" && !named(m.Calendar, who.from) && !named(stored, who.from) {
+			t.Fatalf("by a stranger: %+v", r)
+		}
+		if r.Object != nil {
+			back, err := ical.ParseBytes(r.Object.Append(nil))
+			if err != nil || back.Check() != nil {
+				t.Fatalf("%v %v\n%s", err, back.Check(), r.Object.Append(nil))
+			}
+			d.Stored = r.Object
+			if again := d.Apply(); again.Outcome == Applied && again.Object != nil && m.Method != Publish && shortAll(again.Object) != shortAll(r.Object) {
+				t.Fatalf("twice:\n%s\n%s\n%s\n%s", before, was, shortAll(r.Object), shortAll(again.Object))
+			}
+			change := Change{Before: stored, After: r.Object, Self: d.Self, Now: now}
+			if plan, err := change.Plan(); err == nil {
+				readable(t, plan.Messages)
+			}
+		}
+		readable(t, r.Others)
+		readable(t, r.Answers)
+		if string(m.Octets()) != was || stored != nil && string(stored.Append(nil)) != before {
+			t.Fatal("what was given was changed")
+		}
+	}
+	mail := Mail{Message: m, From: address.MustParse("org@example.org"), To: address.MustParse("bob@example.org"), ID: "1", Now: now}
+	if s := mail.text(); strings.ContainsAny(s.subject, "\r\n") {
+		t.Fatalf("%q", s.subject)
+	}
+	m.Invitation(time.UTC)
 }
 
 // named says whether anybody of an object may be an address.
@@ -247,23 +255,107 @@ func FuzzPlan(f *testing.F) {
 		if a == nil && b == nil {
 			return
 		}
-		for _, who := range []string{"org@example.org", "bob@example.org"} {
-			plan, err := Change{Before: b, After: a, Self: person(who), Now: now}.Plan()
-			if err != nil {
-				continue
-			}
-			readable(t, plan.Messages)
-			if plan.Object == nil {
-				continue
-			}
-			back, err := ical.ParseBytes(plan.Object.Append(nil))
-			if err != nil || back.Check() != nil {
-				t.Fatalf("%v %v\n%s", err, back.Check(), plan.Object.Append(nil))
-			}
-			again, err := Change{Before: plan.Object, After: plan.Object, Self: person(who), Now: now}.Plan()
-			if err != nil || len(again.Messages) > 0 {
-				t.Fatalf("nothing changed, and yet: %v %s\n%s", err, told(again.Messages), plan.Object.Append(nil))
-			}
-		}
+		checkPlan(t, b, a)
 	})
+}
+
+// checkPlan checks what FuzzPlan says.
+func checkPlan(t *testing.T, before, after *ical.Calendar) {
+	t.Helper()
+	for _, who := range []string{"org@example.org", "bob@example.org"} {
+		plan, err := Change{Before: before, After: after, Self: person(who), Now: now}.Plan()
+		if err != nil {
+			continue
+		}
+		readable(t, plan.Messages)
+		if plan.Object == nil {
+			continue
+		}
+		back, err := ical.ParseBytes(plan.Object.Append(nil))
+		if err != nil || back.Check() != nil {
+			t.Fatalf("%v %v\n%s", err, back.Check(), plan.Object.Append(nil))
+		}
+		again, err := Change{Before: plan.Object, After: plan.Object, Self: person(who), Now: now}.Plan()
+		if err != nil {
+			t.Fatalf("nothing changed, and yet: %v\n%s", err, plan.Object.Append(nil))
+		}
+		if len(again.Messages) > 0 {
+			t.Fatalf("nothing changed, and yet: %s\n%s", told(again.Messages), plan.Object.Append(nil))
+		}
+	}
+}
+
+// vocabulary are lines of which odd objects are made.
+func vocabulary() []string {
+	return []string{
+		"DTSTART:20260401T100000Z", "DTSTART;TZID=Europe/Brussels:20260329T023000", "DTSTART;VALUE=DATE:20260401", "DTSTART:20260401T100000", "DTSTART;TZID=Odd:20260401T100000",
+		"DTEND:20260401T110000Z", "DTEND;VALUE=DATE:20260402", "DTEND;TZID=Europe/Brussels:20260401T130000", "DURATION:P1DT1H", "DURATION:PT0S",
+		"RRULE:FREQ=DAILY;COUNT=5", "RRULE:FREQ=DAILY;UNTIL=20260405T100000Z", "RRULE:FREQ=WEEKLY;BYDAY=WE", "RRULE:FREQ=YEARLY;UNTIL=20300401", "RDATE:20260410T100000Z", "RDATE;VALUE=PERIOD:20260410T100000Z/PT1H",
+		"RDATE;VALUE=DATE:20260410,20260411", "EXDATE:20260402T100000Z", "EXDATE;VALUE=DATE:20260402,20260403", "EXDATE;TZID=Europe/Brussels:20260402T120000", "EXDATE:20260402T100000",
+		"RECURRENCE-ID:20260402T100000Z", "RECURRENCE-ID;VALUE=DATE:20260402", "RECURRENCE-ID:20260402T100000", "RECURRENCE-ID;TZID=Odd:20260403T100000", "RECURRENCE-ID;RANGE=THISANDFUTURE:20260403T100000Z", "RECURRENCE-ID;TZID=Europe/Brussels:20260403T120000",
+		"SEQUENCE:1", "SEQUENCE:2147483647", "SEQUENCE:-1", "DTSTAMP:20260302T000000Z", "DTSTAMP:20990302T000000Z", "DTSTAMP:20260101T000000",
+		"ATTENDEE:mailto:bob@example.org", "ATTENDEE;PARTSTAT=ACCEPTED:MAILTO:bob@example.org", "ATTENDEE;PARTSTAT=DECLINED:mailto:bob@example.org", "ATTENDEE;PARTSTAT=DELEGATED;DELEGATED-TO=\"mailto:dave@example.org\":mailto:bob@example.org",
+		"ATTENDEE;DELEGATED-FROM=\"mailto:bob@example.org\":mailto:dave@example.org", "ATTENDEE;SCHEDULE-AGENT=CLIENT:mailto:carol@example.org", "ATTENDEE;SCHEDULE-FORCE-SEND=REQUEST:mailto:carol@example.org", "ATTENDEE:urn:uuid:1", "ATTENDEE:",
+		"ATTENDEE;PARTSTAT=ACCEPTED;X-FACTEUR-REPLIED=20260301T000000Z:mailto:carol@example.org", "ATTENDEE:mailto:org@example.org",
+		"ORGANIZER:mailto:org@example.org", "ORGANIZER:mailto:bob@example.org", "ORGANIZER;SCHEDULE-AGENT=NONE:mailto:org@example.org", "STATUS:CANCELLED", "STATUS:CONFIRMED", "SUMMARY:a", "SUMMARY:b", "COMMENT:c", "TRANSP:TRANSPARENT",
+		"BEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT5M\nEND:VALARM", "REQUEST-STATUS:3.7;No", "X-MOZ-LASTACK:20260101T000000Z",
+	}
+}
+
+// odd makes an object of random lines.
+func odd(r *rand.Rand, method Method) string {
+	words := vocabulary()
+	var b strings.Builder
+	b.WriteString("BEGIN:VCALENDAR\nVERSION:2.0\n")
+	if method != "" {
+		b.WriteString("METHOD:" + string(method) + "\n")
+	}
+	b.WriteString("BEGIN:VTIMEZONE\nTZID:Odd\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0217\nTZOFFSETTO:+0217\nEND:STANDARD\nEND:VTIMEZONE\n")
+	kind := []string{"VEVENT", "VEVENT", "VEVENT", "VTODO"}[r.IntN(4)]
+	for n := range 1 + r.IntN(3) {
+		b.WriteString("BEGIN:" + kind + "\nUID:e1\n")
+		if r.IntN(4) > 0 {
+			b.WriteString("ORGANIZER:mailto:org@example.org\nATTENDEE:mailto:bob@example.org\n")
+		}
+		if n > 0 {
+			b.WriteString(words[21+r.IntN(6)] + "\n")
+		}
+		b.WriteString(words[r.IntN(5)] + "\n")
+		for range r.IntN(7) {
+			b.WriteString(words[r.IntN(len(words))] + "\n")
+		}
+		b.WriteString("END:" + kind + "\n")
+	}
+	b.WriteString("END:VCALENDAR\n")
+	return b.String()
+}
+
+// TestOdd checks what the fuzz targets check, with objects that make some sense.
+func TestOdd(t *testing.T) {
+	methods := []Method{Request, Request, Reply, Reply, Cancel, Add, Counter, DeclineCounter, Refresh, Publish}
+	read := func(text string) *ical.Calendar {
+		c, err := ical.ParseBytes([]byte(text))
+		if err != nil || c.Check() != nil {
+			return nil
+		}
+		return c
+	}
+	kept, taken := 0, 0
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 11))
+		before, after := read(odd(r, "")), read(odd(r, ""))
+		if before != nil || after != nil {
+			kept++
+			checkPlan(t, before, after)
+		}
+		m, err := ParseMessage([]byte(odd(r, methods[r.IntN(len(methods))])))
+		if err != nil {
+			continue
+		}
+		taken++
+		checkApply(t, before, m)
+	}
+	if kept < 500 || taken < 500 {
+		t.Errorf("only %d objects and %d messages were of use", kept, taken)
+	}
 }

@@ -44,16 +44,38 @@ func readObject(c *ical.Calendar, floating *time.Location) *object {
 	}
 	o.zones, _ = c.Zones()
 	for _, child := range c.Children {
-		if !isPart(child) {
-			continue
+		if isPart(child) {
+			o.parts = append(o.parts, part{Component: child})
 		}
-		p := part{child, o.instance(child)}
-		if _, ok := o.byID[p.id]; !ok {
-			o.byID[p.id] = len(o.parts)
-		}
-		o.parts = append(o.parts, p)
 	}
+	o.name(o)
 	return o
+}
+
+// name gives the components the ids by which they are told apart: as the component of all
+// instances has its times, that of the object or of another one.
+func (o *object) name(as *object) {
+	var all *ical.Component
+	for _, p := range as.parts {
+		if _, single := p.Prop("RECURRENCE-ID"); !single {
+			all = p.Component
+			break
+		}
+	}
+	clear(o.byID)
+	for i, p := range o.parts {
+		id := o.instance(p.Component)
+		if at, _ := p.Prop("RECURRENCE-ID"); id != "" && all != nil {
+			if as != o {
+				at = o.portable(at)
+			}
+			id = as.point(as.asStart(all, at))
+		}
+		for _, twice := o.byID[id]; twice; _, twice = o.byID[id] {
+			id += "+" // the same instance in other words
+		}
+		o.byID[id], o.parts[i].id = i, id
+	}
 }
 
 // maxWork bounds the properties that are looked at when each exception is compared with
@@ -67,6 +89,11 @@ func (o *object) masterSize() int {
 		return 0
 	}
 	return len(m.Props)
+}
+
+// twice says whether there are two components for an instance.
+func (o *object) twice() bool {
+	return slices.ContainsFunc(o.parts, func(p part) bool { return strings.HasSuffix(p.id, "+") })
 }
 
 // exceptions is how many components there are, and instances that are excluded.
@@ -130,7 +157,11 @@ func (o *object) points(c *ical.Component, name string) ([]string, map[string]ic
 			one := p
 			one.Value = strings.TrimSpace(v)
 			start, _, isPeriod := strings.Cut(one.Value, "/")
-			id := o.point(ical.Prop{Name: p.Name, Params: p.Params, Value: start})
+			first := ical.Prop{Name: p.Name, Params: p.Params, Value: start}
+			if name == "EXDATE" {
+				first = o.asStart(c, first)
+			}
+			id := o.point(first)
 			if isPeriod {
 				id += "/" + one.Value
 			}

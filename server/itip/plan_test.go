@@ -213,6 +213,10 @@ bob -> org: REPLY
 		{name: "declines one instance (RFC 6638 B.7)", before: daily + yes, after: daily + yes + "--\nRECURRENCE-ID:20260402T100000Z\nDTSTART:20260402T100000Z\nDTEND:20260402T110000Z\nATTENDEE;PARTSTAT=DECLINED:mailto:bob@example.org\n", messages: `
 bob -> org: REPLY
   id=20260402T100000Z seq=0 dtstart=20260402T100000Z dtend=20260402T110000Z bob:DECLINED`},
+		{name: "accepts, but for one instance", before: daily + bob, after: daily + yes + "--\nRECURRENCE-ID:20260402T100000Z\nDTSTART:20260402T100000Z\nDTEND:20260402T110000Z\n" + bob, messages: `
+bob -> org: REPLY
+  seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z bob:ACCEPTED
+  id=20260402T100000Z seq=0 dtstart=20260402T100000Z dtend=20260402T110000Z bob:NEEDS-ACTION`},
 		{name: "takes one instance out", before: daily + yes, after: daily + "EXDATE:20260402T100000Z\n" + yes, messages: `
 bob -> org: REPLY
   id=20260402T100000Z seq=0 dtstart=20260402T100000Z dtend=20260402T110000Z bob:DECLINED`},

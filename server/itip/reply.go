@@ -77,8 +77,13 @@ func (a *applying) reply() Result {
 	}
 	w := replying{applying: a, who: who, parts: make(map[string]*ical.Component), result: Result{Outcome: Applied, Role: AsOrganizer}}
 	w.why = Same
-	for _, p := range a.message.parts {
+	if p, ok := a.message.master(); ok {
 		w.take(p)
+	}
+	for _, p := range a.message.parts {
+		if p.id != "" {
+			w.take(p)
+		}
 	}
 	if len(w.parts) == 0 {
 		if w.refused != "" {
@@ -182,8 +187,11 @@ func (w *replying) instance(p part, line ical.Prop) {
 			w.refused = NoInstance
 			return
 		}
-		c := w.stored.derive(master.Component, at)
-		c.Children = slices.Clone(c.Children)
+		all := master.Component
+		if now := w.parts[""]; now != nil {
+			all = now // as it was answered just now
+		}
+		c := w.stored.derive(all, at)
 		q = part{c, w.stored.instance(c)}
 		if there, twice := w.stored.part(q.id); twice {
 			q, own = there, true

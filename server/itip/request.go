@@ -27,17 +27,28 @@ func (a *applying) request() Result {
 
 // mine returns the components of the message that are for who gets it.
 func (a *applying) mine() []part {
+	if a.Message.Method == Publish {
+		return a.message.parts
+	}
+	all, whole := a.message.master()
+	series := a.message
+	if !whole {
+		all, whole = a.stored.master()
+		series = a.stored
+	}
+	whole = whole && series.attendee(all.Component, a.Self) >= 0
 	var list []part
+	invited := false
 	for _, p := range a.message.parts {
 		_, named := p.Prop("ATTENDEE")
 		own := a.message.attendee(p.Component, a.Self) >= 0
 		// An exception that names nobody is for those who are invited to all.
-		if own || a.Message.Method == Publish || !named && p.id != "" {
+		if own || whole && !named && p.id != "" {
 			list = append(list, p)
+			invited = invited || own
 		}
 	}
-	own := slices.ContainsFunc(list, func(p part) bool { return a.message.attendee(p.Component, a.Self) >= 0 })
-	if a.Message.Method == Request && !own {
+	if !invited {
 		return nil
 	}
 	return list
@@ -45,9 +56,6 @@ func (a *applying) mine() []part {
 
 // invited makes a new object.
 func (a *applying) invited(parts []part) Result {
-	if _, whole := a.message.master(); !whole && slices.ContainsFunc(parts, func(p part) bool { return a.message.attendee(p.Component, a.Self) < 0 }) {
-		parts = slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return a.message.attendee(p.Component, a.Self) < 0 })
-	}
 	list := make([]*ical.Component, len(parts))
 	r := Result{Outcome: Applied, Role: AsAttendee, Created: true}
 	for i, p := range parts {
@@ -273,7 +281,7 @@ func (o *object) including(c *ical.Component, ids map[string]bool) *ical.Compone
 // merged is a component of the message with what is the attendee's of the stored one.
 func (a *applying) merged(p part, own bool) (*ical.Component, Event) {
 	e := Event{Instance: p.Value("RECURRENCE-ID"), What: Updated}
-	c := a.taken(p.Component)
+	c := a.named(p)
 	base, known := a.stored.covering(p.id)
 	if !known {
 		e.What = Invited
@@ -294,6 +302,19 @@ func (a *applying) merged(p part, own bool) (*ical.Component, Event) {
 		e.What = ""
 	}
 	return a.personal(c, a.stored, old, !rescheduled), e
+}
+
+// named is a component of the message whose RECURRENCE-ID is written as the stored object
+// has its times.
+func (a *applying) named(p part) *ical.Component {
+	c := a.taken(p.Component)
+	master, ok := a.stored.master()
+	at, single := p.Prop("RECURRENCE-ID")
+	if _, whole := a.message.master(); ok && single && !whole && a.message.point(at) != p.id {
+		id := a.stored.asStart(master.Component, a.message.portable(at))
+		setProp(c, setParam(id, "RANGE", at.Param("RANGE")))
+	}
+	return c
 }
 
 // personal puts what is the attendee's own into a component: alarms, whether it blocks his
