@@ -86,6 +86,7 @@ func (k *correction) part(p part) *ical.Component {
 	for i, u := range k.after.attendees(p.Component) {
 		old, was := lines[u.key]
 		delete(lines, u.key)
+		changed = changed || was && byServer(old) && !byServer(p.Props[i]) && !k.Self(u.User)
 		line, other := k.attendee(u, p.Props[i], old, was, rescheduled)
 		if other {
 			out.Props[i], altered = line, true

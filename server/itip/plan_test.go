@@ -77,6 +77,12 @@ org -> bob: REQUEST
 org -> carol: REQUEST
   seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z summary=a org:ACCEPTED bob:NEEDS-ACTION carol:NEEDS-ACTION`},
 		{name: "a client that sends by itself", after: "ATTENDEE;SCHEDULE-AGENT=CLIENT:mailto:bob@example.org\nATTENDEE;SCHEDULE-AGENT=NONE:mailto:carol@example.org\n"},
+		{name: "the client sends by itself from now on (RFC 6638 3.2.1.2)", before: self + yes, after: self + "ATTENDEE;PARTSTAT=ACCEPTED;SCHEDULE-AGENT=CLIENT:mailto:bob@example.org\n", messages: `
+org -> bob: CANCEL
+  seq=1 dtstart=20260401T100000Z dtend=20260401T110000Z bob:ACCEPTED`},
+		{name: "the server sends from now on (RFC 6638 3.2.1.2)", before: self + "ATTENDEE;SCHEDULE-AGENT=CLIENT:mailto:bob@example.org\n", after: self + bob, messages: `
+org -> bob: REQUEST
+  seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z org:ACCEPTED bob:NEEDS-ACTION`},
 		{name: "an alarm of his own is nothing to others", before: self + bob, after: self + bob + "BEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT5M\nEND:VALARM\nX-MOZ-LASTACK:20260101T000000Z\n"},
 		{name: "the same in other words", before: "SUMMARY:a\\, b\n" + self + bob, after: "DTSTART:20260401T100000Z\nDURATION:PT1H\nSUMMARY:a, b\nATTENDEE;CN=Bob:MAILTO:Bob@example.org\n" + self},
 		{name: "another title: no SEQUENCE", before: "SEQUENCE:1\nSUMMARY:a\n" + yes, after: "SEQUENCE:1\nSUMMARY:b\n" + yes, messages: `

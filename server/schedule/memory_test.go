@@ -1,0 +1,46 @@
+package schedule
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/statedb"
+)
+
+// TestMemory: what is done once for a mailbox is not done again, unless it is long ago.
+func TestMemory(t *testing.T) {
+	db, err := statedb.Open(filepath.Join(t.TempDir(), "state.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	m, err := Open(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, now := context.Background(), time.Now()
+	bob, carol := address.MustParse("bob@example.org"), address.MustParse("carol@example.org")
+	to := address.MustParse("b@elsewhere.net")
+	for n, c := range []struct {
+		box  address.Address
+		what Key
+		at   time.Duration
+		want bool
+	}{
+		{bob, SentOn("1", to), 0, true}, {bob, SentOn("1", to), 0, false}, {carol, SentOn("1", to), 0, true},
+		{bob, SentOn("2", to), 0, true}, {bob, SentOn("1", carol), 0, true}, {bob, SentOn("1", to), kept + time.Hour, true},
+	} {
+		if got, err := m.Claim(ctx, c.box, c.what, now.Add(c.at)); got != c.want || err != nil {
+			t.Errorf("%d: %v, %v", n, got, err)
+		}
+	}
+	if err := m.Forget(ctx, carol, SentOn("1", to)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := m.Claim(ctx, carol, SentOn("1", to), now); !got || err != nil {
+		t.Errorf("after Forget: %v, %v", got, err)
+	}
+}
