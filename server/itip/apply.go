@@ -64,7 +64,8 @@ type Result struct {
 	// Events are what changed, instance by instance, in words for people and logs.
 	Events []Event
 	// Others tell the organizer's other attendees of a reply: a REQUEST of the same
-	// SEQUENCE. Sending them by mail is not usual.
+	// SEQUENCE. Sending them by mail is not usual. An object with more than 100 attendees
+	// has none.
 	Others []Outgoing
 	// Answers go back by themselves: a REFRESH to the organizer when an ADD is about an
 	// object that is not there, the newest REQUEST to an attendee who sent a REFRESH.
