@@ -38,12 +38,13 @@ func syncCollection(r *request, n *node, e *davxml.Element) error {
 	if a == nil {
 		a = r.ask(askNames, nil)
 	}
-	changes, err := n.changes(token.Trimmed(), limit)
+	since := token.Trimmed()
+	changes, err := n.changes(since, limit)
 	if err != nil {
 		return err
 	}
 	m := r.multistatus()
-	m.synced(n, a, changes)
+	m.synced(n, a, changes, since == "")
 	if changes.Truncated { // RFC 6578 3.6
 		m.status(n.path(), tooMany("There are more changes: ask again with the new token"))
 	}
@@ -76,15 +77,17 @@ func errToken() error {
 }
 
 // synced writes the responses of what changed and of what is gone. What another program has
-// broken is gone.
-func (m *multistatus) synced(n *node, a *asked, c collection.Changes) {
+// broken is gone, and was never there for who begins.
+func (m *multistatus) synced(n *node, a *asked, c collection.Changes, first bool) {
 	o := n.object(nil)
 	for _, e := range c.Changed {
-		if o.become(e); e.Broken {
+		o.become(e)
+		switch {
+		case !e.Broken:
+			m.node(o, a)
+		case !first:
 			m.status(o.path(), &failure{status: http.StatusNotFound})
-			continue
 		}
-		m.node(o, a)
 		if m.Err() != nil {
 			return
 		}
