@@ -1,6 +1,7 @@
 package davd
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -33,7 +34,7 @@ func reporting() part {
 	}
 }
 
-// The bounds of an answer. What exceeds them is told with 507 in the multistatus.
+// The bounds of an answer.
 const (
 	maxAnswer    = 256 << 20   // octets
 	maxExpansion = 100_000     // instances that a request expands
@@ -75,22 +76,29 @@ type matches struct {
 	spent time.Duration // on looking through objects
 }
 
-// room says whether there may be one more response. The first time that there may not, it
-// tells so in the answer.
+// room says whether there may be one more response. The first time that the client wants no
+// more, it tells so in the answer.
 func (m *matches) room() bool {
-	late := m.spent > maxLook || m.r.Context().Err() != nil
-	if m.left > 0 && m.Written() < maxAnswer && !late {
-		return true
-	}
-	text := "There are more than fit into one answer"
-	if late {
-		text = "It takes too long to look at all"
-	}
-	if m.left >= 0 {
-		m.status(m.top.path(), tooMany(text))
+	switch {
+	case m.spent > maxLook:
+		m.cutOff(m.top, errors.New("it takes too long to look at all objects"))
+	case m.Written() > maxAnswer:
+		m.cutOff(m.top, errors.New("the answer has no end"))
+	case m.left > 0:
+		return m.r.Context().Err() == nil
+	case m.left == 0:
+		m.status(m.top.path(), tooMany("There are more"))
 		m.left = -1
 	}
 	return false
+}
+
+// cutOff ends an answer that can't be finished without the end of its XML: with that, clients
+// would take what is missing for removed.
+func (m *multistatus) cutOff(n *node, err error) {
+	m.r.opt.Log.Error("A report can't be finished", "protocol", "dav", "account", m.r.viewer.String(), "path", n.path(), "err", err)
+	m.Flush() // an error: the client is gone
+	panic(http.ErrAbortHandler)
 }
 
 // match writes the response of a node that was found.

@@ -84,13 +84,18 @@ func (a *objectReport[T]) query(r *request, n *node) error {
 	if err != nil {
 		return err
 	}
+	if n.kind&a.folders != 0 {
+		if err := n.load(loadSnapshot); err != nil {
+			return err
+		}
+	}
 	a.multistatus = r.multistatus()
 	if n.kind&a.kinds != 0 {
 		a.try(n, a.judge(&n.entry.Facts))
 		return a.finish()
 	}
-	if err := r.eachCollection(n, d, a.folders, a.search); err != nil {
-		a.fail(n, err)
+	if err := r.eachCollection(n, d, a.folders, a.search); err != nil && a.Err() == nil {
+		a.cutOff(n, err)
 	}
 	return a.finish()
 }

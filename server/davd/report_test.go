@@ -2,6 +2,7 @@ package davd
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -387,5 +388,32 @@ func TestSyncTruncated(t *testing.T) {
 	}
 	if got := s.ask("REPORT", calendarPath, syncBody(token, limit)).names(); got != "" {
 		t.Errorf("at last: %s", got)
+	}
+}
+
+// TestReportBounds: an answer that is too much for the server is cut off, one that is too much
+// for the client says so.
+func TestReportBounds(t *testing.T) {
+	s := newServer(t)
+	room := func(m matches) (cut bool, body string) {
+		var b strings.Builder
+		r := &request{Handler: s.handler, Request: httptest.NewRequest("REPORT", calendarPath, nil)}
+		m.top, m.multistatus = &node{href: calendarPath}, &multistatus{r: r, Writer: davxml.NewWriter(&b)}
+		m.Begin(davxml.D("multistatus"))
+		defer func() { cut, body = recover() == http.ErrAbortHandler, b.String() }()
+		if m.room() != (m.left > 0) || m.room() != (m.left > 0) {
+			t.Errorf("room for %d", m.left)
+		}
+		m.finish()
+		return
+	}
+	if cut, _ := room(matches{left: 1}); cut {
+		t.Error("cut off without a reason")
+	}
+	if cut, body := room(matches{left: 0}); cut || strings.Count(body, "507") != 1 {
+		t.Errorf("a client's limit: cut off: %v\n%s", cut, body)
+	}
+	if cut, body := room(matches{left: 1, spent: maxLook + 1}); !cut || strings.Contains(body, "</D:multistatus>") {
+		t.Errorf("too slow: cut off: %v\n%s", cut, body)
 	}
 }
