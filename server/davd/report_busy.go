@@ -81,16 +81,19 @@ func (r *request) busy(n *node, within ical.TimeRange, list []ical.BusyPeriod) (
 		}
 		o.become(e)
 		data, _, ok, err := octets(o, buf)
-		if buf = data; err != nil || !ok {
+		if err != nil {
+			return nil, err
+		}
+		if buf = data; !ok {
 			continue // it went, or another program broke it
 		}
 		object, err := readCalendar(data)
 		if err != nil {
-			continue
+			return nil, err
 		}
 		periods, truncated, err := object.Busy(within, floating, 0)
 		if err != nil {
-			continue
+			return nil, err
 		}
 		if list = append(list, periods...); truncated || len(list) > maxBusy {
 			return nil, forbidden(davxml.D("number-of-matches-within-limits"), "Too much happens in that time")
