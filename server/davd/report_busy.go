@@ -3,6 +3,7 @@ package davd
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"facteur/server/collection"
 	"facteur/server/davxml"
@@ -74,6 +75,7 @@ func (r *request) busy(n *node, within ical.TimeRange, list []ical.BusyPeriod) (
 		return nil, err
 	}
 	var buf []byte
+	begin := time.Now()
 	o := n.object(nil)
 	for e := range n.snap.Query(within.From, within.To, "") {
 		if !takesTime(e) {
@@ -95,7 +97,7 @@ func (r *request) busy(n *node, within ical.TimeRange, list []ical.BusyPeriod) (
 		if err != nil {
 			return nil, err
 		}
-		if list = append(list, periods...); truncated || len(list) > maxBusy {
+		if list = append(list, periods...); truncated || len(list) > maxBusy || time.Since(begin) > maxLook {
 			return nil, forbidden(davxml.D("number-of-matches-within-limits"), "Too much happens in that time")
 		}
 	}
