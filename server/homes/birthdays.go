@@ -30,6 +30,12 @@ type birthday struct {
 	month, day int
 }
 
+// maxYear is the last year of a birth that is believed.
+const maxYear = 2999
+
+// maxTitle bounds the name in the title of an event, in octets.
+const maxTitle = 500
+
 // maxCard bounds what is read of a card, in octets: photos are long.
 const maxCard = 16 << 20
 
@@ -153,6 +159,7 @@ func readBirthday(c *collection.Collection, href string) (card cachedCard, err e
 	if card.name == "" {
 		card.name = strings.Join(strings.FieldsFunc(contentline.Text(v.Value("N")), func(r rune) bool { return r == ';' || r == ' ' }), " ")
 	}
+	card.name = strings.ToValidUTF8(card.name[:min(len(card.name), maxTitle)], "")
 	for _, p := range v.All("BDAY") {
 		if card.born, card.ok = parseBirthday(p); card.ok {
 			break
@@ -175,7 +182,7 @@ func parseBirthday(p vcard.Prop) (b birthday, ok bool) {
 	}
 	for _, layout := range layouts {
 		t, err := time.Parse(layout, date)
-		if err != nil {
+		if err != nil || t.Year() > maxYear {
 			continue
 		}
 		b = birthday{t.Year(), int(t.Month()), t.Day()}

@@ -3,6 +3,7 @@ package homes
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"facteur/server/collection"
 	"facteur/server/ical"
@@ -69,7 +70,7 @@ func splitFeed(data []byte) (map[string][]byte, error) {
 func published(c *ical.Component) {
 	c.Children = slices.DeleteFunc(c.Children, func(child *ical.Component) bool { return child.Name == "VALARM" })
 	stamp := c.Value("LAST-MODIFIED")
-	if stamp == "" {
+	if _, err := time.Parse("20060102T150405Z", stamp); err != nil {
 		stamp = "19700101T000000Z"
 	}
 	c.Props = slices.DeleteFunc(c.Props, func(p ical.Prop) bool { return p.Name == "DTSTAMP" })

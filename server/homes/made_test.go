@@ -178,7 +178,7 @@ func TestParseBirthday(t *testing.T) {
 	for value, want := range map[string]birthday{
 		"BDAY:1980-02-29": {1980, 2, 29}, "BDAY:19800229": {1980, 2, 29}, "BDAY:1980-02-29T00:00:00Z": {1980, 2, 29}, "BDAY;VALUE=DATE-AND-OR-TIME:--0229": {0, 2, 29},
 		"BDAY:--02-29": {0, 2, 29}, "BDAY;X-APPLE-OMIT-YEAR=1604:1604-07-01": {0, 7, 1}, "BDAY:1604-07-01": {0, 7, 1},
-		"BDAY:1981-02-29": {}, "BDAY:1980": {}, "BDAY:1980-02": {}, "BDAY:---29": {}, "BDAY;VALUE=text:circa 1800": {}, "BDAY:": {}, "BDAY:--": {}, "BDAY:T1200": {},
+		"BDAY:1981-02-29": {}, "BDAY:9999-12-31": {}, "BDAY:1980": {}, "BDAY:1980-02": {}, "BDAY:---29": {}, "BDAY;VALUE=text:circa 1800": {}, "BDAY:": {}, "BDAY:--": {}, "BDAY:T1200": {},
 	} {
 		card, err := vcard.ParseBytes([]byte(person("1", "x", value)))
 		if err != nil {
@@ -315,4 +315,22 @@ func synchronize(t *testing.T, c *Collection, known map[string]collection.ETag, 
 		}
 	}
 	return known, changes.Token
+}
+
+// FuzzBirthday: whatever a card says, the event that is made of it may be kept.
+func FuzzBirthday(f *testing.F) {
+	for _, value := range []string{"1980-02-29", "--0229", "1604-01-01", "0001-01-01", "9999-12-31", "--02-30"} {
+		f.Add(value, "Zo\u00e9; the \\, first")
+	}
+	f.Fuzz(func(t *testing.T, value, name string) {
+		born, ok := parseBirthday(vcard.Prop{Name: "BDAY", Value: value})
+		if !ok {
+			return
+		}
+		event := birthdayEvent(madeID("birthday", name), cachedCard{name: name, born: born})
+		facts, err := Index(collection.Calendar, event)
+		if err != nil || !facts.Infinite || facts.Kind != "VEVENT" {
+			t.Fatalf("%v of %s", err, event)
+		}
+	})
 }
