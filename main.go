@@ -38,6 +38,9 @@ type cli struct {
 	Account accountCmd `cmd:"" help:"Work on an account."`
 	Unblock unblockCmd `cmd:"" help:"Forget the failed logins of an account or an address, which is slowed for them."`
 
+	Import importCmd `cmd:"" help:"Bring calendars and contacts in, from files or another server."`
+	Export exportCmd `cmd:"" help:"Write calendars and contacts into files."`
+
 	Undelete undeleteCmd `cmd:"" help:"Bring back mail, calendar entries and contacts that were deleted."`
 	Verify   verifyCmd   `cmd:"" help:"Compare the indexes of mailboxes, calendars and address books with what is there, which is read in full."`
 	Reindex  reindexCmd  `cmd:"" help:"Make the indexes of mailboxes, calendars and address books anew."`

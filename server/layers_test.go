@@ -18,7 +18,7 @@ var rank = map[string]int{
 	"scripts":     1,
 	"server/auth": 2, "server/maildir": 2, "server/config": 2, "server/certs": 2, "plugins/lua": 2,
 	"server/senderauth": 2, "server/srs": 2, "server/mtasts": 2, "server/limit": 2, "server/publish": 2,
-	"server/kv": 2, "server/transfer": 2, "server/trace": 2, "server/people": 2, "server/itip": 2,
+	"server/kv": 2, "server/transfer": 2, "server/davclient": 2, "server/trace": 2, "server/people": 2, "server/itip": 2,
 	"plugins/plugintest": 3, "plugins/clamav": 4, "plugins/rspamd": 4, "plugins/dnsbl": 4, "plugins/http": 4, "plugins/lists": 4,
 	"server/relay": 3, "server/connection": 3, "server/msgindex": 3, "server/fts": 3, "server/report": 3, "server/trial": 3,
 	"server/mailbox": 4, "server/spool": 4, "server/redirect": 4, "server/collection": 4, "server/files": 4,

@@ -92,6 +92,7 @@ type Backend interface {
 	Reload() Reload
 	QueueBackend
 	LimitBackend
+	TransferBackend
 	// Upkeep works on mail and tells what it does, a line at a time.
 	Upkeep(ctx context.Context, r UpkeepRequest, say func(line string)) error
 	// Report sums up what other servers reported in the last days.
@@ -136,6 +137,7 @@ func Listen(path string, b Backend) (*Server, error) {
 	mux.HandleFunc("GET /queue", serveQueue(b))
 	mux.HandleFunc("GET /queue/{id}", serveQueueShow(b))
 	mux.HandleFunc("POST /queue", serveWork(b.QueueWork))
+	mux.HandleFunc("POST /transfer", serveTransfer(b))
 	mux.HandleFunc("GET /report", serveReport(b))
 	mux.HandleFunc("POST /domain", serveDomain(b))
 	s := &Server{ln: ln, http: http.Server{Handler: mux, ReadTimeout: 10 * time.Second}}

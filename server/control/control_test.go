@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -77,6 +78,38 @@ func (f *fake) Domain(_ context.Context, name string, rotate bool) (DomainFacts,
 		state = "new"
 	}
 	return DomainFacts{Keys: []DomainKey{{State: state}}}, nil
+}
+
+func (f *fake) Transfer(_ context.Context, r TransferRequest) (a TransferAnswer, err error) {
+	if r.Verb != "put" {
+		return a, errors.New("no such step")
+	}
+	for _, o := range r.Objects {
+		a.Outcomes = append(a.Outcomes, Outcome{Result: ResultNew, Reason: string(o.Data)})
+	}
+	return a, nil
+}
+
+func TestTransfer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	s, err := Listen(path, &fake{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Serve()
+	defer s.Close()
+	c := NewClient(path)
+	data := bytes.Repeat([]byte("x"), 16<<20) // the largest object
+	a, err := c.Transfer(t.Context(), TransferRequest{Verb: "put", Objects: []Object{{Data: data}}})
+	if err != nil || len(a.Outcomes) != 1 || len(a.Outcomes[0].Reason) != len(data) {
+		t.Fatalf("%v, %d outcomes", err, len(a.Outcomes))
+	}
+	if _, err := c.Transfer(t.Context(), TransferRequest{Verb: "get"}); err == nil || err.Error() != "no such step" {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := NewClient(path+"2").Transfer(t.Context(), TransferRequest{}); !errors.Is(err, ErrNoServer) {
+		t.Errorf("without a server the error is %v", err)
+	}
 }
 
 func TestControl(t *testing.T) {

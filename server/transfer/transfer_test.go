@@ -251,3 +251,29 @@ func TestCSVWrong(t *testing.T) {
 		})
 	}
 }
+
+func TestSame(t *testing.T) {
+	a := calendarOf(zone, event("UID:a", "DTSTART;TZID=Paris:20260101T100000", "SUMMARY:A"))
+	tests := []struct {
+		name, a, b string
+		want       bool
+	}{
+		{"stamp", a, strings.Replace(a, "DTSTAMP:2026", "DTSTAMP:2025", 1), true},
+		{"line ends", a, strings.ReplaceAll(a, "\n", "\r\n"), true},
+		{"summary", a, strings.Replace(a, "SUMMARY:A", "SUMMARY:B", 1), false},
+		{"card", "BEGIN:VCARD\nVERSION:3.0\nUID:a\nFN:A\nEND:VCARD\n", "BEGIN:VCARD\nVERSION:3.0\nUID:a\nFN:A\nREV:2026\nEND:VCARD\n", true},
+		{"kinds", a, "BEGIN:VCARD\nVERSION:3.0\nUID:a\nFN:A\nEND:VCARD\n", false},
+		{"nothing", "x", "y", false},
+	}
+	for _, test := range tests {
+		if got := Same([]byte(test.a), []byte(test.b)); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+	if o, ok := AsIs([]byte(strings.Replace(a, "METHOD:PUBLISH\n", "", 1))); !ok || o.UID != "a" || o.Kind != "VEVENT" {
+		t.Errorf("AsIs: %v %q", ok, o.UID)
+	}
+	if _, ok := AsIs([]byte(a)); ok {
+		t.Error("a METHOD is taken as it is")
+	}
+}

@@ -1,0 +1,395 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"facteur/server/collection"
+	"facteur/server/config"
+	"facteur/server/control"
+	"facteur/server/directory"
+	"facteur/server/fault"
+	"facteur/server/homes"
+	"facteur/server/mailbox"
+	"facteur/server/transfer"
+)
+
+// depot does the steps of import and export on what people keep. It works within the
+// server, or beside none.
+type depot struct {
+	homes     *homes.Homes
+	directory *directory.Directory
+	data      string
+}
+
+// Transfer is that of control.Backend.
+func (s *Server) Transfer(ctx context.Context, r control.TransferRequest) (control.TransferAnswer, error) {
+	live := s.live.Load()
+	return depot{s.dav.homes, live.directory, live.Data}.Transfer(ctx, r)
+}
+
+// Transfer does one step.
+func (d depot) Transfer(ctx context.Context, r control.TransferRequest) (a control.TransferAnswer, err error) {
+	boxes, err := upkeep{directory: d.directory}.boxes([]string{r.Account})
+	if err != nil {
+		return a, err
+	}
+	a.Account = boxes[0].String()
+	home, err := d.homes.Own(boxes[0])
+	if err != nil {
+		return a, plainly(err)
+	}
+	switch r.Verb {
+	case "collections":
+		a.Collections, err = d.collections(home)
+	case "put":
+		a.Outcomes, err = d.put(ctx, home, r)
+	case "get":
+		a.Objects, a.More, err = d.get(home, r)
+	case "pulled":
+		a.Pulled, err = d.pulled(home, r)
+	default:
+		err = fmt.Errorf("%q is no step of import or export", r.Verb)
+	}
+	return a, plainly(err)
+}
+
+// plainly is an error as people read it: the text of a fault, with its cause, for who runs
+// the server.
+func plainly(err error) error {
+	var f *fault.Fault
+	if !errors.As(err, &f) || f.Cause == nil && f.Text == "" {
+		return err
+	}
+	if f.Cause != nil {
+		return fmt.Errorf("%s: %w", f.Text, f.Cause)
+	}
+	return errors.New(f.Text)
+}
+
+// collections lists what an account keeps itself.
+func (d depot) collections(home *homes.Home) ([]control.Collection, error) {
+	all, err := home.Collections()
+	if err != nil {
+		return nil, err
+	}
+	var out []control.Collection
+	for _, c := range all {
+		if c.Origin != homes.Kept || c.Mounted {
+			continue
+		}
+		props, err := c.Props()
+		if err != nil {
+			return nil, err
+		}
+		snap, err := c.Snapshot()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, control.Collection{
+			Name: c.Segment, Kind: kindName(c.Kind()), DisplayName: props.DisplayName, Color: props.Color,
+			Components: componentsOf(props), Objects: snap.Len(),
+		})
+	}
+	return out, nil
+}
+
+func kindName(k collection.Kind) string {
+	if k == collection.AddressBook {
+		return control.KindContacts
+	}
+	return control.KindCalendar
+}
+
+// componentsOf are those that a calendar keeps; none: all.
+func componentsOf(props collection.Props) []string {
+	return strings.FieldsFunc(props.Other[homes.Components], func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// openOwn opens a collection that the account keeps itself.
+func openOwn(home *homes.Home, name string) (*homes.Collection, error) {
+	c, err := home.Open(name)
+	if err == nil && (c.Origin != homes.Kept || c.Mounted) {
+		err = fault.Newf(fault.NotPossible, "%q is not kept by the account itself", name)
+	}
+	return c, err
+}
+
+// putWorkers is how many objects are written at once: they share what is synced.
+const putWorkers = 16
+
+// put puts objects into a collection. The outcomes are in the order of the objects. The
+// error is one that others would have too: no room, above all.
+func (d depot) put(ctx context.Context, home *homes.Home, r control.TransferRequest) ([]control.Outcome, error) {
+	out := make([]control.Outcome, len(r.Objects))
+	p := putter{request: r}
+	c, err := d.target(home, r)
+	switch {
+	case err != nil:
+		return nil, err
+	case c == nil: // of a dry run
+		for i := range out {
+			out[i].Result = control.ResultNew
+		}
+		return out, nil
+	}
+	props, err := c.Props()
+	if err != nil {
+		return nil, err
+	}
+	p.to, p.components = c, componentsOf(props)
+	var state *pullState
+	if r.Source != "" {
+		if state, err = d.openPull(home, r); err != nil {
+			return nil, err
+		}
+		defer state.close()
+		p.state = state
+	}
+	err = p.all(ctx, out)
+	if state != nil && !r.DryRun {
+		err = errors.Join(err, state.save())
+	}
+	return out, err
+}
+
+// target opens the collection, which is made when it may be. nil: a dry run would make it.
+func (d depot) target(home *homes.Home, r control.TransferRequest) (*homes.Collection, error) {
+	c, err := openOwn(home, r.Collection)
+	if r.Create == nil || !fault.Is(err, fault.NotFound) {
+		return c, err
+	}
+	if r.DryRun {
+		return nil, nil
+	}
+	kind := collection.Calendar
+	props := collection.Props{DisplayName: r.Create.DisplayName, Color: r.Create.Color}
+	if r.Create.Kind == control.KindContacts {
+		kind = collection.AddressBook
+	} else if len(r.Create.Components) > 0 {
+		props.Other = map[string]string{homes.Components: strings.Join(r.Create.Components, ",")}
+	}
+	return home.Create(r.Collection, kind, props)
+}
+
+// putter puts objects into a collection.
+type putter struct {
+	request    control.TransferRequest
+	to         *homes.Collection
+	components []string
+	state      *pullState // nil: not pulled
+}
+
+// all puts the objects, several at once. Those of a UID are of one worker, in order.
+func (p *putter) all(ctx context.Context, out []control.Outcome) error {
+	turns := make([][]int, putWorkers)
+	for i, o := range p.request.Objects {
+		n := 0
+		for _, c := range []byte(o.UID) {
+			n = (n*31 + int(c)) % putWorkers
+		}
+		turns[n] = append(turns[n], i)
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, putWorkers)
+	for n, turn := range turns {
+		wg.Go(func() {
+			for _, i := range turn {
+				if errs[n] = ctx.Err(); errs[n] != nil {
+					return
+				}
+				if out[i], errs[n] = p.one(p.request.Objects[i]); errs[n] != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// one puts an object.
+func (p *putter) one(o control.Object) (control.Outcome, error) {
+	if calendar := p.to.Kind() == collection.Calendar; calendar == (o.Kind == transfer.Card) {
+		return refused(fmt.Errorf("%s keeps no %s", p.to.Segment, o.Kind)), nil
+	} else if calendar && len(p.components) > 0 && !slices.Contains(p.components, o.Kind) {
+		return refused(fmt.Errorf("%s keeps no %s", p.to.Segment, o.Kind)), nil
+	}
+	there, err := p.to.ByUID(o.UID)
+	if err != nil {
+		return control.Outcome{}, err
+	}
+	result, href, cond := control.ResultNew, "", collection.Condition{Absent: true}
+	if len(there) > 0 {
+		e := there[0]
+		same, err := p.same(e, o.Data)
+		switch {
+		case err != nil:
+			return control.Outcome{}, err
+		case same:
+			p.note(o, e.ETag)
+			return control.Outcome{Result: control.ResultSame}, nil
+		case !p.request.Replace && !p.state.untouched(o.Remote, e.ETag):
+			return control.Outcome{Result: control.ResultKept}, nil
+		}
+		result, href, cond = control.ResultReplaced, e.Href, collection.Condition{Match: []collection.ETag{e.ETag}}
+	}
+	if p.request.DryRun {
+		if _, err := homes.Index(p.to.Kind(), o.Data); err != nil {
+			return refused(err), nil
+		}
+		return control.Outcome{Result: result}, nil
+	}
+	e, err := p.write(o, href, cond)
+	switch {
+	case err == nil:
+		p.note(o, e.ETag)
+		return control.Outcome{Result: result}, nil
+	case fault.Is(err, fault.OverQuota), fault.Is(err, fault.Unavailable):
+		return control.Outcome{}, err
+	}
+	return refused(err), nil
+}
+
+// write writes an object under a href, or one that is made for it.
+func (p *putter) write(o control.Object, href string, cond collection.Condition) (e *collection.Entry, err error) {
+	if href != "" {
+		e, _, err = p.to.Put(href, o.Data, cond)
+		return e, err
+	}
+	for _, href := range hrefsFor(o, p.to.Kind()) {
+		if e, _, err = p.to.Put(href, o.Data, cond); !errors.Is(err, collection.ErrCondition) {
+			break
+		}
+	}
+	return e, err
+}
+
+func refused(err error) control.Outcome {
+	return control.Outcome{Result: control.ResultRefused, Reason: plainly(err).Error()}
+}
+
+// same compares an object with that which is there.
+func (p *putter) same(e *collection.Entry, data []byte) (bool, error) {
+	old, err := readObject(p.to, e.Href)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil // removed meanwhile: the condition of the Put tells
+	}
+	return err == nil && transfer.Same(old, data), err
+}
+
+func readObject(c *homes.Collection, href string) ([]byte, error) {
+	in, _, err := c.Get(href)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	return io.ReadAll(in)
+}
+
+func (p *putter) note(o control.Object, local collection.ETag) {
+	if o.Remote != "" {
+		p.state.note(pullEntry{Remote: o.Remote, Tag: o.Tag, UID: o.UID, Local: string(local)})
+	}
+}
+
+// maxPage bounds the objects of an answer, in octets; one is always in it.
+const maxPage = 4 << 20
+
+// get returns objects in the order of their hrefs. Broken ones are among them: nothing is
+// lost in an export.
+func (d depot) get(home *homes.Home, r control.TransferRequest) (out []control.Object, more bool, err error) {
+	c, err := openOwn(home, r.Collection)
+	if err != nil {
+		return nil, false, err
+	}
+	snap, err := c.Snapshot()
+	if err != nil {
+		return nil, false, err
+	}
+	var rest []*collection.Entry
+	for e := range snap.All() {
+		if e.Href > r.After {
+			rest = append(rest, e)
+		}
+	}
+	slices.SortFunc(rest, func(a, b *collection.Entry) int { return cmp.Compare(a.Href, b.Href) })
+	octets := int64(0)
+	for _, e := range rest {
+		if octets += e.Size; octets > maxPage && len(out) > 0 {
+			return out, true, nil
+		}
+		data, err := readObject(c, e.Href)
+		if fault.Is(err, fault.NotFound) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		out = append(out, control.Object{Kind: e.Facts.Kind, UID: e.Facts.UID, Data: data, Href: e.Href})
+	}
+	return out, false, nil
+}
+
+// stepper does steps of import and export.
+type stepper interface {
+	Transfer(context.Context, control.TransferRequest) (control.TransferAnswer, error)
+}
+
+// withDepot calls work with the running server, or with a depot of its own while it holds
+// the lock of the data folder.
+func withDepot(ctx context.Context, path string, log io.Writer, account string, work func(stepper) error) error {
+	c, err := client(path)
+	if err != nil {
+		return err
+	}
+	_, err = c.Transfer(ctx, control.TransferRequest{Verb: "collections", Account: account})
+	if !errors.Is(err, control.ErrNoServer) {
+		if err != nil {
+			return err
+		}
+		return work(c)
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	lock, err := lockData(cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	s := &Server{log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	first := &settings{Config: cfg, directory: directory.New(cfg.Directory)}
+	s.live.Store(first)
+	err = s.openStores(first)
+	if err == nil {
+		err = work(s)
+	}
+	s.closeCalendars()
+	if s.store != nil {
+		err = errors.Join(err, s.store.Close())
+	}
+	return err
+}
+
+// openStores opens what import and export need where no server runs: what people keep,
+// and their mail, for the quota.
+func (s *Server) openStores(first *settings) (err error) {
+	if err := s.openCalendars(first); err != nil {
+		return err
+	}
+	s.store, err = mailbox.Open(mailbox.Options{
+		Dir: filepath.Join(first.Data, "domains"), Tmp: filepath.Join(first.Data, "spool", "tmp"),
+		Log: s.log, Keep: keepDeleted(first.Config, first.directory), Beside: s.beside, NoText: true,
+	})
+	return err
+}
