@@ -31,10 +31,13 @@ func (r *cardReader) read(lines []line) {
 	for i := 0; i < len(lines); {
 		if mark, of := marks(lines[i].text); mark == "BEGIN" && of == Card {
 			end, ok := endOfCard(lines, i)
-			if ok {
+			switch {
+			case ok:
 				r.card(lines[i+1:end-1], lines[i].number)
-			} else {
-				r.problems.add(lines[i].number, "the vCard is left out: it is not closed before line %d", lines[end-1].number)
+			case end == len(lines):
+				r.problems.add(lines[i].number, "the vCard is left out: the text ends within it")
+			default:
+				r.problems.add(lines[i].number, "the vCard is left out: it is not closed before line %d", lines[end].number)
 			}
 			i, outside = end, 0
 			continue
