@@ -153,7 +153,7 @@ func nameFor(c *vcard.Card) string {
 		n = append(n, "")
 	}
 	var words []string
-	for _, part := range []string{n[3], n[1], n[2], n[0], n[4]} {
+	for _, part := range []string{n[1], n[2], n[0], n[4]} {
 		if part = strings.TrimSpace(strings.Join(contentline.SplitText(part), " ")); part != "" {
 			words = append(words, part)
 		}

@@ -203,7 +203,7 @@ func TestCSV(t *testing.T) {
 		{"Outlook", "Title,First Name,Last Name,Company,Job Title,Business Street,Business Street 2,Business City,Business Phone,E-mail Address,E-mail Type,E-mail 2 Address,Birthday,Notes,Priority,User 1\r\n" +
 			"Dr.,Jane,Doe,ACME,Boss,1 Road,Floor 2,Ghent,123,jane@example.org,SMTP,j@example.org,0/0/00,\"two\r\nlines\",Normal,x,\r\n",
 			[]string{"N:Doe;Jane;;Dr.;", "ORG:ACME;", "TITLE:Boss", "ADR;TYPE=WORK:;;1 Road\\nFloor 2;Ghent;;;", "TEL;TYPE=WORK:123",
-				"EMAIL:jane@example.org", "EMAIL:j@example.org", "NOTE:two\\nlines\\nUser 1: x", "FN:Dr. Jane Doe"}},
+				"EMAIL:jane@example.org", "EMAIL:j@example.org", "NOTE:two\\nlines\\nUser 1: x", "FN:Jane Doe"}},
 		{"Outlook in French", "Titre;Prénom;Nom;Société;Titre;Rue (bureau);Ville (domicile);Tél. mobile;Adresse de messagerie;Anniversaire\r\n" +
 			"Mme;Zoé;Petit;ACME;Chef;1 rue X;Lyon;06;z@example.org;03/08/1970\r\n",
 			[]string{"N:Petit;Zoé;;Mme;", "TITLE:Chef", "ADR;TYPE=WORK:;;1 rue X;;;;", "ADR;TYPE=HOME:;;;Lyon;;;", "TEL;TYPE=CELL:06", "BDAY:1970-08-03"}},
