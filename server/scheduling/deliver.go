@@ -153,7 +153,7 @@ func (s *Scheduler) try(ctx context.Context, in *incoming) (res itip.Result, t *
 
 func (s *Scheduler) apply(in *incoming, now object) itip.Result {
 	return itip.Delivery{
-		Message: in.message, Stored: now.cal, Self: s.person(in.box), From: in.from, Now: s.opts.Now(), Create: in.create, Floating: s.location(),
+		Message: in.message, Stored: now.cal, Self: s.person(in.box), From: in.from, Now: s.stamp(in.message.UID), Create: in.create, Floating: s.location(),
 	}.Apply()
 }
 
@@ -235,7 +235,7 @@ func (s *Scheduler) answer(ctx context.Context, in *incoming, now object, res it
 		return res.Object, messages, nil
 	}
 	in.decision = d
-	a := itip.Answer{Self: s.person(in.box), PartStat: partStat(d), Comment: d.Comment, Now: s.opts.Now()}
+	a := itip.Answer{Self: s.person(in.box), PartStat: partStat(d), Comment: d.Comment, Now: s.stamp(in.message.UID)}
 	reply, ok := a.Reply(in.message)
 	if !ok {
 		return res.Object, messages, nil

@@ -119,7 +119,7 @@ func (s *Scheduler) put(ctx context.Context, r Request, now object, data []byte)
 		return e, created, false, err
 	}
 	c := itip.Change{
-		Before: now.cal, After: after, Self: s.person(r.Collection.Owner), Now: s.opts.Now(), NoReply: r.NoReply, Floating: s.location(),
+		Before: now.cal, After: after, Self: s.person(r.Collection.Owner), Now: s.stamp(uidOf(after)), NoReply: r.NoReply, Floating: s.location(),
 	}
 	if c.After, err = s.askAbout(ctx, r, c); err != nil {
 		return nil, false, false, err
@@ -203,13 +203,7 @@ func (s *Scheduler) unique(r Request, now object, after *ical.Calendar) error {
 	if now.entry != nil {
 		return nil
 	}
-	uid := ""
-	for _, c := range after.Children {
-		if c.Name != "VTIMEZONE" && uid == "" {
-			uid = c.Value("UID")
-		}
-	}
-	other, err := s.find(r.Collection.Owner, uid)
+	other, err := s.find(r.Collection.Owner, uidOf(after))
 	if err != nil || other.entry == nil || other.in.Name() == r.Collection.Name() {
 		return err // in this collection, no-uid-conflict tells
 	}
@@ -217,6 +211,16 @@ func (s *Scheduler) unique(r Request, now object, after *ical.Calendar) error {
 		Name: caldav + "unique-scheduling-object-resource", In: other.in, Href: other.href,
 		Text: "another calendar of this home has this meeting",
 	}
+}
+
+// uidOf returns the UID of an object.
+func uidOf(c *ical.Calendar) string {
+	for _, child := range c.Children {
+		if uid := child.Value("UID"); uid != "" && child.Name != "VTIMEZONE" {
+			return uid
+		}
+	}
+	return ""
 }
 
 // maySchedule tells whether who is logged in may act in the owner's name.
@@ -282,7 +286,7 @@ func (s *Scheduler) remove(ctx context.Context, r Request, now object) error {
 		return r.Collection.Remove(r.Href, now.exactly())
 	}
 	plan, err := itip.Change{
-		Before: now.cal, Self: s.person(r.Collection.Owner), Now: s.opts.Now(), NoReply: r.NoReply, Floating: s.location(),
+		Before: now.cal, Self: s.person(r.Collection.Owner), Now: s.stamp(uidOf(now.cal)), NoReply: r.NoReply, Floating: s.location(),
 	}.Plan()
 	if err != nil {
 		return refusal(err)

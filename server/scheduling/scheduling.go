@@ -38,6 +38,7 @@ package scheduling
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -91,6 +92,7 @@ type Scheduler struct {
 	waiting []pending     // what Run has to do, in order
 	wake    chan struct{} // something was added to waiting
 	boxes   map[address.Key]*boxLock
+	stamps  map[string]time.Time // the last one that was given for a UID
 }
 
 // Open returns a Scheduler. What a crash left is done by Run.
@@ -104,7 +106,7 @@ func Open(opts Options) (*Scheduler, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Scheduler{opts: opts, wake: make(chan struct{}, 1), boxes: make(map[address.Key]*boxLock)}
+	s := &Scheduler{opts: opts, wake: make(chan struct{}, 1), boxes: make(map[address.Key]*boxLock), stamps: make(map[string]time.Time)}
 	var err error
 	if s.journal, err = openJournal(opts.FS, opts.Dir); err != nil {
 		return nil, err
@@ -128,6 +130,28 @@ func (s *Scheduler) location() *time.Location {
 		return time.UTC
 	}
 	return s.opts.Location()
+}
+
+// maxStamps is when stamps that are over are forgotten.
+const maxStamps = 1000
+
+// stamp is the time of a change of what has a UID: later than those given for it before, by a
+// second, which is as exact as DTSTAMP is (RFC 5545 3.8.7.2). So of two changes within a
+// second the later one counts everywhere, in whatever order they are delivered. The stamp is
+// taken after the object was read that is changed on the condition that it is still so:
+// hence the changes that are made have stamps in their order.
+func (s *Scheduler) stamp(uid string) time.Time {
+	now := s.opts.Now().Truncate(time.Second)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last, ok := s.stamps[uid]; ok && !now.After(last) {
+		now = last.Add(time.Second)
+	}
+	if len(s.stamps) >= maxStamps {
+		maps.DeleteFunc(s.stamps, func(_ string, last time.Time) bool { return last.Before(now) })
+	}
+	s.stamps[uid] = now
+	return now
 }
 
 // boxLock is held by who answers for a mailbox.
