@@ -255,7 +255,7 @@ func (t *Tree) makeFolder(p Path, props []byte, check Check) (s spot, err error)
 
 // asBusy is for what another program was quicker with.
 func asBusy(err error) error {
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrExist) || isGone(err) || errors.Is(err, errNone) {
 		return errBusy
 	}
 	return err

@@ -64,7 +64,7 @@ func (t *Tree) removeLocked(p Path, check Check) (s spot, rest string, err error
 // takeAway moves something out of the tree, to deleted/, or aside as rest when it is to
 // be removed for good. With mu held.
 func (t *Tree) takeAway(s spot) (rest string, err error) {
-	u, err := measure(s.abs)
+	u, err := weigh(s)
 	if err != nil {
 		return "", err
 	}

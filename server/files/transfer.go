@@ -28,7 +28,7 @@ func (t *Tree) Move(p Path, opt TransferOptions) (created bool, err error) {
 		}
 	}
 	err = x.locked(func(from, to spot) error {
-		u, err := measure(from.abs)
+		u, err := weigh(from)
 		if err == nil {
 			err = x.rename(from.abs, to.abs, from.now.folder)
 		}
@@ -69,12 +69,16 @@ func (t *Tree) Copy(p Path, opt TransferOptions) (created bool, err error) {
 	side := sidePath(aside)
 	defer x.to.dropSide(aside)
 	if err := x.to.copyAll(from.abs, aside, opt.Shallow); err != nil {
-		return false, diskFault(err)
+		return false, diskFault(asBusy(err))
 	}
 	if !from.now.folder {
 		if err := x.to.copyFile(sidePath(from.abs), side); err != nil && !errors.Is(err, errNone) {
 			return false, diskFault(err)
 		}
+	}
+	// As it was copied: others may have changed the source meanwhile.
+	if u, err = weigh(spot{abs: aside, now: from.now}); err != nil {
+		return false, diskFault(err)
 	}
 	err = x.locked(func(_, to spot) error {
 		err := x.rename(aside, to.abs, from.now.folder)
@@ -288,10 +292,27 @@ func (t *Tree) copyFile(from, to string) error {
 	return t.store.finish(f, err)
 }
 
+// weigh tells what a file with its properties, or a folder with all that is in it, adds to a tree.
+func weigh(s spot) (Usage, error) {
+	u, err := measure(s.abs)
+	if err != nil {
+		return u, err
+	}
+	if nameOf(filepath.Base(s.abs)) == "" {
+		u.Files++ // it is aside
+	}
+	if !s.now.folder {
+		if side, err := lstat(sidePath(s.abs)); err == nil {
+			u.Octets += side.size
+		}
+	}
+	return u, nil
+}
+
 // measure tells what a file or folder holds.
 func measure(path string) (Usage, error) {
 	now, err := lstat(path)
-	if errors.Is(err, errOther) || errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, errOther) || isGone(err) {
 		return Usage{}, nil
 	}
 	if err != nil {
@@ -305,7 +326,7 @@ func measure(path string) (Usage, error) {
 		return u, nil
 	}
 	entries, err := os.ReadDir(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !isGone(err) {
 		return u, err
 	}
 	for _, e := range entries {

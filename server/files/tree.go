@@ -232,7 +232,7 @@ func (t *Tree) List(p Path) ([]Info, error) {
 		return nil, fault.New(fault.NotPossible, "It is not a folder")
 	}
 	entries, err := os.ReadDir(s.abs)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !isGone(err) {
 		return nil, diskFault(err)
 	}
 	all := make([]Info, 0, len(entries))
@@ -266,10 +266,13 @@ func (t *Tree) Open(p Path) (*os.File, Info, error) {
 	return f, e.info(p.name()), nil
 }
 
+// isGone tells whether an error says that something is not where it was a moment ago.
+func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) }
+
 // openFile opens a regular file, and waits for nothing.
 func openFile(path string) (*os.File, *entry, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) {
+	if isGone(err) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) {
 		return nil, nil, errNone
 	}
 	if err != nil {
