@@ -1,4 +1,4 @@
-// Package davd speaks WebDAV, CalDAV and CardDAV: RFC 4918 (class 1 and 3), 5689 (extended
+// Package davd speaks WebDAV, CalDAV and CardDAV: RFC 4918 (class 1 and 3, and 2 for plain files), 5689 (extended
 // MKCOL), 5397 (current-user-principal), 8144 (Prefer), 3744 (privileges and principals), 4791
 // (CalDAV), 6352 (CardDAV), and Apple's way to share and publish (sharing.go).
 //
@@ -12,8 +12,8 @@
 // function, and read in one (path.go). Bodies, depths and numbers are bounded.
 //
 // Whose collections there are and the rights are in package homes, the octets and tags in
-// package collection. Logins and listeners are httpd's. A Handler has no state of its own and
-// may be used by any number of goroutines.
+// the packages collection and files. Logins and listeners are httpd's. A Handler has no state of its
+// own but the locks of clients (locks.go), and may be used by any number of goroutines.
 package davd
 
 import (
