@@ -146,17 +146,12 @@ func (d depot) put(ctx context.Context, home *homes.Home, r control.TransferRequ
 		return nil, err
 	}
 	p.to, p.components = c, componentsOf(props)
-	var state *pullState
 	if r.Source != "" {
-		if state, err = d.openPull(home, r); err != nil {
-			return nil, err
-		}
-		defer state.close()
-		p.state = state
+		p.state = d.openPull(home, r)
 	}
 	err = p.all(ctx, out)
-	if state != nil && !r.DryRun {
-		err = errors.Join(err, state.save())
+	if p.state != nil && !r.DryRun {
+		err = errors.Join(err, p.state.save())
 	}
 	return out, err
 }

@@ -31,33 +31,44 @@ type pullEntry struct {
 }
 
 // pullState is what was pulled from a collection of another server into one here: a file
-// of lines of JSON, to which each step appends. It is a cache: without it all is fetched
-// again, and what is the same stays as it is.
+// of lines of JSON, to which each step appends, and which is read when it is first needed.
+// It is a cache: without it all is fetched again, and what is the same stays as it is.
 type pullState struct {
-	path    string
-	entries map[string]pullEntry // by Remote
-	mu      sync.Mutex
+	path string
+	mu   sync.Mutex // of all below
+
+	entries map[string]pullEntry // by Remote; nil: not read yet
+	err     error                // of reading
 	added   []pullEntry
 }
 
-// openPull reads the state of a collection that is pulled from.
-func (d depot) openPull(home *homes.Home, r control.TransferRequest) (*pullState, error) {
+// openPull returns the state of a collection that is pulled from.
+func (d depot) openPull(home *homes.Home, r control.TransferRequest) *pullState {
 	sum := sha256.Sum256([]byte(r.Source + "\n" + r.Collection))
 	name := "pulled." + hex.EncodeToString(sum[:12])
-	s := &pullState{
-		path:    filepath.Join(d.data, "domains", home.Owner.Dir(), "index", name),
-		entries: make(map[string]pullEntry),
+	return &pullState{path: filepath.Join(d.data, "domains", home.Owner.Dir(), "index", name)}
+}
+
+// load reads the file. mu is held.
+func (s *pullState) load() (map[string]pullEntry, error) {
+	if s.entries == nil {
+		s.entries = make(map[string]pullEntry)
+		s.err = s.read()
 	}
+	return s.entries, s.err
+}
+
+func (s *pullState) read() error {
 	f, err := os.Open(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || info.Size() > maxPullState {
-		return s, err
+		return err
 	}
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
@@ -67,10 +78,8 @@ func (d depot) openPull(home *homes.Home, r control.TransferRequest) (*pullState
 			s.entries[e.Remote] = e
 		}
 	}
-	return s, lines.Err()
+	return lines.Err()
 }
-
-func (s *pullState) close() { s.entries = nil }
 
 // untouched tells whether what is here is what the last pull wrote. A nil state knows
 // nothing.
@@ -78,8 +87,11 @@ func (s *pullState) untouched(remote string, local collection.ETag) bool {
 	if s == nil {
 		return false
 	}
-	e, ok := s.entries[remote]
-	return ok && e.Local == string(local)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entries, err := s.load()
+	e, ok := entries[remote]
+	return err == nil && ok && e.Local == string(local)
 }
 
 // note adds an object that was pulled.
@@ -118,38 +130,30 @@ func (s *pullState) save() error {
 
 // pulled lists what was pulled before, and writes the file anew, each object once.
 func (d depot) pulled(home *homes.Home, r control.TransferRequest) ([]control.Pulled, error) {
-	s, err := d.openPull(home, r)
-	if err != nil || len(s.entries) == 0 {
+	s := d.openPull(home, r)
+	entries, err := s.load() // nobody else has it yet
+	if err != nil || len(entries) == 0 {
 		return nil, err
 	}
 	c, err := openOwn(home, r.Collection)
 	if err != nil {
-		return nil, nil // it is gone, and what is known of it means nothing
-	}
-	if r.DryRun {
-		return s.list(c)
-	}
-	list, err := s.list(c)
-	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
+	var list []control.Pulled
 	out := json.NewEncoder(&b)
-	for _, e := range s.entries {
-		if err := out.Encode(e); err != nil {
-			return nil, err
-		}
-	}
-	return list, safefile.WriteFile(safefile.OS, s.path, b.Bytes())
-}
-
-func (s *pullState) list(c *homes.Collection) (out []control.Pulled, err error) {
-	for _, e := range s.entries {
+	for _, e := range entries {
 		there, err := c.ByUID(e.UID)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, control.Pulled{Remote: e.Remote, Tag: e.Tag, Gone: len(there) == 0})
+		list = append(list, control.Pulled{Remote: e.Remote, Tag: e.Tag, Gone: len(there) == 0})
+		if err := out.Encode(e); err != nil {
+			return nil, err
+		}
 	}
-	return out, nil
+	if r.DryRun {
+		return list, nil
+	}
+	return list, safefile.WriteFile(safefile.OS, s.path, b.Bytes())
 }
