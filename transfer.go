@@ -24,7 +24,7 @@ type (
 		Collection   []string `help:"Pull only this calendar or address book; may be given several times." placeholder:"NAME"`
 	}
 	exportCmd struct {
-		To         string `arg:"" help:"One collection: a file .ics or .vcf, or - for standard output. All: a folder or .zip archive."`
+		To         string `arg:"" help:"One collection: a file .ics, .vcf or .csv, or - for standard output. All: a folder or .zip archive."`
 		Account    string `required:"" help:"The account or shared mailbox." placeholder:"ADDRESS"`
 		Collection string `help:"The calendar or address book (default: all, or calendar or contacts)." placeholder:"NAME"`
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -25,7 +26,7 @@ type ExportOptions struct {
 	Config     string
 	Account    string // or shared mailbox
 	Collection string // "": all, or for one file the usual one of its kind
-	To         string // a file .ics, .vcf or .zip, or a folder; "-" is standard output, for one collection
+	To         string // a file .ics, .vcf, .csv or .zip, or a folder; "-" is standard output, for one collection
 }
 
 // exporter reads the collections of an account.
@@ -36,6 +37,7 @@ type exporter struct {
 	told    func(done int)
 	done    int
 	wrong   []string // what could not be written
+	notes   []string
 }
 
 // Export writes the calendars and contacts of an account into files. A file or folder
@@ -52,7 +54,7 @@ func Export(ctx context.Context, out, log io.Writer, o ExportOptions) error {
 			return err
 		}
 		ex.told(-1)
-		for _, line := range ex.wrong {
+		for _, line := range append(ex.notes, ex.wrong...) {
 			fmt.Fprintln(log, line)
 		}
 		fmt.Fprintf(log, "%s: %s written\n", a.Account, counted(ex.done-len(ex.wrong), "object"))
@@ -64,7 +66,7 @@ func Export(ctx context.Context, out, log io.Writer, o ExportOptions) error {
 }
 
 func (ex *exporter) run(ctx context.Context, out io.Writer, all []control.Collection) error {
-	kind := map[string]string{".ics": control.KindCalendar, ".vcf": control.KindContacts}[strings.ToLower(filepath.Ext(ex.opt.To))]
+	kind := map[string]string{".ics": control.KindCalendar, ".vcf": control.KindContacts, ".csv": control.KindContacts}[strings.ToLower(filepath.Ext(ex.opt.To))]
 	if kind == "" && ex.opt.To != "-" {
 		return ex.home(ctx, all)
 	}
@@ -79,7 +81,7 @@ func (ex *exporter) run(ctx context.Context, out io.Writer, all []control.Collec
 	case i < 0:
 		return fmt.Errorf("%s has no collection %q", ex.account, name)
 	case kind != "" && all[i].Kind != kind:
-		return fmt.Errorf("%s is no %s: name the file .ics for calendars, .vcf for contacts", name, map[string]string{control.KindCalendar: "calendar", control.KindContacts: "address book"}[kind])
+		return fmt.Errorf("%s is no %s: name the file .ics for calendars, .vcf or .csv for contacts", name, map[string]string{control.KindCalendar: "calendar", control.KindContacts: "address book"}[kind])
 	}
 	if ex.opt.To == "-" {
 		return ex.whole(ctx, out, all[i])
@@ -121,6 +123,9 @@ func (ex *exporter) each(ctx context.Context, c control.Collection, f func(contr
 
 // whole writes a collection as one file.
 func (ex *exporter) whole(ctx context.Context, w io.Writer, c control.Collection) error {
+	if strings.EqualFold(filepath.Ext(ex.opt.To), ".csv") {
+		return ex.table(ctx, w, c)
+	}
 	if c.Kind == control.KindContacts {
 		return ex.each(ctx, c, func(o control.Object) error {
 			if !bytes.HasSuffix(o.Data, []byte("\n")) {
@@ -138,6 +143,27 @@ func (ex *exporter) whole(ctx context.Context, w io.Writer, c control.Collection
 		return nil
 	})
 	return errors.Join(err, calendar.Close())
+}
+
+// table writes contacts as a table, and tells what has no place in one.
+func (ex *exporter) table(ctx context.Context, w io.Writer, c control.Collection) error {
+	var cards [][]byte
+	err := ex.each(ctx, c, func(o control.Object) error {
+		if _, ok := transfer.AsIs(o.Data); !ok {
+			ex.wrong = append(ex.wrong, fmt.Sprintf("%s/%s: it is no vCard that can be read", c.Name, o.Href))
+			return nil
+		}
+		cards = append(cards, o.Data)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	left, err := transfer.WriteCSV(w, cards)
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		ex.notes = append(ex.notes, fmt.Sprintf("left out, for a table has no column for it: %s, %s", name, counted(left[name], "time")))
+	}
+	return err
 }
 
 // home writes collections with a file for each object, as `facteur import` and programs

@@ -322,8 +322,10 @@ func categories(value string) (out []string) {
 // alone is read.
 func parseDate(v string, dayFirst bool) (string, bool) {
 	if rest, ok := strings.CutPrefix(v, "--"); ok { // Google: --03-08, without a year
-		if t, err := time.Parse("2006-01-02", "2000-"+rest); err == nil {
-			return t.Format("--01-02"), true
+		for _, layout := range []string{"2006-01-02", "2006-0102"} {
+			if t, err := time.Parse(layout, "2000-"+rest); err == nil {
+				return t.Format("--01-02"), true
+			}
 		}
 	}
 	for _, layout := range []string{"2006-01-02", "20060102", "2006/01/02", "02.01.2006", "2006-01-02T15:04:05Z07:00"} {

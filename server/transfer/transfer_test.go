@@ -237,6 +237,34 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+func TestWriteCSV(t *testing.T) {
+	cards := [][]byte{
+		[]byte("BEGIN:VCARD\nVERSION:3.0\nUID:a\nFN:Jane D.\nN:Doe;Jane;;Dr.;\nORG:ACME\\, Inc.;Sales\nTITLE:Boss\nBDAY:1970-03-08\nCATEGORIES:A,B\nNOTE:two\\nlines\n" +
+			"EMAIL;TYPE=HOME,PREF:j@example.org\nEMAIL;TYPE=WORK:w@example.org\nTEL;TYPE=CELL:+33 6\nTEL;TYPE=WORK,FAX:1\nADR;TYPE=WORK:;;1 Road\\, left;Ghent;;9000;BE\nPHOTO;ENCODING=b:AAAA\nEND:VCARD\n"),
+		[]byte("BEGIN:VCARD\nVERSION:4.0\nUID:b\nFN:Bo\nBDAY:--0308\nTEL;VALUE=uri:tel:+1\nURL:https://bo.example/\nEND:VCARD\n"),
+	}
+	var table bytes.Buffer
+	left, err := WriteCSV(&table, cards)
+	if err != nil || len(left) != 1 || left["PHOTO"] != 1 {
+		t.Fatalf("%v, %v", err, left)
+	}
+	objects, problems := CSV(table.Bytes())
+	if len(objects) != 2 || len(problems) > 0 {
+		t.Fatalf("%s in\n%s", shown(objects, problems), &table)
+	}
+	for i, wants := range [][]string{
+		{"FN:Jane D.", "N:Doe;Jane;;Dr.;", "ORG:ACME\\, Inc.;Sales", "TITLE:Boss", "BDAY:1970-03-08", "CATEGORIES:A,B", "NOTE:two\\nlines", "EMAIL;TYPE=PREF,HOME:j@example.org",
+			"EMAIL;TYPE=WORK:w@example.org", "TEL;TYPE=CELL:+33 6", "TEL;TYPE=WORK,FAX:1", "ADR;TYPE=WORK:;;1 Road\\, left;Ghent;;9000;BE"},
+		{"FN:Bo", "BDAY:--03-08", "TEL:+1", "URL:https://bo.example/"},
+	} {
+		for _, want := range wants {
+			if !bytes.Contains(objects[i].Data, []byte(want+"\r\n")) {
+				t.Errorf("there is no %q in\n%s", want, objects[i].Data)
+			}
+		}
+	}
+}
+
 func TestCSVWrong(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"empty", "", "! the table is empty\n"},
