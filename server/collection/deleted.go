@@ -15,6 +15,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/fault"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -117,16 +118,10 @@ func (h *Home) purge() error {
 	if err != nil {
 		return err
 	}
-	retention, quota := h.keep()
-	var sum int64
-	for _, d := range all {
-		sum += d.Size
-	}
+	keep, quota := h.keep()
 	now := h.store.now()
-	for _, d := range all {
-		if now.Sub(d.At) <= retention && (quota <= 0 || sum <= quota) {
-			break // the rest is newer
-		}
+	over, rest := retention.Over(all, retention.Rule{For: keep, Quota: quota}, now, func(d Deleted) (time.Time, int64) { return d.At, d.Size })
+	for _, d := range over {
 		if d.Href == "" {
 			err = h.removeAll(d.path)
 		} else if err = h.store.opt.FS.Remove(d.path); errors.Is(err, fs.ErrNotExist) {
@@ -135,10 +130,9 @@ func (h *Home) purge() error {
 		if err != nil {
 			return err
 		}
-		sum -= d.Size
 	}
 	h.mu.Lock()
-	h.keptOctets, h.keptKnown = sum, true
+	h.keptOctets, h.keptKnown = rest, true
 	h.mu.Unlock()
 	h.removeEmptyDays(now)
 	return nil

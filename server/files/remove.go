@@ -13,6 +13,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/fault"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -200,20 +201,12 @@ func (t *Tree) purge() error {
 	if err != nil {
 		return err
 	}
-	retention, quota := t.keep()
-	var sum int64
-	for _, d := range all {
-		sum += d.Size
-	}
-	now := t.store.opt.Now()
-	for _, d := range all {
-		if now.Sub(d.At) <= retention && (quota <= 0 || sum <= quota) {
-			break // the rest is newer
-		}
+	keep, quota := t.keep()
+	over, _ := retention.Over(all, retention.Rule{For: keep, Quota: quota}, t.store.opt.Now(), func(d Deleted) (time.Time, int64) { return d.At, d.Size })
+	for _, d := range over {
 		if err := t.removeAll(d.dir); err != nil {
 			return err
 		}
-		sum -= d.Size
 		// Those of the day fail as long as something is in them.
 		t.store.opt.FS.Remove(filepath.Dir(d.dir))
 		t.store.opt.FS.Remove(filepath.Dir(filepath.Dir(d.dir)))

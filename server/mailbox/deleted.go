@@ -14,6 +14,7 @@ import (
 	"facteur/server/address"
 	"facteur/server/fault"
 	"facteur/server/maildir"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -113,24 +114,16 @@ func (h *Home) purge() error {
 	if err != nil {
 		return err
 	}
-	retention, quota := h.keep()
-	var sum int64
-	for _, d := range all {
-		sum += d.Size
-	}
+	keep, quota := h.keep()
 	now := h.store.opt.Now()
-	for _, d := range all {
-		old := now.Sub(d.At) > retention
-		if !old && (quota <= 0 || sum <= quota) {
-			break // the rest is newer
-		}
+	over, rest := retention.Over(all, retention.Rule{For: keep, Quota: quota}, now, func(d Deleted) (time.Time, int64) { return d.At, d.Size })
+	for _, d := range over {
 		if err := h.store.opt.FS.Remove(d.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		sum -= d.Size
 	}
 	h.usageMu.Lock()
-	h.keptOctets, h.keptKnown = sum, true
+	h.keptOctets, h.keptKnown = rest, true
 	h.usageMu.Unlock()
 	return h.removeEmptyDays(now)
 }
