@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"facteur/server/address"
 	"facteur/server/collection"
@@ -142,7 +143,9 @@ func (s *Scheduler) put(ctx context.Context, r Request, now object, data []byte)
 	t := s.newTask(r.Collection.Owner, s.actor(r), plan.Messages)
 	object := plan.Object
 	if status := s.expect(t); len(status) > 0 {
-		object = itip.SetStatus(object, plan.Role, status)
+		if noted := itip.SetStatus(object, plan.Role, status); !slices.Equal(noted.Children, object.Children) {
+			object = noted
+		}
 	}
 	if plan.Altered || c.After != after || object != plan.Object {
 		kept = object.Append(nil)

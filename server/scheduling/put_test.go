@@ -240,3 +240,16 @@ func TestHijack(t *testing.T) {
 		t.Errorf("carol is not told: %s", e)
 	}
 }
+
+// TestAsSent: what a client puts with all that this server adds is kept as it was sent.
+func TestAsSent(t *testing.T) {
+	w := newWorld(t)
+	w.put("alice", "m.ics", meeting("m1", "alice@example.org", "bob@example.org"))
+	data := strings.Replace(w.event("alice", "m1"), "SUMMARY:Plan", "SUMMARY:An\r\n other", 1)
+	if r := w.put("alice", "m.ics", data); r.Changed {
+		t.Errorf("it is kept as %s", w.event("alice", "m1"))
+	}
+	if e := w.event("bob", "m1"); !strings.Contains(e, "SUMMARY:Another") {
+		t.Errorf("bob has %s", e)
+	}
+}
