@@ -14,12 +14,15 @@ type pending struct {
 	again bool // it was begun before a crash, or more than once
 }
 
-// postpone leaves what failed of a task for later.
-func (s *Scheduler) postpone(t *task) {
+// postpone leaves what failed of a task for later; soon: there was no time for it.
+func (s *Scheduler) postpone(t *task, soon bool) {
 	if err := s.journal.add(t); err != nil { // what is done already is done again, then
 		s.opts.Log.Error("scheduling.task", "id", t.ID, "error", err)
 	}
 	wait := min(firstRetry<<min(t.tries, 10), lastRetry)
+	if soon {
+		wait = 0
+	}
 	s.later(pending{id: t.ID, next: s.opts.Now().Add(wait), tries: t.tries + 1, mail: t.Arrived != nil, again: true})
 }
 
@@ -79,5 +82,5 @@ func (s *Scheduler) work(ctx context.Context, p pending) {
 		s.workMail(ctx, t)
 		return
 	}
-	s.do(ctx, t)
+	s.do(ctx, t, time.Time{})
 }

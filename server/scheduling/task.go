@@ -152,9 +152,12 @@ const (
 	giveUp     = 5 * 24 * time.Hour
 )
 
-// maxAtOnce is how many people are told before a client has its answer; of more it is told
-// afterwards who was reached.
-const maxAtOnce = 20
+// maxAtOnce is how many people are told before a client has its answer, and patience for how
+// long that goes on; scripts may look at each mail. The rest is told soon after.
+const (
+	maxAtOnce = 20
+	patience  = 5 * time.Second
+)
 
 // start delivers the messages of a task, now or soon.
 func (s *Scheduler) start(ctx context.Context, t *task) {
@@ -162,22 +165,26 @@ func (s *Scheduler) start(ctx context.Context, t *task) {
 		s.later(pending{id: t.ID})
 		return
 	}
-	s.do(ctx, t)
+	s.do(ctx, t, time.Now().Add(patience))
 }
 
-// do delivers the messages of a task whose change was made. What fails for a while is left
-// to Run.
-func (s *Scheduler) do(ctx context.Context, t *task) {
+// do delivers the messages of a task whose change was made, until a time; zero: all. What fails
+// for a while is left to Run, and what there was no time for.
+func (s *Scheduler) do(ctx context.Context, t *task, until time.Time) {
 	if len(t.Sends) == 0 {
 		return
 	}
 	ctx = context.WithoutCancel(ctx) // the client may hang up now: the change was made
-	late := s.opts.Now().Sub(t.Made) > giveUp
-	left := 0
+	left, late := 0, s.opts.Now().Sub(t.Made) > giveUp
+	over := func() bool { return !until.IsZero() && time.Now().After(until) }
 	status := make(map[string]string)
 	for i := range t.Sends {
 		to := &t.Sends[i]
 		if to.Done {
+			continue
+		}
+		if over() {
+			left++
 			continue
 		}
 		is, err := s.deliver(ctx, t, to)
@@ -196,7 +203,7 @@ func (s *Scheduler) do(ctx context.Context, t *task) {
 	}
 	s.note(t, status)
 	if left > 0 {
-		s.postpone(t)
+		s.postpone(t, over())
 		return
 	}
 	if err := s.journal.remove(t); err != nil {
