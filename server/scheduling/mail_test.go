@@ -36,7 +36,7 @@ func (w *world) arrive(m Mail) Outcome {
 		w.Fatal(err)
 	}
 	w.settle()
-	same(w.T, "tasks left", w.tasks(), 0)
+	same(w.TB, "tasks left", w.tasks(), 0)
 	return o
 }
 

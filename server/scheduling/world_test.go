@@ -27,7 +27,7 @@ func addr(s string) address.Address { return address.MustParse(s) }
 
 // world is a Scheduler over real stores. Mail is kept in a list.
 type world struct {
-	*testing.T
+	testing.TB
 	dir   string
 	fs    safefile.FS // of all; nil: the real one
 	kept  *collection.Store
@@ -64,7 +64,7 @@ var people = directory.New(directory.Options{
 	}},
 })
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := worldIn(t, t.TempDir(), nil)
 	t.Cleanup(w.close)
@@ -72,9 +72,9 @@ func newWorld(t *testing.T) *world {
 }
 
 // worldIn is a world on some data; who makes it closes it.
-func worldIn(t *testing.T, dir string, fsys safefile.FS) *world {
+func worldIn(t testing.TB, dir string, fsys safefile.FS) *world {
 	t.Helper()
-	w := &world{T: t, dir: dir, fs: fsys, now: time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC), script: map[string]Decision{}}
+	w := &world{TB: t, dir: dir, fs: fsys, now: time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC), script: map[string]Decision{}}
 	w.open()
 	return w
 }
@@ -310,7 +310,7 @@ func (w *world) tasks() int {
 	return len(all)
 }
 
-func same(t *testing.T, what string, got, want any) {
+func same(t testing.TB, what string, got, want any) {
 	t.Helper()
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%s: %v, want %v", what, got, want)
