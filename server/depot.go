@@ -166,13 +166,29 @@ func (d depot) target(home *homes.Home, r control.TransferRequest) (*homes.Colle
 		return nil, nil
 	}
 	kind := collection.Calendar
-	props := collection.Props{DisplayName: r.Create.DisplayName, Color: r.Create.Color}
+	props := collection.Props{DisplayName: r.Create.DisplayName, Color: plainColor(r.Create.Color)}
 	if r.Create.Kind == control.KindContacts {
 		kind = collection.AddressBook
 	} else if len(r.Create.Components) > 0 {
 		props.Other = map[string]string{homes.Components: strings.Join(r.Create.Components, ",")}
 	}
 	return home.Create(r.Collection, kind, props)
+}
+
+// plainColor returns #RRGGBB, which programs for vdirs read, for the hexadecimal forms of
+// clients, and "" for all else.
+func plainColor(s string) string {
+	digits, ok := strings.CutPrefix(strings.TrimSpace(s), "#")
+	if !ok || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
+		return ""
+	}
+	switch len(digits) {
+	case 3:
+		return "#" + strings.Repeat(digits[:1], 2) + strings.Repeat(digits[1:2], 2) + strings.Repeat(digits[2:], 2)
+	case 6, 8: // with how opaque it is
+		return "#" + digits[:6]
+	}
+	return ""
 }
 
 // putter puts objects into a collection.

@@ -134,6 +134,9 @@ func (im *importer) pullOne(ctx context.Context, c *davclient.Client, from davcl
 			return errors.Join(fmt.Errorf("pulling %s: %w\nWhat was taken stays; the same command goes on from there", from.URL.Redacted(), err), im.flushAll(ctx))
 		}
 		for _, o := range got {
+			if o.Err != nil {
+				im.problem(from.URL.Scheme+"://"+from.URL.Host+o.Path, 0, "it can't be fetched: %v", o.Err)
+			}
 			if o.Data == nil {
 				continue // removed there meanwhile
 			}
@@ -182,9 +185,7 @@ func (im *importer) wanted(list []davclient.Object, before map[string]control.Pu
 
 // pulled takes an object that was fetched.
 func (im *importer) pulled(ctx context.Context, from davclient.Collection, to destination, o davclient.Object) error {
-	at := *from.URL
-	at.RawPath, at.Path = "", o.Path
-	place := at.Scheme + "://" + at.Host + o.Path
+	place := from.URL.Scheme + "://" + from.URL.Host + o.Path
 	objects, wrong := []transfer.Object(nil), []transfer.Problem(nil)
 	if one, ok := transfer.AsIs(o.Data); ok {
 		objects = []transfer.Object{one}

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// oldServer is a CalDAV server with one calendar at /cal/, which answers 403 to whoever has
-// fetched so many objects.
+// oldServer is a CalDAV server with one calendar at /cal/, which takes the login no more
+// when so many objects were fetched.
 type oldServer struct {
 	objects, fetched, until int
 }
@@ -20,7 +20,7 @@ type oldServer struct {
 func (s *oldServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	if s.fetched >= s.until {
-		w.WriteHeader(http.StatusForbidden)
+		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
 	w.WriteHeader(http.StatusMultiStatus)
@@ -84,7 +84,7 @@ func TestPullGoesOn(t *testing.T) {
 	from := ImportOptions{From: web.URL + "/cal/", Login: "zoe"}
 
 	out, err := importInto(t, dir, from)
-	if err == nil || !strings.Contains(err.Error(), "403 Forbidden") || !strings.Contains(err.Error(), "goes on from there") {
+	if err == nil || !strings.Contains(err.Error(), "does not take this login") || !strings.Contains(err.Error(), "goes on from there") {
 		t.Fatalf("the error is %v", err)
 	}
 	if out != "alice@example.org: 250 new\n" {

@@ -177,6 +177,11 @@ func TestObjects(t *testing.T) {
 	if err != nil || string(got[0].Data) != "A" || got[0].ETag != `"one"` {
 		t.Errorf("without multiget: %v %q", err, got)
 	}
+	a.texts["GET /cal/c.ics"] = "403 "
+	got, err = c.Get(t.Context(), from, list)
+	if err != nil || string(got[0].Data) != "A" || got[1].Err == nil || got[1].Data != nil {
+		t.Errorf("with one refused: %v %q", err, got)
+	}
 }
 
 func TestTriesAgain(t *testing.T) {

@@ -185,6 +185,7 @@ type Object struct {
 	Path string // percent-encoded
 	ETag string
 	Data []byte
+	Err  error // the server does not give this one
 }
 
 // List returns the objects of a collection, without their data.
@@ -204,7 +205,8 @@ func (c *Client) List(ctx context.Context, from Collection) ([]Object, error) {
 	return out, nil
 }
 
-// Get fetches objects that List told of. One that is gone has no Data.
+// Get fetches objects that List told of. One that is gone has no Data; one that the server
+// refuses, though others come, has an Err.
 func (c *Client) Get(ctx context.Context, from Collection, wanted []Object) ([]Object, error) {
 	report, data := davxml.C("calendar-multiget"), davxml.C("calendar-data")
 	if from.AddressBook {
@@ -222,7 +224,7 @@ func (c *Client) Get(ctx context.Context, from Collection, wanted []Object) ([]O
 		w.End()
 	})
 	var status *StatusError
-	if errors.As(err, &status) && slices.Contains([]int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}, status.Status) {
+	if errors.As(err, &status) && refusing(status.Status) || errors.Is(err, errTooLarge) {
 		all, err = nil, nil // each by itself
 	}
 	if err != nil {
@@ -254,8 +256,11 @@ func (c *Client) Get(ctx context.Context, from Collection, wanted []Object) ([]O
 func (c *Client) get(ctx context.Context, to *url.URL, o *Object) error {
 	data, header, _, err := c.ask(ctx, http.MethodGet, to, "", nil)
 	var status *StatusError
-	if errors.As(err, &status) && (status.Status == http.StatusNotFound || status.Status == http.StatusGone) {
-		o.Data = nil
+	switch {
+	case errors.As(err, &status) && (status.Status == http.StatusNotFound || status.Status == http.StatusGone):
+		return nil
+	case status != nil && refusing(status.Status), errors.Is(err, errTooLarge):
+		o.Err = err
 		return nil
 	}
 	o.Data = data
@@ -263,4 +268,10 @@ func (c *Client) get(ctx context.Context, to *url.URL, o *Object) error {
 		o.ETag = tag
 	}
 	return err
+}
+
+// refusing tells whether a status is about what was asked for, and not about the server as
+// a whole. A server that stumbles over one object answers with 500.
+func refusing(status int) bool {
+	return status/100 == 4 && status != http.StatusTooManyRequests || status == http.StatusInternalServerError || status == http.StatusNotImplemented
 }
