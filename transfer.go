@@ -21,7 +21,7 @@ type (
 		From         string   `help:"Pull from another CalDAV or CardDAV server instead. Run again, it takes what is new or has changed there." placeholder:"URL"`
 		Login        string   `help:"The login there." placeholder:"NAME"`
 		PasswordFile string   `help:"A file with the password there in its first line; without it, it is asked for, or read from standard input." placeholder:"FILE"`
-		Collection   []string `help:"Pull only this calendar or address book; may be given several times." placeholder:"NAME"`
+		Collection   []string `help:"Pull only this calendar or address book; may be given several times." placeholder:"NAME" sep:"none"`
 	}
 	exportCmd struct {
 		To         string `arg:"" help:"One collection: a file .ics, .vcf or .csv, or - for standard output. All: a folder or .zip archive."`

@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -104,7 +103,7 @@ func (im *importer) folder(ctx context.Context, name string, root fs.FS) error {
 		file := path.Join(filepath.ToSlash(name), p)
 		f, err := root.Open(p)
 		if err != nil {
-			im.problem(file, 0, "it can't be read: %v", errors.Unwrap(err))
+			im.problem(file, 0, "it can't be read: %v", err)
 			return nil
 		}
 		defer f.Close()
