@@ -53,9 +53,12 @@ func (im *importer) pull(ctx context.Context, password string) error {
 	if err != nil {
 		return fmt.Errorf("--from: %w", err)
 	}
-	all, err := c.Discover(ctx)
+	all, missed, err := c.Discover(ctx)
 	if err != nil {
 		return err
+	}
+	if missed != nil {
+		im.report.Notes = append(im.report.Notes, fmt.Sprintf("more may be there: %v", missed))
 	}
 	chosen, err := im.choose(all)
 	if err != nil {

@@ -112,24 +112,28 @@ func TestDiscover(t *testing.T) {
 	tests := []struct {
 		name, path, want string
 		texts            map[string]string
+		missed           bool
 	}{
 		{"well-known", "/", "a, b c read-only, s shared, p book", map[string]string{
 			"PROPFIND /.well-known/caldav": "301 >/dav/", "PROPFIND /.well-known/carddav": "308 >/dav/", "PROPFIND /dav/": multistatus("/dav/", principal),
 			"PROPFIND /p/": multistatus("/p/", calHome+bookHome), "PROPFIND /cal/": home, "PROPFIND /book/": books,
-		}},
+		}, false},
 		{"two services", "", "a, b c read-only, s shared, p book", map[string]string{
 			"PROPFIND /.well-known/caldav": "301 >/x/", "PROPFIND /.well-known/carddav": "301 >/y/", "PROPFIND /x/": multistatus("/x/", calHome),
 			"PROPFIND /y/": multistatus("/y/", bookHome), "PROPFIND /cal/": home, "PROPFIND /book/": books,
-		}},
-		{"collection", "/cal/a/", "a", map[string]string{"PROPFIND /cal/a/": multistatus("/cal/a/", calendar)}},
-		{"home", "/cal/", "a, b c read-only, s shared", map[string]string{"PROPFIND /cal/": home}},
+		}, false},
+		{"collection", "/cal/a/", "a", map[string]string{"PROPFIND /cal/a/": multistatus("/cal/a/", calendar)}, false},
+		{"home", "/cal/", "a, b c read-only, s shared", map[string]string{"PROPFIND /cal/": home}, false},
+		{"contacts fail", "/", "a, b c read-only, s shared", map[string]string{
+			"PROPFIND /.well-known/caldav": "301 >/cal/", "PROPFIND /.well-known/carddav": "301 >https://other.example/", "PROPFIND /cal/": home,
+		}, true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			c, _ := client(t, &answers{texts: test.texts}, test.path)
-			list, err := c.Discover(t.Context())
-			if got := names(list); err != nil || got != test.want {
-				t.Errorf("%q, %v", got, err)
+			list, missed, err := c.Discover(t.Context())
+			if got := names(list); err != nil || got != test.want || (missed != nil) != test.missed {
+				t.Errorf("%q, %v, %v", got, missed, err)
 			}
 			if len(list) > 0 && test.path == "/" && (list[0].DisplayName != "A" || list[1].URL.Path != "/cal/b c/") {
 				t.Errorf("%+v", list)
@@ -147,7 +151,7 @@ func TestDiscoverNothing(t *testing.T) {
 		"empty":      {"PROPFIND /": multistatus("/", "")},
 	} {
 		c, _ := client(t, &answers{texts: texts}, "/")
-		if list, err := c.Discover(t.Context()); err == nil {
+		if list, _, err := c.Discover(t.Context()); err == nil {
 			t.Errorf("%s: %v", name, list)
 		}
 	}
@@ -187,16 +191,16 @@ func TestObjects(t *testing.T) {
 func TestTriesAgain(t *testing.T) {
 	a := &answers{fail: 3, texts: map[string]string{"PROPFIND /cal/": multistatus("/cal/", calendar)}}
 	c, waits := client(t, a, "/cal/")
-	if _, err := c.Discover(t.Context()); err != nil || len(*waits) != 3 || (*waits)[0] != 7*time.Second {
+	if _, _, err := c.Discover(t.Context()); err != nil || len(*waits) != 3 || (*waits)[0] != 7*time.Second {
 		t.Errorf("%v after %v", err, *waits)
 	}
 	a.fail = tries
 	var status *StatusError
-	if _, err := c.Discover(t.Context()); !errors.As(err, &status) || status.Status != http.StatusServiceUnavailable {
+	if _, _, err := c.Discover(t.Context()); !errors.As(err, &status) || status.Status != http.StatusServiceUnavailable {
 		t.Errorf("the error is %v", err)
 	}
 	c.opt.Password = "wrong"
-	if _, err := c.Discover(t.Context()); !errors.Is(err, ErrLogin) {
+	if _, _, err := c.Discover(t.Context()); !errors.Is(err, ErrLogin) {
 		t.Errorf("the error is %v", err)
 	}
 }

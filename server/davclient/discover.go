@@ -27,14 +27,14 @@ type Collection struct {
 }
 
 // Discover finds the collections of the account: the one at the URL, or those of the homes
-// that the URL leads to.
-func (c *Client) Discover(ctx context.Context) ([]Collection, error) {
+// that the URL leads to. missed is why a part of the search failed, where another found
+// something: calendars may be there without contacts.
+func (c *Client) Discover(ctx context.Context) (found []Collection, missed, err error) {
 	starts := []*url.URL{c.base}
 	for _, service := range []string{"caldav", "carddav"} { // RFC 6764 5
 		starts = append(starts, c.base.ResolveReference(&url.URL{Path: "/.well-known/" + service}))
 	}
-	var found []Collection
-	var first error
+	var wrong, absent error
 	for i, start := range starts {
 		if i > 0 && c.base.Path != "/" && len(found) > 0 {
 			break // the URL led somewhere
@@ -43,10 +43,12 @@ func (c *Client) Discover(ctx context.Context) ([]Collection, error) {
 		var status *StatusError
 		switch {
 		case err == nil:
-		case errors.As(err, &status) && status.Status/100 == 4 || i > 0 && len(found) > 0 || i == 0 && c.base.Path == "/" && !errors.Is(err, ErrLogin):
-			first = errors.Join(first, err)
+		case errors.Is(err, ErrLogin), ctx.Err() != nil:
+			return nil, nil, err
+		case errors.As(err, &status) && (status.Status == http.StatusNotFound || status.Status == http.StatusMethodNotAllowed):
+			absent = errors.Join(absent, err) // there is no such service
 		default:
-			return nil, err
+			wrong = errors.Join(wrong, err)
 		}
 		for _, one := range list {
 			if !slices.ContainsFunc(found, func(o Collection) bool { return samePath(o.URL, one.URL) }) {
@@ -54,13 +56,13 @@ func (c *Client) Discover(ctx context.Context) ([]Collection, error) {
 			}
 		}
 	}
-	if len(found) == 0 {
-		if first != nil {
-			return nil, first
-		}
-		return nil, fmt.Errorf("%s has no calendars and address books for this login", c.base.Redacted())
+	switch {
+	case len(found) > 0:
+		return found, wrong, nil
+	case wrong != nil || absent != nil:
+		return nil, nil, errors.Join(wrong, absent)
 	}
-	return found, nil
+	return nil, nil, fmt.Errorf("%s has no calendars and address books for this login", c.base.Redacted())
 }
 
 // from finds the collections that a URL leads to.
