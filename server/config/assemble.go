@@ -39,6 +39,7 @@ func (a *assembler) assemble() {
 	c.Data, _ = absolute(defaultData, a.dir)
 	c.Data = or(root, c.Data, "data")
 	c.Location = or(root, time.Local, "timezone")
+	c.Language = or(root, "en", "language")
 	c.Listen = Listen{
 		SMTP:        all[string](root, "listen", "smtp"),
 		Submission:  all[string](root, "listen", "submission"),

@@ -27,6 +27,7 @@ func rules() []rule {
 		{"data", pathForm, now},
 		{"postmaster", addressForm, now},
 		{"timezone", zoneForm, now},
+		{"language", oneOf("en", "fr"), now},
 		{"scripts", listOf(scriptForm), now},
 
 		{"listen.smtp", oneOrMore(listenForm), now},

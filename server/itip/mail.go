@@ -24,7 +24,7 @@ type Mail struct {
 	About    string         // Message-ID of what it answers, with its brackets; "": unknown
 	Comment  string         // for people, before the rest
 	Language string         // of the text: "fr", else English
-	Zone     *time.Location // in which times are told; nil: that of the object
+	Zone     *time.Location // in which times in UTC are told; nil: in UTC
 	Now      time.Time      // in the zone of the Date field
 	// Automatic: no person asked for it, as when a room answers (RFC 3834 5). The
 	// reverse-path is null then.

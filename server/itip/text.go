@@ -168,7 +168,8 @@ func (w words) reply(c *ical.Component) say {
 	return w.other
 }
 
-// time tells a time, in a zone, or in that of the event.
+// time tells a time in the zone of the event; in the given one where that is UTC, which
+// says nothing to people.
 func (w words) time(t when, zone *time.Location) string {
 	if t.start.IsZero() {
 		return ""
@@ -180,11 +181,15 @@ func (w words) time(t when, zone *time.Location) string {
 		}
 		return w.date(w, t.start) + " – " + w.date(w, last)
 	}
-	if zone != nil {
+	if zone != nil && t.start.Location() == time.UTC {
 		t.start, t.end = t.start.In(zone), t.end.In(zone)
 	}
 	s := w.date(w, t.start) + w.from + t.start.Format("15:04")
-	name := " (" + t.start.Location().String() + ")"
+	name := t.start.Location().String()
+	if t.start.Location() == time.Local { // that of the machine, whose name Go does not know
+		name, _ = t.start.Zone()
+	}
+	name = " (" + name + ")"
 	switch {
 	case t.end.Equal(t.start):
 		return s + name

@@ -52,7 +52,10 @@ func (s *Scheduler) mail(ctx context.Context, t *task, to *send, m *itip.Message
 	}
 	w := itip.Mail{
 		Message: m, From: from, To: to.To.Mailbox(), Name: s.name(t.Box, to.From), ID: t.mailID(to), About: to.About, Comment: to.Comment,
-		Now: s.opts.Now().In(s.location()), Automatic: t.Account.IsZero(),
+		Now: s.opts.Now().In(s.location()), Zone: s.location(), Automatic: t.Account.IsZero(),
+	}
+	if s.opts.Language != nil {
+		w.Language = s.opts.Language()
 	}
 	env, body, err := w.Write()
 	if err != nil {

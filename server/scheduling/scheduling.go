@@ -62,6 +62,8 @@ type Options struct {
 	Now       func() time.Time // nil: time.Now
 	// Location is that of times without a zone; nil: UTC.
 	Location func() *time.Location
+	// Language is that of the text of mail, as itip.Mail has it; nil: English.
+	Language func() string
 	// Send takes a mail over, durably. account is whose it is, so that the limits of that
 	// account count; zero: it is this server's own. nil: mail goes nowhere.
 	Send func(ctx context.Context, account address.Address, env envelope.Envelope, body envelope.Body) error
