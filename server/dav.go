@@ -65,6 +65,11 @@ func (s *Server) openCalendars(first *settings) (err error) {
 		Store: s.dav.kept, Derived: s.dav.derived, Directory: s.newestDirectory, Resolver: s.resolver, Log: s.log,
 	})
 	s.dav.homes.Apply(homesSettings(first))
+	return nil
+}
+
+// openCalendarServer opens what serves the stores: import and export go without.
+func (s *Server) openCalendarServer(first *settings) error {
 	if err := s.openScheduling(first); err != nil {
 		return err
 	}

@@ -267,6 +267,9 @@ func (s *Server) openData(first *settings) error {
 	if err := s.openCalendars(first); err != nil {
 		return err
 	}
+	if err := s.openCalendarServer(first); err != nil {
+		return err
+	}
 	if s.store, err = mailbox.Open(mailbox.Options{
 		Dir: domains, Tmp: tmp, Log: s.log,
 		Keep: func(a address.Address) (time.Duration, int64) {
