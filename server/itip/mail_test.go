@@ -165,6 +165,35 @@ func TestMailWords(t *testing.T) {
 	}
 }
 
+// TestMailTimes: times are told in the zone of the event, with how it repeats.
+func TestMailTimes(t *testing.T) {
+	brussels, err := time.LoadLocation("Europe/Brussels")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const start = "DTSTART;TZID=America/New_York:20260401T120000\n"
+	for name, c := range map[string]struct{ event, en, fr string }{
+		"in its zone": {start, "Wednesday 1 April 2026, 12:00 (America/New_York)", "mercredi 1er avril 2026, 12:00 (America/New_York)"},
+		"in UTC":      {"DTSTART:20260401T120000Z\n", "Wednesday 1 April 2026, 14:00 (Europe/Brussels)", ""},
+		"floating":    {"DTSTART:20260401T120000\n", "Wednesday 1 April 2026, 12:00 (Europe/Brussels)", ""},
+		"each week":   {start + "RRULE:FREQ=WEEKLY;COUNT=5\n", "12:00 (America/New_York), every week, 5 times", "12:00 (America/New_York), chaque semaine, 5 fois"},
+		"some days": {start + "RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,WE\n", "12:00 (America/New_York), every 2 weeks (Tuesday, Wednesday)",
+			"12:00 (America/New_York), toutes les 2 semaines (mardi, mercredi)"},
+		"until": {start + "RRULE:FREQ=MONTHLY;UNTIL=20260702T010000Z\n", "12:00 (America/New_York), every month, until Wednesday 1 July 2026",
+			"12:00 (America/New_York), chaque mois, jusqu'au mercredi 1er juillet 2026"},
+		"a year, all day": {"DTSTART;VALUE=DATE:20260401\nRRULE:FREQ=YEARLY\n", "Wednesday 1 April 2026, all day, every year", "mercredi 1er avril 2026, toute la journée, chaque année"},
+		"other dates":     {start + "RDATE;TZID=America/New_York:20260403T120000\n", "12:00 (America/New_York), and on other dates", "12:00 (America/New_York), et à d'autres dates"},
+		"a hard rule":     {start + "RRULE:FREQ=MONTHLY;BYDAY=MO,TU;BYSETPOS=-1\n", "12:00 (America/New_York), and on other dates", ""},
+	} {
+		for language, want := range map[string]string{"en": c.en, "fr": c.fr} {
+			m := Mail{Message: arriving(t, Request, c.event+bob), From: address.MustParse("org@example.org"), To: address.MustParse("bob@example.org"), ID: "1", Language: language, Now: now, Zone: brussels}
+			if s := m.text(); !strings.Contains(s.body, want+"\n") {
+				t.Errorf("%s: want %s in %s", name, want, s.body)
+			}
+		}
+	}
+}
+
 func content(t *testing.T, body []byte) *message.Content {
 	t.Helper()
 	c, err := message.ReadContent(envelope.Bytes(body))

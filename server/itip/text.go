@@ -54,7 +54,12 @@ func (m Mail) text() text {
 			b.WriteString("...\n")
 			break
 		}
-		row(w.when, w.time(o.when(q.Component), m.Zone))
+		zone := m.zoneFor(q.Component)
+		at := w.time(o.when(q.Component), zone)
+		if at != "" {
+			at += w.repeats(q.Component, zone)
+		}
+		row(w.when, at)
 	}
 	row(w.where, oneLine(p.Text("LOCATION")))
 	if m.Message.Method.FromOrganizer() {
@@ -118,6 +123,8 @@ type words struct {
 	when, where, who, how, untitled string
 	allDay, from, to                string
 	days, months                    []string
+	each                            map[ical.Frequency][2]string // each one, each so many
+	times, until, several           string
 	date                            func(w words, t time.Time) string
 
 	invite, update, cancel, uninvite, added, published say
@@ -202,7 +209,13 @@ func (w words) time(t when, zone *time.Location) string {
 func english() words {
 	return words{
 		when: "When:", where: "Where:", who: "Who:", untitled: "(no title)", allDay: ", all day", from: ", ", to: " – ",
-		how: "Answer with the buttons that your mail program shows, or open the attached file in your calendar.",
+		how:  "Answer with the buttons that your mail program shows, or open the attached file in your calendar.",
+		days: []string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"},
+		each: map[ical.Frequency][2]string{
+			ical.Daily: {"every day", "every %d days"}, ical.Weekly: {"every week", "every %d weeks"},
+			ical.Monthly: {"every month", "every %d months"}, ical.Yearly: {"every year", "every %d years"},
+		},
+		times: ", %d times", until: ", until ", several: ", and on other dates",
 		date: func(_ words, t time.Time) string {
 			return t.Format("Monday 2 January 2006")
 		},
@@ -229,6 +242,11 @@ func french() words {
 		how:    "Répondez avec les boutons qu'affiche votre messagerie, ou ouvrez le fichier joint dans votre agenda.",
 		days:   []string{"dimanche", "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi"},
 		months: []string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"},
+		each: map[ical.Frequency][2]string{
+			ical.Daily: {"chaque jour", "tous les %d jours"}, ical.Weekly: {"chaque semaine", "toutes les %d semaines"},
+			ical.Monthly: {"chaque mois", "tous les %d mois"}, ical.Yearly: {"chaque année", "tous les %d ans"},
+		},
+		times: ", %d fois", until: ", jusqu'au ", several: ", et à d'autres dates",
 		date: func(w words, t time.Time) string {
 			day := fmt.Sprint(t.Day())
 			if t.Day() == 1 {
