@@ -40,6 +40,18 @@ func (w *world) arrive(m Mail) Outcome {
 	return o
 }
 
+// TestMailWords: a mail is written in the language and the zone of the settings.
+func TestMailWords(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Language = func() string { return "fr" }
+	w.opts.Location = func() *time.Location { return time.FixedZone("here", 2*60*60) }
+	w.put("alice", "m.ics", meeting("m1", "alice@example.org", "alice@example.org", "guest@example.com"))
+	w.settle()
+	if len(w.mail) != 1 || !strings.Contains(w.mail[0].raw, "Quand : vendredi 10 juillet 2026, 12:00 =E2=80=93 13:00 (here)") {
+		t.Errorf("%+v", w.mail)
+	}
+}
+
 // TestMailTrust: mail changes a calendar only when it is known who sent it, who sent it is no
 // stranger, and may say what it says.
 func TestMailTrust(t *testing.T) {
