@@ -36,7 +36,8 @@ type ImportOptions struct {
 type importReport struct {
 	Account  string          `json:"account"`
 	DryRun   bool            `json:"dry_run,omitempty"`
-	Counts   map[string]int  `json:"counts"` // by control.Outcome.Result
+	Counts   map[string]int  `json:"counts"`         // by control.Outcome.Result
+	Into     []string        `json:"into,omitempty"` // the collections in which something is new
 	Problems []importProblem `json:"problems"`
 	Notes    []string        `json:"notes,omitempty"`
 }
@@ -154,6 +155,7 @@ type destination struct {
 	name   string              // "": by their kind
 	create *control.Collection // what is made when there is no collection of the name
 	source string              // of a pull
+	named  bool                // a calendar with a name goes to one of that name
 }
 
 // add takes an object.
@@ -243,6 +245,10 @@ func (im *importer) flush(ctx context.Context, name string) error {
 		im.report.Counts[outcome.Result]++
 		kind, at := b.objects[i].Kind, b.places[i]
 		switch outcome.Result {
+		case control.ResultNew, control.ResultReplaced:
+			if !slices.Contains(im.report.Into, name) {
+				im.report.Into = append(im.report.Into, name)
+			}
 		case control.ResultRefused:
 			im.problem(at.File, at.Line, "the %s is left out: %s", kind, outcome.Reason)
 		case control.ResultKept:
@@ -305,6 +311,10 @@ func (r importReport) summary() string {
 	text := "nothing to take"
 	if len(words) > 0 {
 		text = strings.Join(words, ", ")
+	}
+	if len(r.Into) > 0 {
+		slices.Sort(r.Into)
+		text += ", in " + strings.Join(r.Into, ", ")
 	}
 	if r.DryRun {
 		text += " (nothing was changed)"

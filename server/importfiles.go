@@ -83,7 +83,8 @@ func readText(r io.Reader) ([]byte, error) {
 // folder imports all below a folder or an archive. Files right there go where --to or
 // their kind says, those in a folder of it into the collection of that name: so it is in what
 // `facteur export` writes, in a home on disk, and in a vdir of other programs. The files
-// displayname and color (vdir) tell of a collection.
+// displayname and color (vdir) tell of a collection. A file with several objects of a calendar with
+// a name (X-WR-CALNAME), as in the archives of Google, goes to one of that name.
 func (im *importer) folder(ctx context.Context, name string, root fs.FS) error {
 	return fs.WalkDir(root, ".", func(p string, entry fs.DirEntry, err error) error {
 		base := path.Base(p)
@@ -112,7 +113,9 @@ func (im *importer) folder(ctx context.Context, name string, root fs.FS) error {
 			im.problem(file, 0, "it can't be read: %v", err)
 			return nil
 		}
-		return im.text(ctx, file, text, im.destination(root, p))
+		to := im.destination(root, p)
+		to.named = im.opt.To == ""
+		return im.text(ctx, file, text, to)
 	})
 }
 
@@ -145,7 +148,7 @@ func (im *importer) destination(root fs.FS, p string) destination {
 
 // safeCollection makes a name for a collection here of one elsewhere.
 func safeCollection(name string) string {
-	name = strings.TrimLeft(strings.ReplaceAll(name, "~", "-"), ".")
+	name = strings.TrimLeft(strings.NewReplacer("~", "-", "/", "-").Replace(name), ".")
 	if name == "" || name == "inbox" || name == "outbox" {
 		name += "imported"
 	}
@@ -192,6 +195,9 @@ func (im *importer) text(ctx context.Context, file string, text []byte, to desti
 	case kind == control.KindCalendar:
 		var info transfer.Info
 		objects, info, wrong = transfer.Calendar(text)
+		if to.named && info.Name != "" { // those of a folder are not mixed
+			to = destination{name: safeCollection(info.Name)}
+		}
 		if to.name != "" && to.create == nil {
 			to.create = &control.Collection{Kind: control.KindCalendar, DisplayName: info.Name, Color: info.Color}
 		}

@@ -146,6 +146,8 @@ func TestCards(t *testing.T) {
 		{"no name", "BEGIN:VCARD\nVERSION:3.0\nUID:x\nEND:VCARD\n", "! line 1: the vCard is left out: the vCard has no FN\n"},
 		{"bad line", "BEGIN:VCARD\nVERSION:3.0\nUID:x\nFN:X\nnothing\nEND:VCARD\n" + three,
 			"VCARD a\n! line 5: the vCard of line 1 is left out: there is no name of a property with a colon in \"nothing\"\n"},
+		{"a list of SOGo", "BEGIN:VLIST\nUID:l\nFN:Board\nCARD;EMAIL=a@example.org:a.vcf\nEND:VLIST\n" + three,
+			"VCARD a\n! line 1: a list of SOGo is left out, for no other program knows these: people write to an alias of mail.toml, or programs group by CATEGORIES\n"},
 		{"outside", "hello\n" + three, "VCARD a\n! line 1: \"hello\" stands outside of a vCard\n"},
 		{"types without names", "BEGIN:VCARD\nVERSION:3.0\nUID:a\nFN:A\nTEL;HOME:1\nEND:VCARD\n", "VCARD a\n"},
 	}
