@@ -80,9 +80,16 @@ func (h *Homes) warnOfSharing() {
 		all, err := home.Collections()
 		for _, c := range all {
 			p, _ := c.Props() // else without its name for people
-			names = append(names, fmt.Sprintf("%s (%s)", c.Name(), p.DisplayName))
+			if p.DisplayName != "" && p.DisplayName != c.Name() {
+				names = append(names, fmt.Sprintf("%s (%s)", c.Name(), p.DisplayName))
+			} else {
+				names = append(names, c.Name())
+			}
 		}
-		h.opt.Log.Warn("homes.sharing", "key", s.Key, "result", "there is no such calendar or address book", "there", strings.Join(names, ", "), "err", err)
+		if err != nil {
+			names = append(names, err.Error())
+		}
+		h.opt.Log.Warn("homes.sharing", "key", s.Key, "result", "there is no such calendar or address book", "there", strings.Join(names, ", "))
 	}
 }
 

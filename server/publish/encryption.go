@@ -101,7 +101,7 @@ func (c *check) mtaSTS() []Record {
 		r.Text = fmt.Sprintf("The policy at https://%s/.well-known/mta-sts.txt must have the line \"mx: %s\". This server does not serve it: that takes https in [listen].", host, c.Hostname)
 	case c.PolicyID == "" && r.State == Missing:
 		r.State = Note
-		r.Text = "With https in [listen], this server serves the policy."
+		r.Text = "With https in [listen] on an address that others reach, such as \":443\", this server serves the policy."
 	case c.PolicyID == "":
 	case ok:
 		r.Value = "v=STSv1; id=" + c.PolicyID
