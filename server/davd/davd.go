@@ -46,8 +46,10 @@ type Options struct {
 	Usage func(address.Address) (used, quota int64, err error)
 	// MaxObject bounds an object in octets; 0 is 16 MiB. It is at most what the store takes.
 	MaxObject int64
-	Log       *slog.Logger     // nil: none
-	Now       func() time.Time // nil: time.Now
+	// MaxLook bounds the time that one request looks through objects; 0 is a minute.
+	MaxLook time.Duration
+	Log     *slog.Logger     // nil: none
+	Now     func() time.Time // nil: time.Now
 }
 
 // Handler answers the requests of those who have logged in.
@@ -106,12 +108,18 @@ type post struct {
 	run   func(*request, *node) error // asks for privileges by itself
 }
 
-const defaultMaxObject = 16 << 20
+const (
+	defaultMaxObject = 16 << 20
+	defaultMaxLook   = time.Minute
+)
 
 // New returns a Handler.
 func New(o Options) *Handler {
 	if o.MaxObject == 0 {
 		o.MaxObject = defaultMaxObject
+	}
+	if o.MaxLook == 0 {
+		o.MaxLook = defaultMaxLook
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -105,6 +105,9 @@ func (r *request) walk(n *node, depth int, a *asked) error {
 func (r *request) below(m *multistatus, n *node, depth int, a *asked) error {
 	return r.children(n, func(child *node) error {
 		m.node(child, a)
+		if m.Written() > maxAnswer {
+			return errors.New("the answer has no end")
+		}
 		if depth < 0 && child.kind&folders != 0 {
 			if err := r.below(m, child, depth, a); err != nil {
 				return err

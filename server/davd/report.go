@@ -36,9 +36,8 @@ func reporting() part {
 
 // The bounds of an answer.
 const (
-	maxAnswer    = 256 << 20   // octets
-	maxExpansion = 100_000     // instances that a request expands
-	maxLook      = time.Minute // of looking through objects
+	maxAnswer    = 256 << 20 // octets
+	maxExpansion = 100_000   // instances that a request expands
 )
 
 // reportMethod answers REPORT.
@@ -80,7 +79,7 @@ type matches struct {
 // more, it tells so in the answer.
 func (m *matches) room() bool {
 	switch {
-	case m.spent > maxLook:
+	case m.spent > m.r.opt.MaxLook:
 		m.cutOff(m.top, errors.New("it takes too long to look at all objects"))
 	case m.Written() > maxAnswer:
 		m.cutOff(m.top, errors.New("the answer has no end"))

@@ -97,7 +97,7 @@ func (r *request) busy(n *node, within ical.TimeRange, list []ical.BusyPeriod) (
 		if err != nil {
 			return nil, err
 		}
-		if list = append(list, periods...); truncated || len(list) > maxBusy || time.Since(begin) > maxLook {
+		if list = append(list, periods...); truncated || len(list) > maxBusy || time.Since(begin) > r.opt.MaxLook {
 			return nil, forbidden(davxml.D("number-of-matches-within-limits"), "Too much happens in that time")
 		}
 	}

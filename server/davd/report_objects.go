@@ -232,16 +232,18 @@ func (a *objectReport[T]) multiget(r *request, n *node, e *davxml.Element) error
 			continue
 		}
 		href := c.Trimmed()
-		if a.Written() >= maxAnswer {
+		if a.Written() >= maxAnswer || a.spent > r.opt.MaxLook {
 			a.status(href, tooMany("There are more than fit into one answer"))
 			continue
 		}
 		there := false
+		begin := time.Now()
 		o, err := objects.find(href)
 		if o != nil {
 			a.next()
 			there, err = a.answer(o)
 		}
+		a.spent += time.Since(begin)
 		switch {
 		case err != nil:
 			a.status(href, failureOf(err))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"strings"
+	"time"
 
 	"facteur/server/address"
 	"facteur/server/contentline"
@@ -77,7 +78,18 @@ func (r *request) zeroDepth() error {
 // expansion is an expand-property while it is answered (RFC 3253 3.8).
 type expansion struct {
 	*request
-	left int // resources
+	left  int       // resources
+	begun time.Time // when the answer was
+}
+
+// value returns a property that is to be expanded. Each costs as much as one that is
+// written, so an answer that has no end in time is cut off.
+func (x *expansion) value(n *node, name davxml.Name) *davxml.Element {
+	if time.Since(x.begun) > x.opt.MaxLook {
+		x.opt.Log.Error("A report can't be finished", "protocol", "dav", "account", x.viewer.String(), "path", n.path(), "err", "it takes too long")
+		panic(http.ErrAbortHandler)
+	}
+	return x.request.value(n, name)
 }
 
 // expandProperty answers expand-property: properties, with those of the resources that their
@@ -87,7 +99,7 @@ func expandProperty(r *request, n *node, e *davxml.Element) error {
 	if err != nil {
 		return err
 	}
-	x := &expansion{request: r, left: maxExpanded}
+	x := &expansion{request: r, left: maxExpanded, begun: time.Now()}
 	a, err := x.asked(e)
 	if err != nil {
 		return err

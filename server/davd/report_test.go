@@ -413,7 +413,7 @@ func TestReportBounds(t *testing.T) {
 	if cut, body := room(matches{left: 0}); cut || strings.Count(body, "507") != 1 {
 		t.Errorf("a client's limit: cut off: %v\n%s", cut, body)
 	}
-	if cut, body := room(matches{left: 1, spent: maxLook + 1}); !cut || strings.Contains(body, "</D:multistatus>") {
+	if cut, body := room(matches{left: 1, spent: defaultMaxLook + 1}); !cut || strings.Contains(body, "</D:multistatus>") {
 		t.Errorf("too slow: cut off: %v\n%s", cut, body)
 	}
 }

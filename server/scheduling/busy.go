@@ -35,7 +35,8 @@ const (
 )
 
 // FreeBusy answers what is posted to the outbox of a home (RFC 6638 5): when people are busy.
-// It is answered for all who have a mailbox here. The errors are a *Precondition and faults.
+// It is answered for those who have a mailbox here and are colleagues. The errors are a
+// *Precondition and faults.
 func (s *Scheduler) FreeBusy(ctx context.Context, account, home address.Address, request []byte) ([]Response, error) {
 	c, err := ical.ParseBytes(request)
 	if err != nil {
@@ -54,28 +55,51 @@ func (s *Scheduler) FreeBusy(ctx context.Context, account, home address.Address,
 	if len(q.Attendees) > maxAsked {
 		return nil, &Precondition{Name: caldav + "valid-scheduling-message", Text: "at most 200 people may be asked about"}
 	}
+	known := make(map[address.Key]busyness) // a person has many addresses
 	out := make([]Response, 0, len(q.Attendees))
 	for _, u := range q.Attendees {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		out = append(out, s.freeBusy(q, u))
+		out = append(out, s.freeBusy(known, q, account, home, u))
 	}
 	return out, nil
 }
 
-// freeBusy answers for one person.
-func (s *Scheduler) freeBusy(q *itip.FreeBusy, u itip.User) Response {
+// busyness is what one question found out about one person.
+type busyness struct {
+	list []ical.BusyPeriod
+	err  error
+}
+
+// freeBusy answers for one person, who is looked up once for each question.
+func (s *Scheduler) freeBusy(known map[address.Key]busyness, q *itip.FreeBusy, account, home address.Address, u itip.User) Response {
 	box, here := s.boxOf(u)
-	if !here {
+	if !here || !s.colleagues(account, home, box) {
 		return Response{Recipient: u.URI, Status: requestUnknown}
 	}
-	busy, err := s.busy(box, q.Range, q.Masked)
-	if err != nil {
-		s.opts.Log.Error("scheduling.busy", "box", box.String(), "error", err)
+	b, ok := known[box.Key()]
+	if !ok {
+		if b.list, b.err = s.busy(box, q.Range, q.Masked); b.err != nil {
+			s.opts.Log.Error("scheduling.busy", "box", box.String(), "error", b.err)
+		}
+		known[box.Key()] = b
+	}
+	if b.err != nil {
 		return Response{Recipient: u.URI, Status: requestFailed}
 	}
-	return Response{Recipient: u.URI, Status: requestDone, Data: q.Reply(u, busy, s.opts.Now()).Octets()}
+	return Response{Recipient: u.URI, Status: requestDone, Data: q.Reply(u, b.list, s.opts.Now()).Octets()}
+}
+
+// colleagues says whether those who ask may know when somebody is busy: of their domain, and
+// of others in whose home the account sees something. Nobody else is seen as a principal
+// either.
+func (s *Scheduler) colleagues(account, home, box address.Address) bool {
+	if box.Domain == home.Domain || box.Domain == account.Domain {
+		return true
+	}
+	_, err := s.opts.Homes.Open(account, box)
+	return err == nil
 }
 
 // Transparency is the property of calendars by which its events take no time (RFC 6638 9.1),
@@ -212,9 +236,12 @@ func (s *Scheduler) roomDecision(box address.Address, c *ical.Calendar, uid stri
 		from = first
 	}
 	r := ical.TimeRange{From: from, To: from.Add(roomAhead)}
-	instances, _, err := o.Instances(r.From, r.To, s.location(), roomInstances)
+	instances, more, err := o.Instances(r.From, r.To, s.location(), roomInstances)
 	if err != nil {
 		return Decision{}, fault.Wrap(fault.Malformed, "", err)
+	}
+	if more { // who accepts what he has not looked at is given twice
+		return Decision{Kind: hook.Decline, Comment: "It has too many dates"}, nil
 	}
 	if len(instances) == 0 {
 		return Decision{Kind: hook.Accept}, nil

@@ -96,6 +96,30 @@ func TestFreeBusyRefused(t *testing.T) {
 	}
 }
 
+// TestFreeBusyOfOthers: who is of another domain is told of nobody, unless there is something
+// that both may see; and a person with many addresses is looked up once.
+func TestFreeBusyOfOthers(t *testing.T) {
+	w := newWorld(t)
+	ask := func(who string, about ...string) (out []string) {
+		t.Helper()
+		all, err := w.FreeBusy(context.Background(), addr(who), addr(who), []byte(question(who, about...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range all {
+			out = append(out, a.Status[:3])
+		}
+		return out
+	}
+	same(t, "of another domain", strings.Join(ask("erin@example.edu", "alice@example.org", "boss@example.org", "erin@example.edu"), " "), "3.7 3.7 2.0")
+	same(t, "the other way", strings.Join(ask("alice@example.org", "erin@example.edu"), " "), "3.7")
+	same(t, "under another name of the domain", strings.Join(ask("alice@example.org", "bob@example.net", "bob+x@example.org"), " "), "2.0 2.0")
+	if err := w.own("alice").Share(addr("erin@example.edu"), false); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "who shares with erin", strings.Join(ask("erin@example.edu", "alice@example.org", "bob@example.org"), " "), "2.0 3.7")
+}
+
 // TestAvailability: hours at which somebody can be met (RFC 7953), and those of a week off,
 // which come first.
 func TestAvailability(t *testing.T) {
@@ -170,4 +194,7 @@ func TestRoom(t *testing.T) {
 		t.Error("the room is still taken")
 	}
 	same(t, "mail", len(w.takeMail()), 0)
+
+	w.put("bob", "f.ics", meeting("f", "bob@example.org", "room@example.org", "DTSTART:20260730T103000Z", "DURATION:PT1M", "RRULE:FREQ=MINUTELY;INTERVAL=2"))
+	same(t, "more dates than are looked at", partStatOf(w.event("bob", "f"), "room"), "DECLINED")
 }

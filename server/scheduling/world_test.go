@@ -49,8 +49,9 @@ type sent struct {
 }
 
 var people = directory.New(directory.Options{
-	Domains: []directory.Domain{{Name: "example.org", Aliases: []address.Domain{"example.net"}, Separator: "+"}},
+	Domains: []directory.Domain{{Name: "example.org", Aliases: []address.Domain{"example.net"}, Separator: "+"}, {Name: "example.edu"}},
 	Accounts: []directory.Account{
+		{Address: addr("erin@example.edu")},
 		{Address: addr("alice@example.org"), Name: "Alice"}, {Address: addr("bob@example.org")}, {Address: addr("carol@example.org")},
 		{Address: addr("room@example.org"), Name: "Room 7", Room: true},
 	},

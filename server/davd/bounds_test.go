@@ -1,0 +1,33 @@
+package davd
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSlowReports: a report that takes longer than it may ends, whatever was asked for.
+func TestSlowReports(t *testing.T) {
+	s := newServer(t, func(o *Options) { o.MaxLook = time.Nanosecond })
+	s.keep("calendar", map[string]string{"a.ics": event("1"), "b.ics": event("2")})
+	hrefs := strings.Repeat("<D:href>"+calendarPath+"a.ics</D:href>", 50)
+	a := s.report(calendarPath, `<C:calendar-multiget xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/><C:calendar-data/></D:prop>`+hrefs+`</C:calendar-multiget>`).want(207)
+	if got, refused := strings.Count(a.body, "BEGIN:VCALENDAR"), strings.Count(a.body, "507 Insufficient"); got != 1 || refused != 49 {
+		t.Errorf("%d objects, and %d hrefs told to be too many", got, refused)
+	}
+	body := `<D:expand-property xmlns:D="DAV:">` + strings.Repeat(`<D:property name="owner"><D:property name="displayname"/></D:property>`, 50) + `</D:expand-property>`
+	req, err := http.NewRequest("REPORT", s.url+calendarPath, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := s.client.Do(req)
+	if err == nil {
+		_, err = io.ReadAll(res.Body)
+		res.Body.Close()
+	}
+	if err == nil {
+		t.Error("an expand-property of no end is finished")
+	}
+}
