@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/auth"
 	"facteur/server/wire"
 )
 
@@ -134,8 +135,26 @@ func (s *Server) dav(w http.ResponseWriter, r *http.Request, c *conn) {
 		http.Error(w, "Too many requests at once.", http.StatusServiceUnavailable)
 		return
 	}
+	s.inTurn(w, r, cred, done)
+	readRefused(r)
+}
+
+// inTurn has DAV answer, and gives the turn back.
+func (s *Server) inTurn(w http.ResponseWriter, r *http.Request, cred auth.Credential, done func()) {
 	defer done()
 	s.opt.Load().DAV(w, r, cred)
+}
+
+// maxRefused is how much is read of a body that was refused, of somebody who has logged in.
+const maxRefused = 32 << 20
+
+// readRefused reads a body that DAV did not want, so that the client, which most often sends
+// all of it before it reads, learns why: else the connection is reset while it sends, and it
+// tries again and again what exceeds the quota.
+func readRefused(r *http.Request) {
+	if r.ContentLength > maxRest && r.ContentLength <= maxRefused && r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, r.Body, maxRefused) // an error: there is no more
+	}
 }
 
 // forged tells whether a page of another site may have made a browser that knows the
