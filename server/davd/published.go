@@ -77,11 +77,9 @@ func makePublic(c *ical.Calendar) bool {
 	return true
 }
 
-// isPublic says whether what is of a CLASS may be shown to everybody.
+// isPublic says whether what is of a CLASS may be shown to everybody. One that is not known
+// means the same as PRIVATE (RFC 5545 3.8.1.3).
 func isPublic(class string) bool {
-	switch strings.ToUpper(class) {
-	case "PRIVATE", "CONFIDENTIAL":
-		return false
-	}
-	return true
+	class = strings.TrimSpace(class)
+	return class == "" || strings.EqualFold(class, "PUBLIC")
 }

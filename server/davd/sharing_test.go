@@ -1,6 +1,7 @@
 package davd
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -156,6 +157,10 @@ func TestPublishedLink(t *testing.T) {
 	s.ask("PUT", choirPath+"2.ics", event("2", "DTSTART:20260510T080000Z", "CLASS:PRIVATE", "SUMMARY:Doctor"), "Content-Type: text/calendar").want(http.StatusCreated)
 	s.ask("PUT", choirPath+"3.ics", event("3", "DTSTART:20260511T080000Z", "ORGANIZER:mailto:alice@example.org", "ATTENDEE:mailto:zoe@elsewhere.net",
 		"BEGIN:VALARM", "ACTION:AUDIO", "TRIGGER:-PT5M", "END:VALARM"), "Content-Type: text/calendar").want(http.StatusCreated)
+	for i, class := range []string{" confidential ", "X-SECRET", "NONESUCH"} { // RFC 5545 3.8.1.3
+		uid := fmt.Sprintf("class%d", i)
+		s.ask("PUT", choirPath+uid+".ics", event(uid, "DTSTART:20260510T080000Z", "CLASS:"+class, "SUMMARY:Doctor"), "Content-Type: text/calendar").want(http.StatusCreated)
+	}
 	s.ask("POST", choirPath, `<publish-calendar xmlns="http://calendarserver.org/ns/"/>`, xmlBody).want(http.StatusAccepted)
 	link := strings.TrimSuffix(strings.TrimPrefix(s.prop(choirPath, davxml.CS("publish-url")).text(), "href("), ")")
 	path := strings.TrimPrefix(link, s.url)
