@@ -46,6 +46,9 @@ func (s *Scheduler) mail(ctx context.Context, t *task, to *send, m *itip.Message
 	if !s.reachable(to.To) {
 		return statusUnknown, fault.New(fault.NoSuchAddress, "")
 	}
+	if n := len(t.Messages[to.Message]); n > itip.MaxSize { // each of many would get one of its own, and few programs read it
+		return statusFailed, fault.Newf(fault.TooLarge, "an invitation of %d octets is not sent as mail", n)
+	}
 	from := to.From.Mailbox()
 	if from.IsZero() || !s.person(t.Box)(to.From) {
 		from = t.Box
@@ -310,8 +313,9 @@ func (s *Scheduler) room(box address.Address) bool { return s.opts.Room != nil &
 
 // The bounds of an inbox: what its owner's clients don't remove.
 const (
-	inboxItems = 500
-	inboxAge   = 60 * 24 * time.Hour
+	inboxItems  = 500
+	inboxOctets = 32 << 20 // they count towards no quota
+	inboxAge    = 60 * 24 * time.Hour
 )
 
 // toInbox keeps a message in a scheduling inbox (RFC 6638 4.1), under the same name each time.
@@ -333,11 +337,16 @@ func (s *Scheduler) toInbox(box address.Address, m *itip.Message) error {
 		return err
 	}
 	surplus, old := all.Len()-inboxItems, s.opts.Now().Add(-inboxAge)
+	total := int64(0)
 	for e := range all.All() {
-		if surplus <= 0 && !e.Modified.Before(old) {
+		total += e.Size
+	}
+	for e := range all.All() {
+		if surplus <= 0 && total <= inboxOctets && !e.Modified.Before(old) {
 			break
 		}
 		surplus--
+		total -= e.Size
 		if err := inbox.Remove(e.Href, collection.Condition{}); err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}

@@ -1,0 +1,39 @@
+package scheduling
+
+import (
+	"strings"
+	"testing"
+
+	"facteur/server/collection"
+	"facteur/server/itip"
+)
+
+// TestLargeInvitation: what no program would read is not sent to each of many; who is here
+// has it all the same.
+func TestLargeInvitation(t *testing.T) {
+	w := newWorld(t)
+	w.put("alice", "m.ics", meeting("m1", "alice@example.org", "bob@example.org", "guest@example.com", "DESCRIPTION:"+strings.Repeat("x", itip.MaxSize)))
+	w.settle()
+	same(t, "mail", len(w.takeMail()), 0)
+	same(t, "tasks left", w.tasks(), 0)
+	same(t, "bob's inbox", w.inbox("bob"), "REQUEST")
+	for line := range strings.SplitSeq(unfold(w.event("alice", "m1")), "\r\n") {
+		if strings.Contains(line, "guest@example.com") && !strings.Contains(line, "SCHEDULE-STATUS="+statusFailed) {
+			t.Error(line)
+		}
+	}
+}
+
+// TestInboxOctets: an inbox, which no quota bounds, holds so many octets at most, the newest.
+func TestInboxOctets(t *testing.T) {
+	w := newWorld(t)
+	const size = 12 << 20
+	for i := range inboxOctets/size + 2 {
+		uid := string(rune('a' + i))
+		w.put("alice", uid+".ics", meeting(uid, "alice@example.org", "bob@example.org", "DESCRIPTION:"+strings.Repeat("x", size)))
+		if err := w.own("bob").Remove(w.href("bob", uid), collection.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same(t, "what is kept", len(strings.Fields(w.inbox("bob"))), inboxOctets/size)
+}
