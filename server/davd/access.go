@@ -50,25 +50,21 @@ func writeSupportedPrivileges(_ *request, n *node, w *davxml.Writer) { // RFC 37
 		w.End()
 	}
 	begin(davxml.D("all"), "Everything")
-	open := privilege(0)
+	open := false // the last one that may have others inside
 	for _, p := range privilegeNames {
-		if p.set == mayScheduleDeliver && n.kind != inboxNode || p.set == mayScheduleSend && n.kind != outboxNode {
+		switch {
+		case p.kinds&n.kind == 0:
 			continue
-		}
-		if open != 0 && p.set&open == 0 {
+		case open && !p.inside:
 			w.End()
-			open = 0
 		}
 		begin(p.name, p.text)
-		if p.set == mayWrite {
-			open = mayWrite
-			continue
+		if p.inside {
+			w.End()
 		}
-		w.End()
+		open = true
 	}
-	if open != 0 {
-		w.End()
-	}
+	w.End()
 	w.End()
 }
 

@@ -39,7 +39,6 @@ func caldav() part {
 			}},
 			{name: davxml.C("supported-collation-set"), kinds: calendarNode, write: writeCollations(davxml.C("supported-collation"))},
 			{name: davxml.C("max-resource-size"), kinds: calendarNode | inboxNode | outboxNode, write: writeMaxSize},
-			{name: davxml.C("max-instances"), kinds: calendarNode, write: func(r *request, _ *node, w *davxml.Writer) { r.number(w, ical.MaxInstances) }},
 			{name: davxml.C("supported-rscale-set"), kinds: calendarNode, write: func(_ *request, _ *node, w *davxml.Writer) { // RFC 7529 7
 				w.Element(davxml.C("supported-rscale"), "GREGORIAN")
 			}},

@@ -218,6 +218,12 @@ func (r *request) serve() error {
 		r.w.Header().Set("DAV", strings.Replace(r.classes, "1, ", "1, 2, ", 1))
 		r.w.Header().Set("MS-Author-Via", "DAV") // without it Windows does not mount it
 	}
+	if err := r.checkBody(); err != nil {
+		return err
+	}
+	if err := r.checkTags(n); err != nil {
+		return err
+	}
 	if err := r.checkIf(n); err != nil {
 		return err
 	}
@@ -239,8 +245,8 @@ func (r *request) allow(n *node) (m method, err error) {
 	switch {
 	case !found && n.absent && !r.makes(n.kind):
 		return m, errNotFound
-	case !found && n.absent && (r.Method == "MKCALENDAR" || r.Method == "MKCOL"): // RFC 4791 4.2
-		return m, forbidden(davxml.C("calendar-collection-location-ok"), "A calendar or an address book has no other in it")
+	case !found && n.absent && (r.Method == "MKCALENDAR" || r.Method == "MKCOL"): // RFC 4791 4.2, RFC 6352 5.2
+		return m, forbidden(locationOK(n.kind), "A calendar or an address book has no other in it")
 	case !found && r.Method == "MKCALENDAR": // RFC 4791 5.3.1.1
 		return m, forbidden(davxml.D("resource-must-be-null"), "There is something of that name")
 	case !found:

@@ -27,8 +27,8 @@ func (r *request) export(n *node) error {
 	head.Set("ETag", tag)
 	head.Set("Content-Type", media+"; charset=utf-8")
 	head.Set("Content-Disposition", "attachment; filename*=UTF-8''"+string(appendSegment(nil, n.name))+extension)
-	tags, _, err := parseTags(r.Header.Values("If-None-Match"), true)
-	if err == nil && slices.Contains(tags, collection.ETag(tag)) {
+	tags, star, err := parseTags(r.Header.Values("If-None-Match"), true)
+	if err == nil && (star || slices.Contains(tags, collection.ETag(tag))) {
 		r.w.WriteHeader(http.StatusNotModified)
 		return nil
 	}

@@ -95,7 +95,7 @@ func resourceKind(e *davxml.Element) (kind, error) {
 // makeCollection makes a collection with the properties of a body, all of them or nothing.
 func (r *request) makeCollection(n *node, k kind, e *davxml.Element, response davxml.Name) error {
 	if strings.Contains(n.name, "~") { // of what others share
-		return forbidden(davxml.C("calendar-collection-location-ok"), "The name has a ~")
+		return forbidden(locationOK(k), "The name has a ~")
 	}
 	n.kind = k
 	var changes []change
@@ -107,7 +107,7 @@ func (r *request) makeCollection(n *node, k kind, e *davxml.Element, response da
 	}
 	kept := collection.Props{Other: map[string]string{resourceID: newResourceID()}}
 	if err := r.changeNew(n, &kept, changes); errors.Is(err, errChanges) {
-		return r.refuseMaking(changes, response)
+		return r.refuseMaking(n, changes, response)
 	} else if err != nil {
 		return err
 	}
@@ -127,9 +127,21 @@ func (r *request) makeCollection(n *node, k kind, e *davxml.Element, response da
 	if err != nil {
 		return err
 	}
+	if r.prefer.minimal { // RFC 8144 2.3
+		r.w.Header().Set("Preference-Applied", "return=minimal")
+	}
 	r.w.Header().Set("Content-Length", "0")
 	r.w.WriteHeader(http.StatusCreated)
 	return nil
+}
+
+// locationOK is the precondition of where a calendar (RFC 4791 5.3.1.2) or an address book (RFC
+// 6352 6.3.1.1) can be.
+func locationOK(k kind) davxml.Name {
+	if k&(bookNode|cardNode) != 0 {
+		return davxml.CR("addressbook-collection-location-ok")
+	}
+	return davxml.C("calendar-collection-location-ok")
 }
 
 // changeNew makes the changes of a body that makes a collection: its type is known.
@@ -145,8 +157,17 @@ func (r *request) changeNew(n *node, kept *collection.Props, changes []change) e
 	return err
 }
 
-// refuseMaking tells which properties stood in the way (RFC 5689 3, RFC 4791 5.3.1).
-func (r *request) refuseMaking(changes []change, response davxml.Name) error {
+// refuseMaking tells which properties stood in the way: of a MKCALENDAR as a multistatus (RFC
+// 4791 5.3.1.1), of a MKCOL with the status of the first of them (RFC 5689 3).
+func (r *request) refuseMaking(n *node, changes []change, response davxml.Name) error {
+	if response.Space == davxml.CalDAV {
+		m := r.multistatus()
+		m.Begin(nResponse)
+		m.Element(nHref, n.path())
+		m.changes(changes, true)
+		m.End()
+		return m.finish()
+	}
 	status := http.StatusForbidden
 	for _, c := range changes {
 		if c.failure != nil {

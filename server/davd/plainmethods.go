@@ -112,7 +112,7 @@ func makeFolder(r *request, n *node) error {
 		}
 		n.kind = folderNode
 		if err := r.changeNew(n, &kept, changes); errors.Is(err, errChanges) {
-			return r.refuseMaking(changes, davxml.D("mkcol-response"))
+			return r.refuseMaking(n, changes, davxml.D("mkcol-response"))
 		} else if err != nil {
 			return err
 		}

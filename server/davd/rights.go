@@ -20,31 +20,55 @@ const (
 	mayWriteACL
 	mayReadPrivileges // read-current-user-privilege-set
 	mayReadFreeBusy
-	mayScheduleDeliver // of an inbox
-	mayScheduleSend    // of an outbox
+	mayDeliverInvite // to an inbox
+	mayDeliverReply
+	mayQueryFreeBusy
+	maySendInvite // from an outbox
+	maySendReply
+	maySendFreeBusy
 
-	mayWrite = mayWriteProperties | mayWriteContent | mayBind | mayUnbind
+	mayWrite           = mayWriteProperties | mayWriteContent | mayBind | mayUnbind
+	mayScheduleDeliver = mayDeliverInvite | mayDeliverReply | mayQueryFreeBusy
+	mayScheduleSend    = maySendInvite | maySendReply | maySendFreeBusy
 )
 
-// privilegeNames are in the order in which they are told, the aggregates first.
-var privilegeNames = []struct {
-	set  privilege
-	name davxml.Name
-	text string
-}{
-	{mayRead, davxml.D("read"), "See it"},
-	{mayReadFreeBusy, davxml.C("read-free-busy"), "See when it takes time"},
-	{mayWrite, davxml.D("write"), "Change it and what is in it"},
-	{mayWriteProperties, davxml.D("write-properties"), "Change its properties"},
-	{mayWriteContent, davxml.D("write-content"), "Change its content"},
-	{mayBind, davxml.D("bind"), "Put something into it"},
-	{mayUnbind, davxml.D("unbind"), "Take something out of it"},
-	{mayReadACL, davxml.D("read-acl"), "See who may do what"},
-	{mayReadPrivileges, davxml.D("read-current-user-privilege-set"), "See what oneself may do"},
-	{mayWriteACL, davxml.D("write-acl"), "Change who may do what"},
-	{mayScheduleDeliver, davxml.C("schedule-deliver"), "Send invitations and replies to it"},
-	{mayScheduleSend, davxml.C("schedule-send"), "Send invitations and replies"},
+// namedPrivilege is a privilege as clients know it.
+type namedPrivilege struct {
+	set    privilege
+	inside bool // it is part of the last one before it that is not
+	kinds  kind // of the nodes on which there is such a thing
+	name   davxml.Name
+	text   string
 }
+
+// timeNodes are those of which it can be told when they take time (RFC 4791 6.1.1).
+const timeNodes = homeNode | calendarNode | eventNode | inboxNode
+
+// privilegeNames are in the order in which they are told, the aggregates first (RFC 3744 3.12,
+// RFC 4791 6.1.1, RFC 6638 6.1 and 6.2).
+var privilegeNames = []namedPrivilege{
+	{mayRead, false, anything, davxml.D("read"), "See it"},
+	{mayReadFreeBusy, true, timeNodes, davxml.C("read-free-busy"), "See when it takes time"},
+	{mayWrite, false, anything, davxml.D("write"), "Change it and what is in it"},
+	{mayWriteProperties, true, anything, davxml.D("write-properties"), "Change its properties"},
+	{mayWriteContent, true, anything, davxml.D("write-content"), "Change its content"},
+	{mayBind, true, anything, davxml.D("bind"), "Put something into it"},
+	{mayUnbind, true, anything, davxml.D("unbind"), "Take something out of it"},
+	{mayReadACL, false, anything, davxml.D("read-acl"), "See who may do what"},
+	{mayReadPrivileges, false, anything, davxml.D("read-current-user-privilege-set"), "See what oneself may do"},
+	{mayWriteACL, false, anything, davxml.D("write-acl"), "Change who may do what"},
+	{mayScheduleDeliver, false, inboxNode, davxml.C("schedule-deliver"), "Send invitations, replies and questions to it"},
+	{mayDeliverInvite, true, inboxNode, davxml.C("schedule-deliver-invite"), "Send invitations to it"},
+	{mayDeliverReply, true, inboxNode, davxml.C("schedule-deliver-reply"), "Send replies to it"},
+	{mayQueryFreeBusy, true, inboxNode, davxml.C("schedule-query-freebusy"), "Ask when its owner is busy"},
+	{mayScheduleSend, false, outboxNode, davxml.C("schedule-send"), "Send invitations, replies and questions"},
+	{maySendInvite, true, outboxNode, davxml.C("schedule-send-invite"), "Send invitations"},
+	{maySendReply, true, outboxNode, davxml.C("schedule-send-reply"), "Send replies"},
+	{maySendFreeBusy, true, outboxNode, davxml.C("schedule-send-freebusy"), "Ask when others are busy"},
+}
+
+// aggregate says whether a privilege is nothing but others.
+func (p namedPrivilege) aggregate() bool { return p.set&(p.set-1) != 0 }
 
 // privileges returns those of the viewer.
 func (n *node) privileges() privilege {
@@ -52,7 +76,11 @@ func (n *node) privileges() privilege {
 	case rootNode, principalsNode, principalNode:
 		return mayRead | mayReadPrivileges | mayReadACL
 	case homeNode:
-		return folderPrivileges(n.rights)
+		p := folderPrivileges(n.rights)
+		if n.rights.Has(homes.Busy) {
+			p |= mayReadFreeBusy
+		}
+		return p
 	case folderNode, fileNode:
 		return plainPrivileges(n)
 	case outboxNode:
@@ -129,7 +157,7 @@ func (n *node) need(want privilege) error {
 	return &failure{status: http.StatusForbidden, condition: davxml.D("need-privileges"), text: "You may not do that here",
 		inside: func(w *davxml.Writer) {
 			for _, p := range privilegeNames {
-				if p.set != mayWrite && p.set&missing != 0 {
+				if !p.aggregate() && p.set&missing != 0 {
 					w.Begin(davxml.D("resource"))
 					w.Element(davxml.D("href"), at.path())
 					w.Begin(davxml.D("privilege"))

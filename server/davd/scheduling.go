@@ -3,12 +3,14 @@ package davd
 import (
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 
 	"facteur/server/collection"
 	"facteur/server/davxml"
 	"facteur/server/homes"
+	"facteur/server/itip"
 	"facteur/server/scheduling"
 )
 
@@ -19,7 +21,7 @@ func implicitScheduling() part {
 	return part{
 		classes: []string{"calendar-auto-schedule"},
 		methods: map[string]method{
-			"POST": {kinds: outboxNode, needs: mayScheduleSend, run: postFreeBusy},
+			"POST": {kinds: outboxNode, needs: maySendFreeBusy, run: postFreeBusy},
 		},
 		segments: map[string]segment{"inbox": {open: openInbox, list: true}, "outbox": {open: openOutbox, list: true}},
 		properties: []property{
@@ -31,6 +33,9 @@ func implicitScheduling() part {
 			}},
 			{name: davxml.C("schedule-tag"), kinds: eventNode, has: hasTag, write: func(_ *request, n *node, w *davxml.Writer) { // RFC 6638 9.3
 				w.Text(scheduling.Tag(n.entry))
+			}},
+			{name: davxml.C("max-attendees-per-instance"), kinds: calendarNode, write: func(r *request, _ *node, w *davxml.Writer) { // RFC 4791 5.2.9
+				r.number(w, itip.MaxAttendees)
 			}},
 			{name: davxml.C("schedule-default-calendar-URL"), kinds: inboxNode, loads: loadProps, has: hasDefault, write: writeDefault, set: setDefault},
 			{name: availability, kinds: inboxNode, loads: loadProps, has: hasKept(availability), write: writeKept(availability), set: setAvailability}, // RFC 7953 7.2.4
@@ -145,9 +150,14 @@ func (r *request) unscheduled(n *node, cond collection.Condition) error {
 func (r *request) scheduling(n *node, cond collection.Condition) scheduling.Request {
 	return scheduling.Request{
 		Account: r.viewer, Collection: n.coll, Href: n.name, Condition: cond,
-		IfTag:   strings.TrimSpace(r.Header.Get("If-Schedule-Tag-Match")),                  // RFC 6638 8.3
+		IfTag:   ifScheduleTag(r.Request),
 		NoReply: strings.EqualFold(strings.TrimSpace(r.Header.Get("Schedule-Reply")), "F"), // RFC 6638 8.1
 	}
+}
+
+// ifScheduleTag is the header If-Schedule-Tag-Match (RFC 6638 8.3).
+func ifScheduleTag(r *http.Request) string {
+	return strings.TrimSpace(r.Header.Get("If-Schedule-Tag-Match"))
 }
 
 // schedulingFailure gives the preconditions of RFC 6638 3.2.4 their answer.
@@ -169,6 +179,11 @@ const maxQuestion = 256 << 10
 
 // postFreeBusy answers when people are busy (RFC 6638 5).
 func postFreeBusy(r *request, n *node) error {
+	if t := r.Header.Get("Content-Type"); t != "" {
+		if media, _, err := mime.ParseMediaType(t); err != nil || media != "text/calendar" {
+			return forbidden(davxml.C("supported-calendar-data"), "A question is text/calendar")
+		}
+	}
 	question, err := io.ReadAll(io.LimitReader(r.Body, maxQuestion+1))
 	if err != nil {
 		return &failure{status: http.StatusBadRequest, text: "The body could not be read", cause: err}

@@ -1,6 +1,8 @@
 package davd
 
 import (
+	"cmp"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -61,4 +63,40 @@ func holds(c collection.Condition, tag collection.ETag, there bool) bool {
 		return false
 	}
 	return true
+}
+
+// checkTags looks at If-Match and If-None-Match of all methods that change something but PUT,
+// which does it by itself (RFC 9110 13.2.1): those that only tell of properties have no
+// representation of which they could speak.
+func (r *request) checkTags(n *node) error {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodOptions, "PROPFIND", "REPORT":
+		return nil
+	}
+	cond, err := condition(r.Header)
+	if err != nil {
+		return err
+	}
+	tag := "none"
+	if !n.absent && (cond.Match != nil || cond.NoneMatch != nil) {
+		tag = cmp.Or(r.etag(n), tag)
+	}
+	if !holds(cond, collection.ETag(tag), !n.absent) {
+		return collection.ErrCondition
+	}
+	return nil
+}
+
+// checkBody refuses a body that would be passed over (RFC 4918 8.4).
+func (r *request) checkBody() error {
+	switch r.Method {
+	case http.MethodDelete, "COPY", "MOVE", "UNLOCK":
+	default:
+		return nil
+	}
+	var b [1]byte
+	if n, _ := io.ReadFull(r.Body, b[:]); n > 0 {
+		return &failure{status: http.StatusUnsupportedMediaType, text: "There is no body to a " + r.Method}
+	}
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"facteur/server/fault"
 	"facteur/server/files"
 	"facteur/server/homes"
+	"facteur/server/scheduling"
 )
 
 const movable = plainNodes | objectNodes | collectionNodes
@@ -132,7 +133,16 @@ func mayTransfer(r *request, from, to *node) error {
 		}
 		return nil
 	}
-	return &failure{status: http.StatusForbidden, text: "It can't be copied or moved there: what is there is of another kind"}
+	f := forbidden(davxml.Name{}, "It can't be copied or moved there: what is there is of another kind")
+	switch { // RFC 4791 5.3.2.1, RFC 6352 6.3.2.1
+	case from.kind&collectionNodes != 0:
+		f.condition = locationOK(from.kind)
+	case to.kind == eventNode:
+		f.condition = davxml.C("supported-calendar-data")
+	case to.kind == cardNode:
+		f.condition = davxml.CR("supported-address-data")
+	}
+	return f
 }
 
 func (r *request) transferPlain(from, to *node, opt files.TransferOptions) (created bool, err error) {
@@ -150,12 +160,17 @@ func (r *request) transferObject(from, to *node, overwrite bool) (created bool, 
 	if err != nil {
 		return false, err
 	}
+	if tag := ifScheduleTag(r.Request); tag != "" && r.opt.Scheduling != nil && tag != scheduling.Tag(from.entry) { // RFC 6638 8.3
+		return false, collection.ErrCondition
+	}
 	if from.kind == eventNode {
 		if err := to.parent.keeps(from.entry.Facts.Kind); err != nil {
 			return false, err
 		}
 		if r.Method == "COPY" && from.invites() && from.owner == to.owner { // RFC 6638 3.2.4.1
-			return false, forbidden(davxml.C("unique-scheduling-object-resource"), "An event with an organizer is in one calendar only")
+			f := forbidden(davxml.C("unique-scheduling-object-resource"), "An event with an organizer is in one calendar only")
+			f.href = from.path()
+			return false, f
 		}
 	}
 	opt := collection.MoveOptions{Condition: c, To: to.coll.Collection, Href: to.name, Overwrite: overwrite}
