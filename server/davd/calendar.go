@@ -39,7 +39,7 @@ func caldav() part {
 			}},
 			{name: davxml.C("supported-collation-set"), kinds: calendarNode, write: writeCollations(davxml.C("supported-collation"))},
 			{name: davxml.C("max-resource-size"), kinds: calendarNode | inboxNode | outboxNode, write: writeMaxSize},
-			{name: davxml.C("supported-rscale-set"), kinds: calendarNode, write: func(_ *request, _ *node, w *davxml.Writer) { // RFC 7529 7
+			{name: davxml.C("supported-rscale-set"), kinds: calendarNode, write: func(_ *request, _ *node, w *davxml.Writer) { // RFC 7529 10.1
 				w.Element(davxml.C("supported-rscale"), "GREGORIAN")
 			}},
 			{name: davxml.D("resource-id"), kinds: collectionNodes, loads: loadProps, write: writeResourceID},

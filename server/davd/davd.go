@@ -247,7 +247,7 @@ func (r *request) allow(n *node) (m method, err error) {
 		return m, errNotFound
 	case !found && n.absent && (r.Method == "MKCALENDAR" || r.Method == "MKCOL"): // RFC 4791 4.2, RFC 6352 5.2
 		return m, forbidden(locationOK(n.kind), "A calendar or an address book has no other in it")
-	case !found && r.Method == "MKCALENDAR": // RFC 4791 5.3.1.1
+	case !found && r.Method == "MKCALENDAR": // RFC 4791 5.3.1
 		return m, forbidden(davxml.D("resource-must-be-null"), "There is something of that name")
 	case !found:
 		return m, r.notAllowed(n.kind)

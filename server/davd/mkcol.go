@@ -135,8 +135,8 @@ func (r *request) makeCollection(n *node, k kind, e *davxml.Element, response da
 	return nil
 }
 
-// locationOK is the precondition of where a calendar (RFC 4791 5.3.1.2) or an address book (RFC
-// 6352 6.3.1.1) can be.
+// locationOK is the precondition of where a calendar (RFC 4791 5.3.1) or an address book (RFC
+// 6352 6.3.2.1) can be.
 func locationOK(k kind) davxml.Name {
 	if k&(bookNode|cardNode) != 0 {
 		return davxml.CR("addressbook-collection-location-ok")

@@ -14,6 +14,11 @@ const filesPath = homePath + "files/"
 // newPlainServer is a server that has plain files.
 func newPlainServer(t testing.TB) *server {
 	t.Helper()
+	return newServer(t, func(o *Options) { o.Files = openFiles(t) })
+}
+
+func openFiles(t testing.TB) *files.Store {
+	t.Helper()
 	dir := t.TempDir()
 	store, err := files.Open(files.Options{
 		Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp"),
@@ -23,5 +28,5 @@ func newPlainServer(t testing.TB) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	return newServer(t, func(o *Options) { o.Files = store })
+	return store
 }

@@ -298,3 +298,70 @@ func TestAnswerHeaders(t *testing.T) {
 		t.Errorf("methods: %s", got.text())
 	}
 }
+
+// TestDescriptions: properties that say what a collection is and takes, and those that are empty.
+func TestDescriptions(t *testing.T) {
+	s := newServer(t)
+	s.ask("PROPPATCH", contactsPath, strings.Replace(update("<R:addressbook-description>Who &lt;we&gt; are</R:addressbook-description>", ""), "<D:propertyupdate", `<D:propertyupdate xmlns:R="urn:ietf:params:xml:ns:carddav"`, 1)).want(http.StatusMultiStatus)
+	if got := s.prop(contactsPath, davxml.CR("addressbook-description")); got.text() != "Who <we> are" {
+		t.Errorf("description: %d %s", got.status, got.text())
+	}
+	var versions []string
+	for _, d := range s.prop(contactsPath, davxml.CR("supported-address-data")).Children {
+		versions = append(versions, d.Attr("content-type")+" "+d.Attr("version"))
+	}
+	if got := strings.Join(versions, ", "); got != "text/vcard 3.0, text/vcard 4.0" {
+		t.Errorf("address data: %s", got)
+	}
+	if d := s.prop(calendarPath, davxml.C("supported-calendar-data")).Child(davxml.C("calendar-data")); d.Attr("content-type") != "text/calendar" || d.Attr("version") != "2.0" {
+		t.Errorf("calendar data: %s", d.Raw())
+	}
+	for path, name := range map[string]davxml.Name{alicePrincipal: davxml.D("alternate-URI-set"), calendarPath: davxml.D("group"), homePath: davxml.D("inherited-acl-set")} {
+		if got := s.prop(path, name); got.status != http.StatusOK || len(got.Children) > 0 || got.text() != "" {
+			t.Errorf("%s: %d %s", name, got.status, got.text())
+		}
+	}
+}
+
+// TestHomeCards: a query and a multiget of address books work on the home too (RFC 6352 8.2).
+func TestHomeCards(t *testing.T) {
+	s := withObjects(t)
+	query := `<CR:addressbook-query` + xmlns + `><D:prop><D:getetag/></D:prop><CR:filter><CR:prop-filter name="FN"><CR:text-match>ZO</CR:text-match></CR:prop-filter></CR:filter></CR:addressbook-query>`
+	if got := s.report(homePath, query, "Depth: infinity").names(); !strings.HasPrefix(got, "zoe.vcf") {
+		t.Errorf("query: %s", got)
+	}
+	get := `<CR:addressbook-multiget` + xmlns + `><D:prop><CR:address-data/></D:prop><D:href>` + contactsPath + `bob.vcf</D:href></CR:addressbook-multiget>`
+	if got := s.ask("REPORT", homePath, get); got.names() != "bob.vcf" || !strings.Contains(got.body, "BEGIN:VCARD") {
+		t.Error(got.body)
+	}
+}
+
+// TestReportsOf: each kind of resource tells the reports that it has, and has them (RFC 3253
+// 3.1.5, RFC 4791 2, RFC 6352 3, RFC 6578 3.1).
+func TestReportsOf(t *testing.T) {
+	s := withObjects(t)
+	const all = "acl-principal-prop-set expand-property"
+	for path, want := range map[string]string{
+		calendarPath:               "sync-collection calendar-query calendar-multiget free-busy-query principal-property-search " + all,
+		calendarPath + "event.ics": "calendar-query calendar-multiget " + all,
+		contactsPath:               "sync-collection addressbook-query addressbook-multiget " + all,
+		contactsPath + "bob.vcf":   "addressbook-query addressbook-multiget " + all,
+		people:                     "principal-match principal-property-search principal-search-property-set " + all,
+	} {
+		told := make(map[string]bool)
+		for _, r := range s.prop(path, davxml.D("supported-report-set")).All(davxml.D("supported-report")) {
+			told[r.Child(davxml.D("report")).Children[0].Name.Local] = true
+		}
+		for name := range strings.FieldsSeq(want) {
+			if !told[name] {
+				t.Errorf("%s does not tell of %s", path, name)
+			}
+		}
+		for name := range s.handler.reports {
+			a := s.ask("REPORT", path, `<x:`+name.Local+` xmlns:x="`+name.Space+`"/>`, "Depth: 0")
+			if refused := strings.Contains(a.body, "supported-report"); refused == told[name.Local] {
+				t.Errorf("%s: %s is told: %v, and refused: %v", path, name, told[name.Local], refused)
+			}
+		}
+	}
+}

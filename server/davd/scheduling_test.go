@@ -13,15 +13,18 @@ import (
 // newScheduling is a server that schedules; mail goes nowhere.
 func newScheduling(t *testing.T) *server {
 	t.Helper()
-	return newServer(t, func(o *Options) {
-		var err error
-		o.Scheduling, err = scheduling.Open(scheduling.Options{
-			Homes: o.Homes, Directory: o.Directory, Dir: filepath.Join(t.TempDir(), "scheduling"), Now: o.Now,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+	return newServer(t, func(o *Options) { o.Scheduling = openScheduling(t, o) })
+}
+
+func openScheduling(t *testing.T, o *Options) *scheduling.Scheduler {
+	t.Helper()
+	s, err := scheduling.Open(scheduling.Options{
+		Homes: o.Homes, Directory: o.Directory, Dir: filepath.Join(t.TempDir(), "scheduling"), Now: o.Now,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 const invite = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example//EN\r\nBEGIN:VEVENT\r\nUID:m1\r\nDTSTAMP:20260401T080000Z\r\n" +

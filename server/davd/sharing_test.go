@@ -31,6 +31,20 @@ func (noNames) Addrs(context.Context, string) ([]netip.Addr, error) { return nil
 // alice's. hosts are those that people may subscribe to.
 func newSharing(t *testing.T, hosts ...string) *server {
 	t.Helper()
+	var all *homes.Homes
+	s := newServer(t, func(o *Options) {
+		o.Homes = openHomes(t, hosts...)
+		all = o.Homes
+	})
+	s.homes = all
+	s.ask("MKCALENDAR", choirPath, "").want(http.StatusCreated)
+	s.ask("PUT", choirPath+"1.ics", event("1"), "Content-Type: text/calendar").want(http.StatusCreated)
+	return s
+}
+
+// openHomes opens homes with all that is made here.
+func openHomes(t *testing.T, hosts ...string) *homes.Homes {
+	t.Helper()
 	dir := t.TempDir()
 	open := func(name string, index func(collection.Kind, []byte) (collection.Facts, error), defaults []collection.Default) *collection.Store {
 		s, err := collection.Open(collection.Options{Dir: filepath.Join(dir, name), Tmp: filepath.Join(dir, "tmp"), Index: index, Defaults: defaults})
@@ -40,19 +54,11 @@ func newSharing(t *testing.T, hosts ...string) *server {
 		t.Cleanup(func() { s.Close() })
 		return s
 	}
-	var all *homes.Homes
-	s := newServer(t, func(o *Options) {
-		d := testDirectory()
-		o.Directory = func() *directory.Directory { return d }
-		all = homes.New(homes.Options{Store: open("domains", homes.Index, homes.Defaults()), Derived: open("derived", homes.DerivedIndex, nil),
-			Directory: o.Directory, Resolver: noNames{}})
-		all.Apply(homes.Settings{Hosts: hosts})
-		o.Homes = all
-	})
-	s.homes = all
-	s.ask("MKCALENDAR", choirPath, "").want(http.StatusCreated)
-	s.ask("PUT", choirPath+"1.ics", event("1"), "Content-Type: text/calendar").want(http.StatusCreated)
-	return s
+	d := testDirectory()
+	all := homes.New(homes.Options{Store: open("domains", homes.Index, homes.Defaults()), Derived: open("derived", homes.DerivedIndex, nil),
+		Directory: func() *directory.Directory { return d }, Resolver: noNames{}})
+	all.Apply(homes.Settings{Hosts: hosts})
+	return all
 }
 
 func shareBody(in string) string {
