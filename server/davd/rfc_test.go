@@ -257,7 +257,9 @@ func TestScheduleTagOfTransfer(t *testing.T) {
 	if got := short(f.xml().Child(davxml.C("unique-scheduling-object-resource"))); got != "href("+calendarPath+"m.ics)" {
 		t.Errorf("it is said to be at %s", got)
 	}
-	s.ask("MOVE", calendarPath+"m.ics", "", to, "If-Schedule-Tag-Match: "+tag).want(http.StatusCreated)
+	if a := s.ask("MOVE", calendarPath+"m.ics", "", to, "If-Schedule-Tag-Match: "+tag).want(http.StatusCreated); a.header.Get("Schedule-Tag") != tag {
+		t.Errorf("the answer has the tag %q", a.header.Get("Schedule-Tag"))
+	}
 	if got := s.prop(homePath+"more/m.ics", davxml.C("schedule-tag")).text(); got != tag {
 		t.Errorf("the tag is %s, was %s", got, tag)
 	}

@@ -24,6 +24,9 @@ import (
 var rfcs = []string{"4918", "9110", "3744", "5397", "5689", "6578", "4791", "6352", "6638", "5546", "6047", "7809", "7986", "7529", "7953",
 	"8144", "8607", "4331", "5842", "3253", "6764", "5545", "6350"}
 
+// beyond is the heading of what no RFC has.
+const beyond = "Beyond the RFCs"
+
 // pageRow is a row of RFC.md.
 type pageRow struct {
 	line                  int
@@ -56,6 +59,8 @@ func readPage(t *testing.T) (rows []pageRow, lists map[string][]string) {
 			rfc = ""
 			if name, ok := strings.CutPrefix(heading, "RFC "); ok {
 				rfc, _, _ = strings.Cut(name, ":")
+			} else if heading == beyond {
+				rfc = beyond
 			}
 		}
 		cells := strings.Split(strings.Trim(line, "|"), "|")
@@ -146,15 +151,17 @@ func TestTable(t *testing.T) {
 			}
 		}
 	}
+	delete(about, beyond)
 	if got := slices.Sorted(maps.Keys(about)); !slices.Equal(got, slices.Sorted(slices.Values(rfcs))) {
 		t.Errorf("the page is about %q", got)
 	}
 	t.Logf("%d sections: %v", len(rows), count)
 }
 
-// TestAnnounced: the lists at the end of RFC.md have what clients are told, and nothing else.
+// TestAnnounced: the lists at the end of RFC.md have what clients are told, and nothing else, and
+// each property, report and privilege stands in the title of a row.
 func TestAnnounced(t *testing.T) {
-	_, lists := readPage(t)
+	rows, lists := readPage(t)
 	s := newComplete(t)
 	s.keep("calendar", map[string]string{"a.ics": event("1")})
 	s.keep("contacts", map[string]string{"a.vcf": card("1", "Ann")})
@@ -182,12 +189,21 @@ func TestAnnounced(t *testing.T) {
 			}
 		}
 	}
+	sections := make(map[string]bool) // the words of all of them
+	for _, r := range rows {
+		for _, word := range strings.FieldsFunc(r.section, func(c rune) bool { return c == ' ' || c == ',' || c == ':' }) {
+			sections[word] = true
+		}
+	}
 	for name, want := range told {
 		for _, has := range lists[name] {
 			if !want[has] {
 				t.Errorf("%s: RFC.md names %s, which nobody is told of", name, has)
 			}
 			delete(want, has)
+			if _, local, ok := strings.Cut(has, ":"); ok && !sections[local] {
+				t.Errorf("%s: no row of RFC.md is about %s", name, has)
+			}
 		}
 		for _, missing := range slices.Sorted(maps.Keys(want)) {
 			t.Errorf("%s: RFC.md does not name %s", name, missing)

@@ -174,13 +174,17 @@ func (r *request) transferObject(from, to *node, overwrite bool) (created bool, 
 		}
 	}
 	opt := collection.MoveOptions{Condition: c, To: to.coll.Collection, Href: to.name, Overwrite: overwrite}
+	var e *collection.Entry
 	if r.Method == "COPY" {
-		_, created, err = from.coll.Copy(from.name, opt)
+		e, created, err = from.coll.Copy(from.name, opt)
 	} else {
-		_, created, err = from.coll.Move(from.name, opt)
+		e, created, err = from.coll.Move(from.name, opt)
 	}
 	if err != nil {
 		return false, dataFailure(to, err)
+	}
+	if tag := scheduling.Tag(e); tag != "" && from.kind == eventNode && r.opt.Scheduling != nil { // RFC 6638 8.2
+		r.w.Header().Set("Schedule-Tag", tag)
 	}
 	return created, nil
 }
