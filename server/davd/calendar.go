@@ -51,7 +51,9 @@ func caldav() part {
 func text(name davxml.Name, kinds kind, most int) property {
 	key := name.String()
 	return property{name: name, kinds: kinds, loads: loadProps, has: hasKept(name), write: writeKept(name),
+		lang: func(n *node) string { return n.props.Other[langKey(name)] },
 		set: func(_ *request, _ *node, kept *collection.Props, e *davxml.Element) error {
+			delete(kept.Other, langKey(name))
 			if e == nil {
 				delete(kept.Other, key)
 				return nil
@@ -60,6 +62,7 @@ func text(name davxml.Name, kinds kind, most int) property {
 				return &failure{status: http.StatusForbidden, text: "The text is too long"}
 			}
 			kept.Other[key] = e.Text
+			keepLang(kept, name, e.Lang, "")
 			return nil
 		}}
 }

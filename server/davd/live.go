@@ -28,7 +28,7 @@ func webdav() part {
 		properties: []property{
 			{name: davxml.D("resourcetype"), kinds: anything, all: true, write: writeResourceType},
 			{name: davxml.D("displayname"), kinds: rootNode | principalsNode | principalNode | homeNode | inboxNode | outboxNode, all: true, write: writeName},
-			{name: davxml.D("displayname"), kinds: collectionNodes, all: true, loads: loadProps, has: hasDisplayName, write: writeDisplayName, set: setDisplayName},
+			{name: davxml.D("displayname"), kinds: collectionNodes, all: true, loads: loadProps, has: hasDisplayName, write: writeDisplayName, lang: langOfName, set: setDisplayName},
 			{name: davxml.D("getetag"), kinds: keptObjects, all: true, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(string(n.entry.ETag)) }},
 			{name: davxml.D("getetag"), kinds: keptCollections, all: true, loads: loadSnapshot, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(collectionTag(n)) }},
 			{name: davxml.D("getcontenttype"), kinds: keptObjects, all: true, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(contentType(n)) }},
@@ -140,6 +140,7 @@ const (
 
 func setDisplayName(_ *request, _ *node, kept *collection.Props, e *davxml.Element) error {
 	kept.DisplayName = ""
+	delete(kept.Other, langKey(davxml.D("displayname")))
 	if e == nil {
 		return nil
 	}
@@ -149,6 +150,7 @@ func setDisplayName(_ *request, _ *node, kept *collection.Props, e *davxml.Eleme
 		return &failure{status: http.StatusForbidden, text: "The name is too long"}
 	}
 	kept.DisplayName = name
+	keepLang(kept, davxml.D("displayname"), e.Lang, "\n"+name)
 	return nil
 }
 

@@ -154,7 +154,15 @@ func (m *multistatus) property(n *node, q *property) {
 		m.Empty(q.name)
 		return
 	}
-	m.Begin(q.name)
+	lang := ""
+	if q.lang != nil {
+		lang = q.lang(n)
+	}
+	if lang != "" {
+		m.Begin(q.name, davxml.Attr{Name: davxml.Name{Space: davxml.XML, Local: "lang"}, Value: lang})
+	} else {
+		m.Begin(q.name)
+	}
 	q.write(m.r, n, m.Writer)
 	m.End()
 }

@@ -23,6 +23,9 @@ type property struct {
 	has func(*request, *node) bool
 	// write writes what stands in it; nil: nothing does.
 	write func(*request, *node, *davxml.Writer)
+	// lang tells the language of the text that write writes, "" when none is known; nil: it is
+	// no text (RFC 4918 4.3). loads has the properties.
+	lang func(*node) string
 	// set changes what is kept, for PROPPATCH and MKCOL; nil: it is protected. A nil element
 	// removes it. n may be absent yet. An error is a *failure.
 	set func(r *request, n *node, kept *collection.Props, e *davxml.Element) error

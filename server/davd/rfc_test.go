@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/collection"
 	"facteur/server/davxml"
 )
 
@@ -216,6 +217,47 @@ func TestPropertiesGoAlong(t *testing.T) {
 	for _, path := range []string{homePath + "work/b.ics", calendarPath + "c.ics"} {
 		if got := s.prop(path, dead); got.status != http.StatusOK || got.text() != "chœur" || got.Lang != "fr" {
 			t.Errorf("%s: %d %q %q", path, got.status, got.text(), got.Lang)
+		}
+	}
+}
+
+// TestLanguage: the language of a text is kept with it (RFC 4918 4.3), whoever sees it, and goes
+// when another program changes the text.
+func TestLanguage(t *testing.T) {
+	s := newServer(t)
+	name, about := davxml.D("displayname"), davxml.C("calendar-description")
+	s.ask("PROPPATCH", calendarPath, strings.Replace(update(`<D:displayname>Chœur</D:displayname><C:calendar-description xml:lang="nl">Koor</C:calendar-description>`, ""),
+		"<D:set>", `<D:set xml:lang="fr">`, 1)).want(http.StatusMultiStatus)
+	is := func(name davxml.Name, text, lang string) {
+		t.Helper()
+		if got := s.prop(calendarPath, name); got.text() != text || got.Lang != lang {
+			t.Errorf("%s: %q in %q", name, got.text(), got.Lang)
+		}
+	}
+	is(name, "Chœur", "fr")
+	is(about, "Koor", "nl")
+	s.ask("PROPPATCH", calendarPath, update("<C:calendar-description>Choir</C:calendar-description>", "")).want(http.StatusMultiStatus)
+	is(about, "Choir", "")
+	h, err := s.homes.Open(alice, alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := h.Open("calendar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetProps(func(p *collection.Props) error { p.DisplayName = "Choir"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	is(name, "Choir", "")
+	s.ask("MKCALENDAR", homePath+"x/", `<C:mkcalendar`+xmlns+`><D:set><D:prop xml:lang="fr"><D:displayname>Été</D:displayname></D:prop></D:set></C:mkcalendar>`, xmlType).want(http.StatusCreated)
+	if got := s.prop(homePath+"x/", name); got.text() != "Été" || got.Lang != "fr" {
+		t.Errorf("%q in %q", got.text(), got.Lang)
+	}
+	all, _ := s.ask("PROPFIND", homePath+"x/", "", "Depth: 0").responses()
+	for name := range all[homePath+"x/"] {
+		if strings.Contains(name.String(), "lang") {
+			t.Errorf("%s is told", name)
 		}
 	}
 }
