@@ -183,7 +183,7 @@ func (r *request) answerLock(k *lock, created bool) error {
 	return nil
 }
 
-// unlock answers UNLOCK (RFC 4918 9.11). Who may change who may do what may end the locks of others.
+// unlock answers UNLOCK (RFC 4918 9.11).
 func unlock(r *request, n *node) error {
 	token := strings.TrimSpace(r.Header.Get("Lock-Token"))
 	if len(token) < 3 || token[0] != '<' || token[len(token)-1] != '>' {
@@ -193,8 +193,10 @@ func unlock(r *request, n *node) error {
 	if k == nil {
 		return &failure{status: http.StatusConflict, condition: davxml.D("lock-token-matches-request-uri"), text: "No such lock holds for it"}
 	}
-	if k.account != r.viewer && r.viewer != n.owner {
-		return &failure{status: http.StatusForbidden, text: "It is the lock of somebody else"}
+	if k.account != r.viewer { // RFC 3744 3.5
+		if err := n.need(mayUnlock); err != nil {
+			return err
+		}
 	}
 	r.locks.drop(k.key, false, func(o *lock) bool { return o.token == k.token })
 	r.done(false)

@@ -2,11 +2,13 @@ package davd
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"facteur/server/address"
 	"facteur/server/davxml"
 )
 
@@ -114,9 +116,17 @@ func TestLocksOfOthers(t *testing.T) {
 	const path = "/dav/office@example.org/files/a"
 	token := s.lock(path, lockBody, "user: bob@example.org")
 	s.ask("PUT", path, "x", "If: ("+token+")").condition(http.StatusLocked, davxml.D("lock-token-submitted"))
-	s.ask("UNLOCK", path, "", "Lock-Token: "+token).want(http.StatusForbidden)
+	s.ask("UNLOCK", path, "", "Lock-Token: "+token, "user: carol@example.org").condition(http.StatusForbidden, davxml.D("need-privileges"))
 	s.ask("PUT", "/dav/OFFICE@example.com/files/a", "x", "user: bob@example.org").want(http.StatusLocked)
 	s.ask("PUT", path, "x", "If: ("+token+")", "user: bob@example.org").want(http.StatusNoContent)
+	// But for who owns the mailbox (RFC 3744 3.5).
+	for who, may := range map[address.Address]bool{alice: true, bob: false, carol: false} {
+		if got := slices.Contains(s.privilegesOf(who, path), "unlock"); got != may {
+			t.Errorf("%s may unlock: %v", who, got)
+		}
+	}
+	s.ask("UNLOCK", path, "", "Lock-Token: "+token).want(http.StatusNoContent)
+	s.ask("PUT", path, "x").want(http.StatusNoContent)
 }
 
 // Locks end, and are bounded.

@@ -58,6 +58,9 @@ func plainPrivileges(n *node) privilege {
 	if n.rights.Has(homes.Write) {
 		p |= mayWriteProperties
 	}
+	if n.rights.Has(homes.Administer) {
+		p |= mayUnlock
+	}
 	if n.kind == fileNode {
 		p &^= mayBind | mayUnbind
 	}

@@ -20,6 +20,7 @@ const (
 	mayWriteACL
 	mayReadPrivileges // read-current-user-privilege-set
 	mayReadFreeBusy
+	mayUnlock        // what others have locked
 	mayDeliverInvite // to an inbox
 	mayDeliverReply
 	mayQueryFreeBusy
@@ -54,6 +55,7 @@ var privilegeNames = []namedPrivilege{
 	{mayWriteContent, true, anything, davxml.D("write-content"), "Change its content"},
 	{mayBind, true, anything, davxml.D("bind"), "Put something into it"},
 	{mayUnbind, true, anything, davxml.D("unbind"), "Take something out of it"},
+	{mayUnlock, false, plainNodes, davxml.D("unlock"), "End the locks of others"},
 	{mayReadACL, false, anything, davxml.D("read-acl"), "See who may do what"},
 	{mayReadPrivileges, false, anything, davxml.D("read-current-user-privilege-set"), "See what oneself may do"},
 	{mayWriteACL, false, anything, davxml.D("write-acl"), "Change who may do what"},
