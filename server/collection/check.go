@@ -107,7 +107,7 @@ func (c *Collection) check() error {
 
 // object compares an object with its file.
 func (k *checker) object(r *record) {
-	data, st, err := readFile(k.c.path(r.fileOf(k.c.kind.ext())), k.c.store.opt.MaxSize)
+	data, st, err := readFile(k.c.path(r.fileOf(k.c.kind.ext())), k.c.store.opt.MaxSize, nil)
 	if err != nil {
 		k.failf("%q: %w", r.Href, err)
 		return

@@ -107,11 +107,16 @@ func (c *Collection) find(href string) *record {
 	return c.tab.find(href)
 }
 
-// Entry returns what the index has of an object.
+// Entry returns what the index has of an object, and looks for what other programs did before.
 func (c *Collection) Entry(href string) (*Entry, error) {
 	if err := c.poll(); err != nil {
 		return nil, diskFault(err)
 	}
+	return c.Known(href)
+}
+
+// Known is Entry without that look, for all but the first of many.
+func (c *Collection) Known(href string) (*Entry, error) {
 	var r *record
 	if err := c.view(func(t *table) { r = t.find(href) }); err != nil {
 		return nil, err
@@ -137,48 +142,63 @@ func (c *Collection) ByUID(uid string) (all []*Entry, err error) {
 }
 
 // Get opens an object. The entry is of the octets that are read.
-func (c *Collection) Get(href string) (io.ReadCloser, *Entry, error) {
-	if err := c.ready(); err != nil {
-		return nil, nil, diskFault(err)
-	}
-	if r := c.find(href); r != nil {
-		if f, err := c.openObject(r); err == nil {
-			return f, &r.Entry, nil
+func (c *Collection) Get(href string) (content io.ReadCloser, e *Entry, err error) {
+	e, err = c.reach(href, func(r *record) error {
+		f, st, err := openFile(c.path(r.fileOf(c.kind.ext())))
+		if err == nil && st != r.stat {
+			f.Close()
+			err = errBusy
 		}
+		if err == nil {
+			content = f
+		}
+		return err
+	})
+	return content, e, err
+}
+
+// Read reads an object into buf, which grows as needed. The entry is of these octets.
+func (c *Collection) Read(href string, buf []byte) ([]byte, *Entry, error) {
+	e, err := c.reach(href, func(r *record) (err error) {
+		var st stat
+		buf, st, err = readFile(c.path(r.fileOf(c.kind.ext())), c.store.opt.MaxSize, buf)
+		if err == nil && st != r.stat {
+			err = errBusy
+		}
+		return err
+	})
+	return buf, e, err
+}
+
+// reach calls open with the record of an object, until its file is as the record says;
+// open returns errBusy when it is another.
+func (c *Collection) reach(href string, open func(*record) error) (*Entry, error) {
+	if err := c.ready(); err != nil {
+		return nil, diskFault(err)
+	}
+	if r := c.find(href); r != nil && open(r) == nil {
+		return &r.Entry, nil
 	}
 	for range maxTries {
 		// It is not as it was: of another program, or changed just now.
 		r, err := c.lockFresh(href)
 		if err != nil {
-			return nil, nil, diskFault(err)
+			return nil, diskFault(err)
 		}
 		if r == nil {
 			c.mu.Unlock()
-			return nil, nil, errNoHref
+			return nil, errNoHref
 		}
-		f, err := c.openObject(r)
+		err = open(r)
 		c.mu.Unlock()
 		if err == nil {
-			return f, &r.Entry, nil
+			return &r.Entry, nil
 		}
 		if !errors.Is(err, errBusy) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNoObject) {
-			return nil, nil, diskFault(err)
+			return nil, diskFault(err)
 		}
 	}
-	return nil, nil, errBusy
-}
-
-// openObject opens the file of a record; errBusy: it is another by now.
-func (c *Collection) openObject(r *record) (io.ReadCloser, error) {
-	f, st, err := openFile(c.path(r.fileOf(c.kind.ext())))
-	if err != nil {
-		return nil, err
-	}
-	if st != r.stat {
-		f.Close()
-		return nil, errBusy
-	}
-	return f, nil
+	return nil, errBusy
 }
 
 // maxTries bounds how often an object is read again that other programs change.

@@ -109,6 +109,45 @@ func TestForeignGet(t *testing.T) {
 	f.want("get of a new one", f.text(f.cal, "new.ics"), "UID:new")
 }
 
+// Read is Get in one piece: of what was read, the octets and the tag.
+func TestRead(t *testing.T) {
+	f := newFixture(t)
+	f.put("a.ics", "UID:a\nPROP:"+strings.Repeat("long ", 100))
+	f.put("b.ics", "UID:b")
+	_, token := f.changes("")
+	var buf []byte
+	read := func(what, href, want string) {
+		t.Helper()
+		var e *Entry
+		var err error
+		if buf, e, err = f.cal.Read(href, buf); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		f.want(what, string(buf), want)
+		if e.ETag != hash(buf) || e.Size != int64(len(buf)) {
+			t.Errorf("%s: the entry is %+v", what, e)
+		}
+	}
+	read("short", "b.ics", "UID:b")
+	read("in a buffer that is too small", "a.ics", "UID:a\nPROP:"+strings.Repeat("long ", 100))
+	read("in one that is too large", "b.ics", "UID:b")
+	f.ok(os.WriteFile(f.cal.path("a.ics"), []byte("UID:a\nPROP:in place"), 0o600))
+	read("written in place", "a.ics", "UID:a\nPROP:in place")
+	f.foreign("new.ics", "UID:new")
+	if _, err := f.cal.Known("new.ics"); !fault.Is(err, fault.NotFound) {
+		t.Errorf("a file is known before anybody looked: %v", err)
+	}
+	read("a new one", "new.ics", "UID:new")
+	got, _ := f.changes(token)
+	f.want("changes", got, "+a.ics +new.ics")
+
+	f.ok(os.Remove(f.cal.path("b.ics")))
+	f.ok(unix.Mkfifo(f.cal.path("b.ics"), 0o600))
+	if _, _, err := f.cal.Read("b.ics", nil); !fault.Is(err, fault.NotFound) {
+		t.Errorf("a pipe in the place of an object: %v", err)
+	}
+}
+
 // What is no object is not shown, not opened, and not in the way of the rest.
 func TestStrangeFiles(t *testing.T) {
 	f := newFixture(t, func(f *fixture) { f.opt.MaxSize = 1000 })

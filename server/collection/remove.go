@@ -2,7 +2,6 @@ package collection
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"maps"
 
@@ -231,17 +230,12 @@ func (c *Collection) Copy(href string, opt MoveOptions) (e *Entry, created bool,
 	if opt.To.kind != c.kind {
 		return nil, false, fault.New(fault.NotPossible, "The collections are not of one kind")
 	}
-	f, old, err := c.Get(href)
+	data, old, err := c.Read(href, nil)
 	if err != nil {
 		return nil, false, err
 	}
-	defer f.Close()
 	if !opt.Holds(old) {
 		return nil, false, ErrCondition
-	}
-	data, err := io.ReadAll(io.LimitReader(f, old.Size))
-	if err != nil {
-		return nil, false, diskFault(err)
 	}
 	if e, created, err = opt.To.Put(opt.Href, data, Condition{Absent: !opt.Overwrite}); err != nil {
 		return nil, false, err

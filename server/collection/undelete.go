@@ -115,7 +115,7 @@ func (h *Home) bringBackWhole(d Deleted) (n int, c *Collection, err error) {
 
 // restore moves a file back to an href.
 func (c *Collection) restore(path, href string) (int, error) {
-	data, st, err := readFile(path, c.store.opt.MaxSize)
+	data, st, err := readFile(path, c.store.opt.MaxSize, nil)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoObject) {
 			err = nil

@@ -272,7 +272,7 @@ type finder struct {
 func (f *finder) find(href string) (*node, error) {
 	if f.folder != nil {
 		if name, ok := strings.CutPrefix(href, f.folder.href); ok && isPlain(name) && name != "" {
-			return f.in(name)
+			return f.in(name, f.folder.coll.Known)
 		}
 	}
 	segments, err := f.r.parseHref(href)
@@ -291,7 +291,7 @@ func (f *finder) find(href string) (*node, error) {
 		return nil, nil
 	}
 	f.folder, f.object = folder, folder.object(nil)
-	return f.in(segments[last])
+	return f.in(segments[last], folder.coll.Entry)
 }
 
 // covers says whether a collection is where the request looks.
@@ -305,12 +305,12 @@ func (f *finder) covers(folder *node) bool {
 	return strings.HasPrefix(folder.href, f.top.href)
 }
 
-// in returns an object of the folder.
-func (f *finder) in(name string) (*node, error) {
+// in returns an object of the folder, with what get says of it.
+func (f *finder) in(name string, get func(href string) (*collection.Entry, error)) (*node, error) {
 	if f.top.kind&f.kinds != 0 && name != f.top.name {
 		return nil, nil
 	}
-	e, err := f.folder.coll.Entry(name)
+	e, err := get(name)
 	switch {
 	case err != nil && failureOf(err).status == http.StatusNotFound:
 		return nil, nil

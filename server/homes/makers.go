@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -128,15 +127,10 @@ func (m *maker) current(c *collection.Collection, same bool) bool {
 
 // isObject tells whether an object has these octets.
 func isObject(c *collection.Collection, href string, data []byte) bool {
-	r, e, err := c.Get(href)
-	if err != nil {
+	if e, err := c.Known(href); err != nil || e.Size != int64(len(data)) {
 		return false
 	}
-	defer r.Close()
-	if e.Size != int64(len(data)) {
-		return false
-	}
-	have, err := io.ReadAll(r)
+	have, _, err := c.Read(href, nil)
 	return err == nil && bytes.Equal(have, data)
 }
 

@@ -1,7 +1,6 @@
 package scheduling
 
 import (
-	"io"
 	"slices"
 	"strings"
 
@@ -25,18 +24,14 @@ type object struct {
 // read returns an object; one without an entry when there is none.
 func read(in *homes.Collection, href string) (object, error) {
 	o := object{in: in, href: href}
-	r, e, err := in.Get(href)
+	data, e, err := in.Read(href, nil)
 	if fault.Is(err, fault.NotFound) {
 		return o, nil
 	}
 	if err != nil {
 		return o, err
 	}
-	defer r.Close()
-	if o.data, err = io.ReadAll(r); err != nil {
-		return o, err
-	}
-	o.entry = e
+	o.data, o.entry = data, e
 	if cal, err := ical.ParseBytes(o.data); err == nil {
 		o.cal = cal
 	}
