@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -72,18 +73,27 @@ func (m TextMatch) Matches(value string) bool {
 
 // fold makes texts that a collation finds equal the same.
 func (c Collation) fold(s string) string {
-	switch c {
-	case Octet:
+	if c == Octet {
 		return s
-	case UnicodeCasemap: // RFC 5051 2: title case, then decomposed
-		return norm.NFKD.String(strings.Map(unicode.ToTitle, s))
 	}
-	return strings.Map(func(r rune) rune { // RFC 4790 9.2.1
-		if r >= 'a' && r <= 'z' {
-			return r - 'a' + 'A'
+	folded := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		b := s[i]
+		switch {
+		case b >= utf8.RuneSelf && c == UnicodeCasemap:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			folded = utf8.AppendRune(folded, unicode.ToTitle(r))
+			i += size - 1
+		case b >= 'a' && b <= 'z':
+			folded = append(folded, b-'a'+'A')
+		default:
+			folded = append(folded, b)
 		}
-		return r
-	}, s)
+	}
+	if c == UnicodeCasemap { // RFC 5051 2: title case, then decomposed
+		return norm.NFKD.String(string(folded))
+	}
+	return string(folded) // RFC 4790 9.2.1
 }
 
 // ParamFilter is the condition param-filter (RFC 4791 9.7.3, RFC 6352 10.5.2).

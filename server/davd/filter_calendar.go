@@ -214,6 +214,17 @@ func judgeProp(p ical.PropFilter, facts *collection.Facts) verdict {
 	return no
 }
 
+// mayHave says whether an object may have the texts that a filter looks for. All conditions of
+// CalDAV have to be met.
+func mayHave(f ical.CompFilter, raw *contentline.Raw) bool {
+	for _, p := range f.Props {
+		if p.Text != nil && !raw.MayMatch(*p.Text) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(f.Comps, func(c ical.CompFilter) bool { return !mayHave(c, raw) })
+}
+
 // prefilter returns the range of time and the kind of component that a filter wants at least,
 // for Snapshot.Query.
 func prefilter(f ical.CompFilter) (r ical.TimeRange, kind string) {

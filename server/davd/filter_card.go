@@ -202,3 +202,32 @@ func (t *judgedText) judge(folded string) verdict {
 	}
 	return no
 }
+
+// cardMayHave says whether a card may have the texts that a filter looks for.
+func cardMayHave(f vcard.Filter, raw *contentline.Raw) bool {
+	v := joined{allOf: f.AllOf || len(f.Props) == 0}
+	v.begin()
+	for _, p := range f.Props {
+		v.add(mayHaveProp(p, raw))
+	}
+	return v.verdict != no
+}
+
+func mayHaveProp(p vcard.PropFilter, raw *contentline.Raw) verdict {
+	if p.NotDefined {
+		return unsure
+	}
+	v := joined{allOf: p.AllOf || len(p.Texts)+len(p.Params) == 0}
+	v.begin()
+	for _, t := range p.Texts {
+		if raw.MayMatch(t) {
+			v.add(unsure)
+		} else {
+			v.add(no)
+		}
+	}
+	for range p.Params {
+		v.add(unsure)
+	}
+	return v.verdict
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"facteur/server/collection"
+	"facteur/server/contentline"
 	"facteur/server/davxml"
 	"facteur/server/homes"
 	"facteur/server/ical"
@@ -40,6 +41,56 @@ func calendarObject(t testing.TB, text string) (*ical.Object, collection.Facts) 
 		t.Fatal(err)
 	}
 	return o, facts
+}
+
+func rawText(octets string) *contentline.Raw {
+	var raw contentline.Raw
+	raw.Reset([]byte(octets))
+	return &raw
+}
+
+// TestMayHave: what has not the text is not parsed.
+func TestMayHave(t *testing.T) {
+	text := func(name, words string) string {
+		return `<C:prop-filter name="` + name + `"><C:text-match>` + words + `</C:text-match></C:prop-filter>`
+	}
+	for _, c := range []struct {
+		filter string
+		want   bool
+	}{
+		{``, true},
+		{text("SUMMARY", "PARIS"), true},
+		{text("SUMMARY", "London"), false},
+		{text("LOCATION", "paris"), true}, // it is somewhere
+		{text("SUMMARY", "paris") + text("SUMMARY", "london"), false},
+		{`<C:prop-filter name="LOCATION"><C:is-not-defined/></C:prop-filter>`, true},
+		{strings.Replace(text("SUMMARY", "London"), "<C:text-match", `<C:text-match negate-condition="yes"`, 1), true},
+		{`<C:comp-filter name="VALARM">` + text("DESCRIPTION", "wake") + `</C:comp-filter>`, false},
+	} {
+		f, err := calendarFilter(element(t, `<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">`+c.filter+`</C:comp-filter></C:comp-filter></C:filter>`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := mayHave(f, rawText(objects()["event"])); got != c.want {
+			t.Errorf("%s: %v, want %v", c.filter, got, c.want)
+		}
+	}
+	org, nick := `<CR:prop-filter name="ORG"><CR:text-match>xyz</CR:text-match></CR:prop-filter>`, `<CR:prop-filter name="NICKNAME"/>`
+	for filter, want := range map[string]bool{
+		`<CR:filter/>`:                                                         true,
+		`<CR:filter>` + org + `</CR:filter>`:                                   false,
+		`<CR:filter>` + org + nick + `</CR:filter>`:                            true,
+		`<CR:filter test="allof">` + org + nick + `</CR:filter>`:               false,
+		`<CR:filter>` + strings.Replace(org, "xyz", "bob", 1) + `</CR:filter>`: true,
+	} {
+		f, err := cardFilter(element(t, filter))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cardMayHave(f, rawText(cards()["bob"])); got != want {
+			t.Errorf("%s: %v, want %v", filter, got, want)
+		}
+	}
 }
 
 // vevent makes a calendar of lines of an event.
@@ -113,6 +164,9 @@ func TestCalendarFilter(t *testing.T) {
 			}
 			if v := judgeObject(f, &facts); v == yes && !match || v == no && match {
 				t.Errorf("%s: the index is wrong about %s: %v", c.name, name, v)
+			}
+			if match && !mayHave(f, rawText(objects()[name])) {
+				t.Errorf("%s: the octets of %s are not parsed", c.name, name)
 			}
 		}
 		if got := strings.Join(found, " "); got != c.want {
@@ -246,6 +300,9 @@ func TestCardFilter(t *testing.T) {
 			}
 			if v := j.judge(&facts); v == yes && !match || v == no && match {
 				t.Errorf("%s: the index is wrong about %s: %v", c.name, name, v)
+			}
+			if match && !cardMayHave(f, rawText(cards()[name])) {
+				t.Errorf("%s: the octets of %s are not parsed", c.name, name)
 			}
 		}
 		if got := strings.Join(found, " "); got != c.want {
@@ -486,6 +543,9 @@ func FuzzFilter(f *testing.F) {
 				match := o.Match(filter, time.UTC)
 				if v := judgeObject(filter, &calendarFacts[i]); v == yes && !match || v == no && match {
 					t.Fatalf("the index says %v of %s", v, o.UID)
+				}
+				if match && !mayHave(filter, rawText(objects()[o.UID])) {
+					t.Fatalf("%s is not parsed", o.UID)
 				}
 				facts := &calendarFacts[i]
 				if match && (kind != "" && facts.Kind != kind || judgeRange(r, facts) == no) {

@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"facteur/server/collection"
+	"facteur/server/contentline"
 	"facteur/server/davxml"
 	"facteur/server/vcard"
 )
@@ -33,6 +34,7 @@ func cardQuery(r *request, n *node, e *davxml.Element) error {
 	}
 	a.list = func(s *collection.Snapshot) iter.Seq[*collection.Entry] { return s.All() }
 	a.judge = newCardJudge(f).judge
+	a.mayFind = func(raw *contentline.Raw) bool { return cardMayHave(f, raw) }
 	a.finds = func(c *vcard.Card) bool { return c.Match(f) }
 	return a.query(r, n)
 }

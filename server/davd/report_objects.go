@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"facteur/server/collection"
+	"facteur/server/contentline"
 	"facteur/server/davxml"
 )
 
@@ -21,10 +22,12 @@ type objectReport[T any] struct {
 	parse   func(octets []byte) (T, error)
 
 	// What a query looks for. The index is asked first: list leaves out what it knows not to
-	// be found, and only what judge is not sure of is read.
-	list  func(*collection.Snapshot) iter.Seq[*collection.Entry]
-	judge func(*collection.Facts) verdict
-	finds func(T) bool
+	// be found, and only what judge is not sure of is read; of that, what mayFind knows not to
+	// be found is not parsed.
+	list    func(*collection.Snapshot) iter.Seq[*collection.Entry]
+	judge   func(*collection.Facts) verdict
+	mayFind func(*contentline.Raw) bool
+	finds   func(T) bool
 
 	// What is told of the content, as calendar-data and address-data ask for it.
 	data   davxml.Name // zero: nothing
@@ -32,9 +35,10 @@ type objectReport[T any] struct {
 	apply  func(dst []byte, object T) ([]byte, error)
 
 	octets  []byte // of the object
-	loaded  bool   // octets are its
-	changed bool   // since it was listed
-	parsed  bool   // object is its
+	raw     contentline.Raw
+	loaded  bool // octets are its
+	changed bool // since it was listed
+	parsed  bool // object is its
 	object  T
 	out     []byte // what the data property has; nil: nothing
 	applied []byte // where out is made
@@ -153,6 +157,12 @@ func (a *objectReport[T]) found(n *node, v verdict) (bool, error) {
 		if ok, err := a.load(n); err != nil || !ok || !a.changed {
 			return ok, err
 		}
+	}
+	if ok, err := a.load(n); err != nil || !ok {
+		return false, err
+	}
+	if a.raw.Reset(a.octets); !a.mayFind(&a.raw) {
+		return false, nil
 	}
 	ok, err := a.read(n)
 	return ok && err == nil && a.finds(a.object), err
