@@ -6,7 +6,7 @@ import (
 )
 
 // DerivedIndexVersion is that of DerivedIndex (collection.Options.IndexVersion).
-const DerivedIndexVersion = 1
+const DerivedIndexVersion = 2
 
 // DerivedIndex reads an object of the derived store (collection.Options.Index). It
 // takes iTIP messages, which have a METHOD and of which a scheduling inbox may have

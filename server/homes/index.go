@@ -14,7 +14,7 @@ import (
 )
 
 // IndexVersion changes with what Index tells, for collection.Options.
-const IndexVersion = 1
+const IndexVersion = 2
 
 // The forms of Facts.Props.
 const (
@@ -24,6 +24,8 @@ const (
 	// MoreTerms says that a card has values that are not among its terms, so that a search
 	// has to look into the card itself.
 	MoreTerms = "*"
+	// namePrefix stands before the name of a card with an address, as it is spelled.
+	namePrefix = "name="
 )
 
 // The bounds of the terms of a card, in octets: of one, and of all.
@@ -165,6 +167,9 @@ func indexCard(data []byte) (f collection.Facts, err error) {
 	}
 	if more {
 		f.Props = append(f.Props, MoreTerms)
+	}
+	if name := fullName(c); name != "" && len(name) <= maxTerm && len(c.All("EMAIL")) > 0 {
+		f.Props = append(f.Props, namePrefix+name)
 	}
 	return f, nil
 }

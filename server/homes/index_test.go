@@ -78,7 +78,7 @@ func TestIndexCard(t *testing.T) {
 		return []byte("BEGIN:VCARD\r\nVERSION:3.0\r\nUID:1\r\nFN:Zoé Martin\r\n" + strings.Join(lines, "\r\n") + "\r\nEND:VCARD\r\n")
 	}
 	f := index(t, collection.AddressBook, card("EMAIL:Zoe@Example.org", "NOTE:x"))
-	want := []string{Term("FN", "ZOÉ martin"), "EMAIL=ZOE@EXAMPLE.ORG"}
+	want := []string{Term("FN", "ZOÉ martin"), "EMAIL=ZOE@EXAMPLE.ORG", "name=Zoé Martin"}
 	if !slices.Equal(f.Props, want) {
 		t.Errorf("%q", f.Props)
 	}

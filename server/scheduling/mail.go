@@ -3,12 +3,9 @@ package scheduling
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"facteur/server/address"
-	"facteur/server/collection"
 	"facteur/server/fault"
-	"facteur/server/homes"
 	"facteur/server/hook"
 	"facteur/server/ical"
 	"facteur/server/itip"
@@ -163,33 +160,12 @@ func (s *Scheduler) known(ctx context.Context, box, who address.Address) bool {
 	if _, here := s.opts.Directory().SoleBox(who); here {
 		return true
 	}
-	return s.opts.Known != nil && s.opts.Known(ctx, box, who) || s.contact(box, who)
-}
-
-// contact tells whether an address stands in an address book that a mailbox keeps.
-func (s *Scheduler) contact(box, who address.Address) bool {
-	home, err := s.opts.Homes.Own(box)
+	if s.opts.Known != nil && s.opts.Known(ctx, box, who) {
+		return true
+	}
+	_, ok, err := s.opts.Homes.Contact(box, who)
 	if err != nil {
-		return false
+		s.opts.Log.Warn("scheduling.contact", "box", box.String(), "error", err)
 	}
-	all, err := home.Collections()
-	if err != nil {
-		return false
-	}
-	term := homes.Term("EMAIL", who.String())
-	for _, c := range all {
-		if c.Origin != homes.Kept || c.Kind() != collection.AddressBook {
-			continue
-		}
-		cards, err := c.Snapshot()
-		if err != nil {
-			continue
-		}
-		for card := range cards.All() {
-			if slices.Contains(card.Facts.Props, term) {
-				return true
-			}
-		}
-	}
-	return false
+	return ok
 }
