@@ -34,6 +34,7 @@ func (s *Server) deliverOptions() deliver.Options {
 	return deliver.Options{
 		Store: s.store, Spool: s.spool, Log: s.log, Redirects: s.redirects, People: s.people, SRS: s.srs, Keys: s.keys, Tell: s.tellLater,
 		Replies: s.replies, Delivered: s.follow.Delivered, Trace: s.trace,
+		Contacts: s.dav.homes.Contact, Busy: s.scheduling.Busy,
 	}
 }
 

@@ -89,7 +89,7 @@ var (
 		"tostring(%e)", "tonumber(%e, %e)", "unpack(%e)", "select(%e, %e)", "type(%e)", "next(%e, %e)", "function(...) %s return %e end", "m:header(%e)", "m:text(%e)",
 		"m[%e]", "box:exists(%e)", "os.date(%e, %e)", "os.time(%e)", "math.random(%e, %e)", "math.floor(%e)", "string.char(%e, %e)", "('%%b()'):match(%e)", "ipairs(%e)",
 		"event", "result", "a", "m.is.list", "m.is.first_time", "m.spam.rules", "m.auth.domains", "m.virus", "m:parts()", "m:part_text(%e, %e)", "m:part_header(%e, %e)",
-		"m:attachments()[%e]", "m:urls()", "m:html(%e)", "box:count(%e, %e)", "box:contact(%e)", "box:thread_known(%e)", "event.starts", "event[%e]", "result.next", "a.account",
+		"m:attachments()[%e]", "m:urls()", "m:html(%e)", "box:count(%e, %e)", "box:contact(%e)", "box:thread_known(%e)", "box:busy(%e, %e)", "event.starts", "event[%e]", "result.next", "a.account",
 		"'a@example.net'", "'2026-12-24 08:00'", "'30 days'", "'INBOX'", "box.quota", "c.tls[%e]",
 		"kv.get(%e)", "kv.incr(%e, %e)", "rate(%e, %e, %e)", "duplicate(%e, %e)", "dns.a(%e)", "dns.mx(%e)", "dns.ptr(%e)", "dnsbl(%e, %e)", "cidr(%e, %e)",
 		"re.match(%e, %e)", "re.find(%e, %e, %e)", "re.gsub(%e, %e, %e, %e)", "'(a|b*)(\\\\w+?){0,3}$'", "json.encode(%e)", "json.decode(%e)", "base64.encode(%e)",

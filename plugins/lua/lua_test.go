@@ -2,6 +2,7 @@ package lua
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -118,6 +119,20 @@ func (b box) ThreadKnown(ids []string) bool {
 		}
 	}
 	return false
+}
+
+// Busy tells of an hour from testNow, which is that of the event u1, and of one half an hour later.
+func (b box) Busy(from, to time.Time, except string) (list []hook.Busy, err error) {
+	if to.After(testNow.AddDate(0, 0, 30)) {
+		return nil, errors.New("too far")
+	}
+	for i, uid := range []string{"u1", "u2"} {
+		p := hook.Busy{Start: testNow.Add(time.Duration(i) * 90 * time.Minute), Kind: []hook.BusyKind{hook.Taken, hook.Tentative}[i]}
+		if p.End = p.Start.Add(time.Hour); uid != except && p.Start.Before(to) && from.Before(p.End) {
+			list = append(list, p)
+		}
+	}
+	return list, nil
 }
 
 var testNow = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)

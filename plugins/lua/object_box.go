@@ -29,6 +29,7 @@ var boxReaders = map[string]function{
 	"count":        boxCount,
 	"contact":      boxContact,
 	"thread_known": boxThreadKnown,
+	"busy":         boxBusy,
 }
 
 func joined(sets ...map[string]function) map[string]function {

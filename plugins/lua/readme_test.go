@@ -166,6 +166,7 @@ func checkNumbers(t *testing.T, text string) {
 		fmt.Sprintf("At most %d deep", maxJSONDepth),
 		fmt.Sprintf("%d files, %d deep", maxFiles, maxIncludeDepth),
 		fmt.Sprintf("a script has at most %d |", maxMetrics),
+		fmt.Sprintf("at most %d times in a run, for at most %d days at once", maxBusyCalls, maxBusyDays),
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("README.md does not say %q", want)

@@ -68,6 +68,7 @@ type run struct {
 	kvCalls  int
 	kvOctets int
 	lookups  int
+	busy     int // calls of box:busy
 	outside  int
 	virus    *string         // m.virus, once it was asked for
 	scanned  bool            // every module could tell

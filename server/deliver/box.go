@@ -10,7 +10,6 @@ import (
 	"facteur/server/fault"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
-	"facteur/server/people"
 )
 
 // box is a mailbox home as scripts see it (hook.Box).
@@ -18,7 +17,7 @@ type box struct {
 	home      *mailbox.Home
 	directory *directory.Directory
 	address   address.Address
-	people    *people.Memory // nil: it knows nobody
+	opts      *Options
 	now       time.Time
 	zone      *time.Location
 	ctx       context.Context // of the run
@@ -28,7 +27,7 @@ type box struct {
 // newBox returns a mailbox as its scripts see it, during ctx.
 func (d *Deliverer) newBox(ctx context.Context, live *Settings, home *mailbox.Home, a address.Address) *box {
 	return &box{
-		home: home, directory: live.Directory, address: a, people: d.opts.People,
+		home: home, directory: live.Directory, address: a, opts: &d.opts,
 		now: d.opts.Now(), zone: live.Location, ctx: ctx, log: d.opts.Log,
 	}
 }
@@ -65,22 +64,34 @@ func (b *box) Folders() []string {
 
 func (b *box) Exists(folder string) bool { return b.home.Exists(folder) }
 
-func (b *box) Contact(a address.Address) hook.Contact {
-	if b.people == nil {
-		return hook.Contact{}
+// Contact joins what the mailbox had of somebody with what its address books say.
+func (b *box) Contact(a address.Address) (c hook.Contact) {
+	var err error
+	if b.opts.People != nil {
+		if c, err = b.opts.People.Contact(b.ctx, b.address, a); err != nil {
+			b.log.Warn("deliver.people", "box", b.address.String(), "error", err)
+		}
 	}
-	c, err := b.people.Contact(b.ctx, b.address, a)
-	if err != nil {
-		b.log.Warn("deliver.people", "box", b.address.String(), "error", err)
+	if b.opts.Contacts != nil {
+		if c.Name, _, err = b.opts.Contacts(b.address, a); err != nil {
+			b.log.Warn("deliver.contacts", "box", b.address.String(), "error", err)
+		}
 	}
 	return c
 }
 
+func (b *box) Busy(from, to time.Time, except string) ([]hook.Busy, error) {
+	if b.opts.Busy == nil {
+		return nil, nil
+	}
+	return b.opts.Busy(b.address, from, to, except)
+}
+
 func (b *box) ThreadKnown(ids []string) bool {
-	if b.people == nil {
+	if b.opts.People == nil {
 		return false
 	}
-	known, err := b.people.HasSent(b.ctx, b.address, ids)
+	known, err := b.opts.People.HasSent(b.ctx, b.address, ids)
 	if err != nil {
 		b.log.Warn("deliver.people", "box", b.address.String(), "error", err)
 	}

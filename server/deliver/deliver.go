@@ -72,6 +72,12 @@ type Options struct {
 	// all of the delivery is durable. It must not block. May be nil.
 	Delivered func(Delivered)
 	Trace     *trace.Log // nil: nothing is noted
+
+	// Contacts looks somebody up in the address books of a mailbox, by the index alone; name is
+	// never "" then. nil: nobody stands in one.
+	Contacts func(box, who address.Address) (name string, ok bool, err error)
+	// Busy is that of hook.Box, for a mailbox. nil: nobody is busy.
+	Busy func(box address.Address, from, to time.Time, except string) ([]hook.Busy, error)
 }
 
 // Notice is what this server has to tell somebody.

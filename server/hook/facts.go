@@ -186,11 +186,30 @@ type Box interface {
 	Contact(address.Address) Contact
 	// ThreadKnown tells whether one of the Message-IDs is of a message that the box sent.
 	ThreadKnown(ids []string) bool
+	// Busy returns when its owner is busy between two times, by its own calendars: periods
+	// within these, in order, none over another. The event with the UID except does not count.
+	Busy(from, to time.Time, except string) ([]Busy, error)
 }
+
+// Busy is a time that is taken.
+type Busy struct {
+	Start, End time.Time
+	Kind       BusyKind
+}
+
+// BusyKind is how a time is taken (RFC 5545 3.2.9).
+type BusyKind string
+
+// The kinds.
+const (
+	Taken       BusyKind = "busy"
+	Tentative   BusyKind = "tentative"   // or not answered yet
+	Unavailable BusyKind = "unavailable" // the owner can't be met then
+)
 
 // Contact is what a mailbox knows of somebody.
 type Contact struct {
-	Name     string    // in an address book
+	Name     string    // in an address book; "": they stand in none
 	Received time.Time // their last mail that was kept; zero: never
 	Written  time.Time // the last mail to them; zero: never
 }

@@ -2,9 +2,11 @@ package trial
 
 import (
 	"slices"
+	"time"
 
 	"facteur/server/address"
 	"facteur/server/hook"
+	"facteur/server/ical"
 )
 
 // Box is a mailbox as somebody says that it is (hook.Box).
@@ -16,7 +18,10 @@ type Box struct {
 	Names    []string          // of the folders
 	Counts   map[string]map[string]int
 	Contacts map[address.Key]hook.Contact
-	Threads  []string // Message-IDs that the box sent
+	Threads  []string       // Message-IDs that the box sent
+	Taken    []hook.Busy    // when its owner is busy
+	Events   []*ical.Object // in its calendars, beside that
+	Floating *time.Location // of times of events without a zone; nil: UTC
 }
 
 var _ hook.Box = (*Box)(nil)
@@ -53,4 +58,52 @@ func (b *Box) Contact(a address.Address) hook.Contact { return b.Contacts[a.Key(
 // ThreadKnown is that of hook.Box.
 func (b *Box) ThreadKnown(ids []string) bool {
 	return slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(b.Threads, id) })
+}
+
+// Busy is that of hook.Box.
+func (b *Box) Busy(from, to time.Time, except string) ([]hook.Busy, error) {
+	list := make([]ical.BusyPeriod, 0, len(b.Taken))
+	for _, t := range b.Taken {
+		start, end := t.Start, t.End
+		if start.Before(from) {
+			start = from
+		}
+		if end.After(to) {
+			end = to
+		}
+		if start.Before(end) {
+			list = append(list, ical.BusyPeriod{Start: start, End: end, Type: busyType(t.Kind)})
+		}
+	}
+	for _, o := range b.Events {
+		if o.UID == except {
+			continue
+		}
+		more, _, err := o.Busy(ical.TimeRange{From: from, To: to}, b.Floating, maxInstances)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	var out []hook.Busy
+	for _, p := range ical.MergeBusy(list) {
+		out = append(out, hook.Busy{Start: p.Start, End: p.End, Kind: busyKinds[p.Type]})
+	}
+	return out, nil
+}
+
+// maxInstances bounds how often an event comes again.
+const maxInstances = 1000
+
+var busyKinds = map[ical.BusyType]hook.BusyKind{
+	ical.Busy: hook.Taken, ical.BusyTentative: hook.Tentative, ical.BusyUnavailable: hook.Unavailable,
+}
+
+func busyType(k hook.BusyKind) ical.BusyType {
+	for t, kind := range busyKinds {
+		if kind == k {
+			return t
+		}
+	}
+	return ical.Busy
 }

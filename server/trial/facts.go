@@ -78,11 +78,11 @@ func setBox(w *World, f *fields) error {
 	b.Names = append(b.Names, f.texts("folders")...)
 	quota := newFields("box: quota", f.table("quota"), f.location)
 	b.Used, b.Max = int64(quota.number("used")), int64(quota.number("max"))
-	b.Threads = f.texts("threads")
+	b.Threads, b.Taken = f.texts("threads"), busyOf(f)
 	b.Contacts = make(map[address.Key]hook.Contact)
 	for who, v := range f.table("contacts") {
 		if name, ok := v.(string); ok { // {"a@b", ...}: an array
-			who, v = name, map[string]any{}
+			who, v = name, map[string]any{"name": name}
 		}
 		a, err := address.Parse(who)
 		values, ok := v.(map[string]any)

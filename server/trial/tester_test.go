@@ -100,6 +100,12 @@ function deliver(m, box)
   kv.set("x", m.subject)
   local a = dns.a("2.0.0.127.zen.example")
   if a and a[1] then log("listed " .. a[1]) end
+  if m.is.from_contact then log("from " .. box:contact(m.from).name) end
+end
+
+function tick(box)
+  local taken = box:busy(now())
+  log(taken and #taken .. " " .. taken[1].kind or "free")
 end
 `
 
@@ -126,12 +132,24 @@ function test_box_and_clock()
   clock("+2 hours")
   expect(run("deliver")):logged("alice@example.org 5 2026-12-24 10:00")
 end
+function test_busy()
+  box{ busy = { { starts = "2026-06-15 09:00", ends = "2026-06-15 11:00" }, { starts = "2026-06-15 11:00", ends = "2026-06-15 12:00", kind = "tentative" } } }
+  expect(run("tick")):logged("1 busy"):no("notify")
+  clock("2026-06-15 11:00")
+  expect(run("tick")):logged("1 tentative")
+  clock("2026-06-15 12:00")
+  expect(run("tick")):logged("free")
+end
+function test_contacts()
+  box{ contacts = { "bob@example.net" } }
+  expect(run("deliver", message{ from = "bob@example.net" })):logged("from bob@example.net")
+end
 function test_dns()
   dns{ ["2.0.0.127.zen.example"] = "127.0.0.2" }
   expect(run("deliver")):logged("listed 127.0.0.2")
 end
 `)
-	if err != nil || len(wrong) != 5 {
+	if err != nil || len(wrong) != 7 {
 		t.Fatalf("%v, %v", wrong, err)
 	}
 	for name, text := range wrong {
