@@ -16,7 +16,9 @@ import (
 	"facteur/server/control"
 	"facteur/server/deliver"
 	"facteur/server/directory"
+	"facteur/server/fault"
 	"facteur/server/files"
+	"facteur/server/homes"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
 	"facteur/server/people"
@@ -207,7 +209,6 @@ func Upkeep(ctx context.Context, w io.Writer, path string, r control.UpkeepReque
 	if err != nil {
 		return errors.Join(err, state.Close(), store.Close())
 	}
-	alone := deliver.New(deliver.Options{Store: store, People: known, Log: log}, deliver.Settings{Directory: dir, Location: cfg.Location})
 	kept := storeOptions(cfg.Data, func() (*config.Config, *directory.Directory) { return cfg, dir })
 	kept.Log = log
 	calendars, err := collection.Open(kept)
@@ -219,10 +220,18 @@ func Upkeep(ctx context.Context, w io.Writer, path string, r control.UpkeepReque
 		return errors.Join(err, calendars.Close(), state.Close(), store.Close())
 	}
 	defer plain.Close()
+	books := homes.New(homes.Options{Store: calendars, Directory: func() *directory.Directory { return dir }, Log: log})
+	alone := deliver.New(deliver.Options{Store: store, People: known, Log: log, Contacts: books.Contact, Busy: offlineBusy},
+		deliver.Settings{Directory: dir, Location: cfg.Location})
 	u := upkeep{
 		store: store, calendars: calendars, files: plain, directory: dir, settings: &settings{Config: cfg}, box: alone.Box, now: time.Now, say: say,
 	}
 	return errors.Join(u.run(ctx, r), calendars.Close(), state.Close(), store.Close())
+}
+
+// offlineBusy is that of deliver.Options while the server is off.
+func offlineBusy(address.Address, time.Time, time.Time, string) ([]hook.Busy, error) {
+	return nil, fault.New(fault.NotPossible, "calendars are asked only while the server runs")
 }
 
 // keepDeleted tells the store how long, and how much of, what was expunged is

@@ -133,6 +133,12 @@ func (h *Homes) Own(owner address.Address) (*Home, error) {
 	return h.home(box.Address, box.Address, OwnerRights)
 }
 
+// Has tells whether anything is kept for an account or shared mailbox, without making it.
+func (h *Homes) Has(owner address.Address) bool {
+	box, ok := h.opt.Directory().Box(owner)
+	return ok && h.opt.Store.Has(box.Address)
+}
+
 func (h *Homes) home(viewer, owner address.Address, rights Rights) (*Home, error) {
 	kept, err := h.opt.Store.Home(owner)
 	if err != nil {

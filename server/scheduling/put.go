@@ -66,6 +66,7 @@ func Tag(e *collection.Entry) string {
 // Put keeps an object, and tells those whom it concerns (RFC 6638 3.2). The errors are those
 // of collection.Collection.Put, a *Precondition, and faults.
 func (s *Scheduler) Put(ctx context.Context, r Request, data []byte) (Result, error) {
+	var asked asked
 	for range maxTries {
 		now, err := s.stored(r, data)
 		if err != nil {
@@ -74,7 +75,7 @@ func (s *Scheduler) Put(ctx context.Context, r Request, data []byte) (Result, er
 		if !r.holds(now.entry) {
 			return Result{}, collection.ErrCondition
 		}
-		e, created, changed, err := s.put(ctx, r, now, data)
+		e, created, changed, err := s.put(ctx, r, now, data, &asked)
 		if errors.Is(err, collection.ErrCondition) {
 			continue // another came between: once more, from what that left
 		}
@@ -113,7 +114,7 @@ func (o object) exactly() collection.Condition {
 }
 
 // put makes one try.
-func (s *Scheduler) put(ctx context.Context, r Request, now object, data []byte) (e *collection.Entry, created, changed bool, err error) {
+func (s *Scheduler) put(ctx context.Context, r Request, now object, data []byte, asked *asked) (e *collection.Entry, created, changed bool, err error) {
 	after := scheduled(r.Collection, now, data)
 	if after == nil {
 		e, created, err = r.Collection.Put(r.Href, data, now.exactly())
@@ -122,7 +123,7 @@ func (s *Scheduler) put(ctx context.Context, r Request, now object, data []byte)
 	c := itip.Change{
 		Before: now.cal, After: after, Self: s.person(r.Collection.Owner), Now: s.stamp(uidOf(after)), NoReply: r.NoReply, Floating: s.location(),
 	}
-	if c.After, err = s.askAbout(ctx, r, c); err != nil {
+	if c.After, err = s.askAbout(ctx, r, c, asked); err != nil {
 		return nil, false, false, err
 	}
 	plan, err := c.Plan()
@@ -138,6 +139,9 @@ func (s *Scheduler) put(ctx context.Context, r Request, now object, data []byte)
 	}
 	if err := s.maySchedule(r, plan); err != nil {
 		return nil, false, false, err
+	}
+	if len(plan.Messages) > 0 && s.askPut(ctx, r, after, asked).Kind == hook.Reject {
+		return nil, false, false, asked.refusal()
 	}
 	kept, changed := data, false
 	t := s.newTask(r.Collection.Owner, s.actor(r), plan.Messages)
@@ -244,22 +248,38 @@ func (s *Scheduler) actor(r Request) address.Address {
 
 // askAbout asks the scripts of a mailbox about an invitation that a client puts there for the
 // first time, and returns it with the answer that they give when it has none.
-func (s *Scheduler) askAbout(ctx context.Context, r Request, c itip.Change) (*ical.Calendar, error) {
-	if c.Before != nil || s.opts.Ask == nil || itip.RoleOf(c.After, c.Self) != itip.AsAttendee {
+func (s *Scheduler) askAbout(ctx context.Context, r Request, c itip.Change, asked *asked) (*ical.Calendar, error) {
+	if c.Before != nil || itip.RoleOf(c.After, c.Self) != itip.AsAttendee {
 		return c.After, nil
 	}
-	about, ok := s.invitation(c.After)
-	if !ok {
-		return c.After, nil
-	}
-	d := s.opts.Ask(ctx, r.Collection.Owner, about)
+	d := s.askPut(ctx, r, c.After, asked)
 	switch {
 	case d.Kind == hook.Reject:
-		return nil, fault.New(fault.Policy, d.Comment)
+		return nil, asked.refusal()
 	case d.Kind != "" && !answered(c.After, c.Self):
 		return itip.Answer{Self: c.Self, PartStat: partStat(d), Now: c.Now}.Set(c.After), nil
 	}
 	return c.After, nil
+}
+
+// asked is what scripts say about a Put.
+type asked struct {
+	done bool
+	said Decision
+}
+
+func (a *asked) refusal() error { return fault.New(fault.Policy, a.said.Comment) }
+
+// askPut asks the scripts of a mailbox about what a client puts there, once for each Put.
+func (s *Scheduler) askPut(ctx context.Context, r Request, c *ical.Calendar, a *asked) Decision {
+	if a.done || s.opts.Ask == nil {
+		return a.said
+	}
+	a.done = true
+	if about, ok := s.invitation(c); ok {
+		a.said = s.opts.Ask(ctx, r.Collection.Owner, about)
+	}
+	return a.said
 }
 
 // Remove takes an object away, and tells those whom it concerns (RFC 6638 3.2.1.3, 3.2.2.3).

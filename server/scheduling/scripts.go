@@ -20,6 +20,9 @@ var busyKinds = map[ical.BusyType]hook.BusyKind{
 // Busy tells scripts when the owner of a mailbox is busy (hook.Box), as FreeBusy tells others.
 // The error is a fault, NotPossible when too many events are in question.
 func (s *Scheduler) Busy(box address.Address, from, to time.Time, except string) ([]hook.Busy, error) {
+	if !s.opts.Homes.Has(box) {
+		return nil, nil
+	}
 	all, err := s.calendars(box)
 	if err != nil {
 		return nil, err
