@@ -50,6 +50,9 @@ type (
 		DNS    string   `name:"dns" type:"existingfile" help:"A zone file: nothing else is in the DNS." placeholder:"FILE"`
 		Now    string   `help:"The time, such as \"2026-12-24 08:00\" (default: the Date of the message)." placeholder:"TIME"`
 		Folder []string `name:"box-folder" help:"A folder of the mailbox, beside the usual ones." placeholder:"NAME"`
+
+		Calendar string `name:"box-calendar" type:"existingfile" help:"An .ics file: what stands in the calendars of the mailbox." placeholder:"FILE"`
+		Contacts string `name:"box-contacts" type:"existingfile" help:"A .vcf file: who stands in its address books." placeholder:"FILE"`
 	}
 	hookShowCmd struct {
 		Name string `arg:"" help:"Such as scripts/lists.lua, or lists."`
@@ -60,7 +63,7 @@ type (
 func (f hookFacts) options(c *cli) server.HookTestOptions {
 	return server.HookTestOptions{
 		Config: c.Config, From: f.From, To: f.To, IP: f.IP, RDNS: f.RDNS, Helo: f.Helo, User: f.User, Auth: f.Auth, Spam: f.Spam, DNS: f.DNS,
-		Now: f.Now, Folder: f.Folder,
+		Now: f.Now, Folder: f.Folder, Calendar: f.Calendar, Contacts: f.Contacts,
 	}
 }
 

@@ -38,6 +38,9 @@ type HookTestOptions struct {
 	Auth   []string
 	Spam   float64
 	Folder []string // of the mailbox, beside the usual ones
+
+	Calendar string // an .ics file: what stands in the mailbox's calendars
+	Contacts string // a .vcf file: who stands in its address books
 }
 
 // HookTest runs a script over a message at each stage that it handles, and
@@ -250,7 +253,7 @@ func (o HookTestOptions) addTo(world *trial.World, facts *trial.Facts) error {
 	}
 	facts.Login.Account = account
 	facts.Invitation.Attendees = []string{account.String()}
-	return nil
+	return o.addCalendars(world, facts)
 }
 
 // parseAuth reads words such as "spf=pass".
