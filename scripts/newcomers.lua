@@ -1,5 +1,6 @@
 -- Marks the first mail of somebody new, and warns when a newcomer bears the name of
 -- somebody who is known: a frequent trick ("Alice Martin" <boss@freemail.example>).
+-- Who stands in an address book, or was written to, is not new.
 --
 -- A script of an account, a domain or the server: scripts = ["scripts/newcomers.lua"].
 
@@ -19,7 +20,7 @@ function deliver(m, box)
     return
   end
   local name = display(m)
-  if m.is.first_time and not m.is.from_local then
+  if m.is.first_time and not m.is.from_contact and not m.is.from_local then
     box:flag(TAG)
     local known = name ~= "" and kv.get("name " .. name)
     if known and known ~= author:lower() then

@@ -9,6 +9,12 @@ function test_known_people_are_not()
   expect(run("deliver", message { from = boss })):nothing()
 end
 
+function test_who_stands_in_an_address_book_is_known()
+  box { contacts = { "alice@example.net" } }
+  expect(run("deliver", message { from = boss })):nothing()
+  expect(run("deliver", message { from = '"Alice Martin" <boss@freemail.example>' })):flag("$Newcomer"):subject_prefix("[name of a known person]")
+end
+
 function test_a_newcomer_with_a_known_name()
   box { contacts = { ["alice@example.net"] = { received = "2026-01-01", written = "2026-01-02" } } }
   expect(run("deliver", message { from = boss })):nothing()
