@@ -79,25 +79,17 @@ func (h *Homes) contactBooks(owner address.Address) ([]*collection.Collection, e
 	return slices.DeleteFunc(books, func(c *collection.Collection) bool { return c.Kind() != collection.AddressBook }), nil
 }
 
-// emailPrefix stands before the folded address of a card (Term).
-const emailPrefix = "EMAIL="
-
-// wanted is an address that is looked for, in the forms in which a card may have it.
+// wanted is an address that is looked for, in the terms of the forms in which a card may
+// have it: with the domain as in the DNS, and as people write it.
 type wanted struct {
-	address address.Address
-	folded  [2]string
+	address       address.Address
+	plain, spoken string
 }
 
 func newWanted(a address.Address) wanted {
 	plain := a.String()
 	spoken := strings.TrimSuffix(plain, string(a.Domain)) + a.Domain.Unicode()
-	return wanted{a, [2]string{contentline.Fold(plain), contentline.Fold(spoken)}}
-}
-
-// is tells whether the folded value of an EMAIL is the address.
-func (w wanted) is(folded string) bool {
-	folded = strings.TrimSpace(folded)
-	return folded == w.folded[0] || folded == w.folded[1]
+	return wanted{a, Term("EMAIL", plain), Term("EMAIL", spoken)}
 }
 
 // in looks into an address book.
@@ -112,11 +104,13 @@ func (w wanted) in(c *collection.Collection) (name string, ok bool, err error) {
 	var unsure []string // hrefs of cards with more than the index has
 	for e := range s.All() {
 		for _, p := range e.Facts.Props {
-			if email, ok := strings.CutPrefix(p, emailPrefix); ok && w.is(email) {
+			switch p { // of another length are most, which costs nothing
+			case w.plain, w.spoken:
 				return w.nameIn(e.Facts.Props), true, nil
-			}
-			if p == MoreTerms && len(unsure) < maxRead {
-				unsure = append(unsure, e.Href)
+			case MoreTerms:
+				if len(unsure) < maxRead {
+					unsure = append(unsure, e.Href)
+				}
 			}
 		}
 	}
@@ -157,7 +151,7 @@ func (w wanted) inCard(c *collection.Collection, href string) (name string, ok b
 		return "", false, nil // another program is writing it
 	}
 	for _, p := range v.All("EMAIL") {
-		if w.is(contentline.Fold(contentline.Text(p.Value))) {
+		if term := Term("EMAIL", strings.TrimSpace(contentline.Text(p.Value))); term == w.plain || term == w.spoken {
 			if name = fullName(v); name == "" {
 				name = w.address.String()
 			}

@@ -158,7 +158,11 @@ func indexCard(data []byte) (f collection.Facts, err error) {
 		if !HasTerms(p.Name) {
 			continue
 		}
-		term := Term(p.Name, contentline.Text(p.Value))
+		value := contentline.Text(p.Value)
+		if p.Name == "EMAIL" && value != strings.TrimSpace(value) {
+			more = true // Contact compares terms as they are
+		}
+		term := Term(p.Name, value)
 		if octets += len(term); len(term) > maxTerm || octets > maxTerms {
 			more = true
 			continue
