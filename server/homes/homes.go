@@ -21,6 +21,9 @@
 // that is made anew and is the same stays as it is, ETag and sync-token too, over
 // restarts and reloads.
 //
+// Who stands in somebody's address books is asked here too (contacts.go), by delivery and
+// scheduling: by the index alone.
+//
 // Homes may be used by any number of goroutines. It looks the directory up at
 // each call, so a reload counts at once. Locks, of which none is held while
 // another is taken: shares.mu, feeds.mu, and one for each thing that is made (makers).
