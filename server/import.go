@@ -304,6 +304,10 @@ func (r importReport) summary() string {
 		{control.ResultNew, "new"}, {control.ResultReplaced, "replaced"}, {control.ResultSame, "there already"},
 		{control.ResultKept, "there with other content"}, {control.ResultRefused, "refused"},
 	} {
+		if one.result == control.ResultSame && len(r.Into) > 0 {
+			slices.Sort(r.Into)
+			words[len(words)-1] += " in " + strings.Join(r.Into, ", ")
+		}
 		if n := r.Counts[one.result]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, one.text))
 		}
@@ -311,10 +315,6 @@ func (r importReport) summary() string {
 	text := "nothing to take"
 	if len(words) > 0 {
 		text = strings.Join(words, ", ")
-	}
-	if len(r.Into) > 0 {
-		slices.Sort(r.Into)
-		text += ", in " + strings.Join(r.Into, ", ")
 	}
 	if r.DryRun {
 		text += " (nothing was changed)"
