@@ -135,7 +135,7 @@ func upkeep(c *cli, r control.UpkeepRequest) error {
 	return server.Upkeep(ctx, os.Stdout, c.Config, r)
 }
 
-const description = `A mail server in one file: domains, people, aliases and rules are in mail.toml; saving it is enough.
+const description = `A mail, calendar and contacts server in one file: domains, people, aliases and rules are in mail.toml; saving it is enough.
 
 First steps:
   facteur serve                 run with ./mail.toml
