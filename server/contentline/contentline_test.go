@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseErrors(t *testing.T) {
-	small := Limits{Octets: 100, Lines: 3, Line: 40, Params: 2}
+	small := Limits{Octets: 100, Lines: 3, Line: 40, Params: 2, Values: 3}
 	tests := []struct{ name, text, want string }{
 		{"no colon", "A:1\r\nnonsense\r\n", "line 2: there is no name of a property with a colon in \"nonsense\""},
 		{"no name", ":1", "line 1: there is no name"},
@@ -69,6 +69,7 @@ func TestParseErrors(t *testing.T) {
 		{"many lines", "A:1\nA:1\nA:1\nA:1\n", "line 4: there are more than 3 lines"},
 		{"many octets", strings.Repeat("\n", 101), "line 101: the text has more than 100 octets"},
 		{"many parameters", "A;B=1,2,3:", "line 1: the line has more than 2 values of parameters"},
+		{"many parameters in all", "A;B=1,2:\nA;B=1:\nA;B=1:", "line 3: there are more than 3 values of parameters"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,6 +16,7 @@ type Limits struct {
 	Lines  int   // unfolded: MaxLines
 	Line   int   // octets of one, unfolded: MaxLine
 	Params int   // values of the parameters of one line: MaxParams
+	Values int   // of the parameters of all lines: MaxValues
 }
 
 // The bounds that hold where Limits has a zero.
@@ -24,6 +25,7 @@ const (
 	MaxLines  = 200_000
 	MaxLine   = 16 << 20
 	MaxParams = 200
+	MaxValues = 400_000 // each takes some twenty times the memory of its octets
 )
 
 func (l Limits) filled() Limits {
@@ -39,6 +41,9 @@ func (l Limits) filled() Limits {
 	if l.Params == 0 {
 		l.Params = MaxParams
 	}
+	if l.Values == 0 {
+		l.Values = MaxValues
+	}
 	return l
 }
 
@@ -48,6 +53,7 @@ func Parse(r io.Reader, limits Limits) iter.Seq2[Line, error] {
 	limits = limits.filled()
 	return func(yield func(Line, error) bool) {
 		u := unfolder{r: bufio.NewReaderSize(r, 4<<10), limits: limits}
+		values := 0
 		for n := 1; ; n++ {
 			raw, number, err := u.next()
 			if errors.Is(err, io.EOF) {
@@ -59,6 +65,12 @@ func Parse(r io.Reader, limits Limits) iter.Seq2[Line, error] {
 			}
 			if err == nil {
 				line, err = parseLine(raw, number, limits.Params)
+			}
+			for _, p := range line.Params {
+				values += len(p.Values)
+			}
+			if err == nil && values > limits.Values {
+				err = Errorf(number, "there are more than %d values of parameters", limits.Values)
 			}
 			if !yield(line, err) || err != nil {
 				return
