@@ -13,6 +13,9 @@ import (
 const (
 	maxFeedObjects = 20_000
 	maxFeedObject  = 1 << 20 // octets
+	// of all objects: each has the time zones that it names, so that a short text of a long
+	// zone and many events makes much of little
+	maxFeedOctets = 64 << 20
 )
 
 // splitFeed makes objects, by href, of a calendar that another server publishes: one for
@@ -55,10 +58,14 @@ func splitFeed(data []byte) (map[string][]byte, error) {
 		return nil, fmt.Errorf("the calendar has more than %d objects", maxFeedObjects)
 	}
 	want := make(map[string][]byte, len(order))
+	total := 0
 	for _, key := range order {
 		group := groups[key]
 		addZones(group, zones)
 		object := group.Append(nil)
+		if total += len(object); total > maxFeedOctets {
+			return nil, fmt.Errorf("the calendar makes objects of more than %d octets", maxFeedOctets)
+		}
 		if _, err := DerivedIndex(collection.Calendar, object); err == nil && len(object) <= maxFeedObject {
 			want[madeID("feed", key)+".ics"] = object
 		}
