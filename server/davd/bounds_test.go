@@ -31,3 +31,23 @@ func TestSlowReports(t *testing.T) {
 		t.Error("an expand-property of no end is finished")
 	}
 }
+
+// TestLargeObjects: so many are worked on at once, and each gets its turn.
+func TestLargeObjects(t *testing.T) {
+	s := newServer(t)
+	for range maxLarge {
+		s.handler.large <- struct{}{}
+	}
+	s.ask("PUT", calendarPath+"small.ics", event("small")).want(201)
+	text := event("large", "DTSTART:20260510T080000Z", "DESCRIPTION:"+strings.Repeat("x", largeObject))
+	put := make(chan int)
+	go func() { put <- s.ask("PUT", calendarPath+"large.ics", text).status }()
+	s.ask("GET", calendarPath+"large.ics", "").want(404)
+	<-s.handler.large
+	if status := <-put; status != 201 {
+		t.Errorf("%d", status)
+	}
+	if got := len(s.handler.large); got != maxLarge-1 {
+		t.Errorf("%d have their turn", got)
+	}
+}

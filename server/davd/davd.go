@@ -63,7 +63,9 @@ type Handler struct {
 	segments   map[string]segment
 	posts      []post
 	locks      *locks // of plain folders and files
-	states     []func(*request, *node, string) bool
+	// large is taken by who puts a large object, whose parsing takes many times its memory.
+	large  chan struct{}
+	states []func(*request, *node, string) bool
 }
 
 // part is what one part of the protocol adds.
@@ -128,7 +130,8 @@ func New(o Options) *Handler {
 		o.Now = time.Now
 	}
 	h := &Handler{opt: o, methods: make(map[string][]method), properties: make(map[davxml.Name][]*property),
-		reports: make(map[davxml.Name]report), segments: make(map[string]segment), locks: newLocks(o.Now)}
+		reports: make(map[davxml.Name]report), segments: make(map[string]segment), locks: newLocks(o.Now),
+		large: make(chan struct{}, maxLarge)}
 	var classes []string
 	for _, p := range h.parts() {
 		classes = append(classes, p.classes...)

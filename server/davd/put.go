@@ -33,7 +33,7 @@ func put(r *request, n *node) error {
 			return err
 		}
 	}
-	done, err := r.store(n, data, cond)
+	done, err := r.storeInTurn(n, data, cond)
 	if err != nil {
 		if errors.Is(err, collection.ErrCondition) {
 			return r.unmet(n)
@@ -66,11 +66,30 @@ func put(r *request, n *node) error {
 	return nil
 }
 
+// Of objects with more octets than largeObject, maxLarge are put at once: by all accounts.
+const (
+	largeObject = 1 << 20
+	maxLarge    = 2
+)
+
 // stored is what came of a PUT.
 type stored struct {
 	entry   *collection.Entry
 	created bool
 	changed bool // what is kept differs from what was sent
+}
+
+// storeInTurn puts an object, a large one when there is room to work on it.
+func (r *request) storeInTurn(n *node, data []byte, cond collection.Condition) (s stored, err error) {
+	if len(data) > largeObject {
+		select {
+		case r.large <- struct{}{}:
+			defer func() { <-r.large }()
+		case <-r.Context().Done():
+			return s, r.Context().Err()
+		}
+	}
+	return r.store(n, data, cond)
 }
 
 // store puts an object.
