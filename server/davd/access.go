@@ -15,7 +15,7 @@ func access() part {
 			}},
 			{name: davxml.D("group"), kinds: owned},
 			{name: davxml.D("current-user-privilege-set"), kinds: anything, write: func(_ *request, n *node, w *davxml.Writer) {
-				writePrivileges(w, n.privileges())
+				writePrivileges(w, n.kind, n.privileges())
 			}},
 			{name: davxml.D("supported-privilege-set"), kinds: anything, write: writeSupportedPrivileges},
 			{name: davxml.D("acl"), kinds: anything, needs: mayReadACL, write: writeACL},
@@ -28,15 +28,32 @@ func access() part {
 	}
 }
 
-// writePrivileges writes a set of privileges, those that hold others too (RFC 3744 5.4).
-func writePrivileges(w *davxml.Writer, set privilege) {
+// writePrivileges writes a set of privileges in nodes of a kind, those that hold others too
+// (RFC 3744 5.4).
+func writePrivileges(w *davxml.Writer, k kind, set privilege) {
+	one := func(name davxml.Name) {
+		w.Begin(davxml.D("privilege"))
+		w.Empty(name)
+		w.End()
+	}
+	if supported(k)&^set == 0 {
+		one(davxml.D("all"))
+	}
 	for _, p := range privilegeNames {
-		if set&p.set == p.set {
-			w.Begin(davxml.D("privilege"))
-			w.Empty(p.name)
-			w.End()
+		if p.kinds&k != 0 && set&p.set == p.set {
+			one(p.name)
 		}
 	}
+}
+
+// supported are all privileges that there are in nodes of a kind (RFC 3744 3.11).
+func supported(k kind) (set privilege) {
+	for _, p := range privilegeNames {
+		if p.kinds&k != 0 {
+			set |= p.set
+		}
+	}
+	return set
 }
 
 func writeSupportedPrivileges(_ *request, n *node, w *davxml.Writer) { // RFC 3744 5.3
@@ -81,7 +98,7 @@ func writeACL(r *request, n *node, w *davxml.Writer) {
 		}
 		w.End()
 		w.Begin(davxml.D("grant"))
-		writePrivileges(w, set)
+		writePrivileges(w, n.kind, set)
 		w.End()
 		if protected {
 			w.Empty(davxml.D("protected"))

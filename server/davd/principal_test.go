@@ -94,8 +94,8 @@ func TestRights(t *testing.T) {
 		not  []string
 		path string
 	}{
-		{alice, []string{"read", "write", "write-properties", "write-content", "bind", "unbind", "write-acl", "read-free-busy"}, nil, path},
-		{bob, []string{"read", "write", "bind", "unbind", "write-properties"}, []string{"write-acl"}, path},
+		{alice, []string{"all", "read", "write", "write-properties", "write-content", "bind", "unbind", "write-acl", "read-free-busy"}, nil, path},
+		{bob, []string{"read", "write", "bind", "unbind", "write-properties"}, []string{"all", "write-acl"}, path},
 		{carol, []string{"read", "read-free-busy", "read-acl", "read-current-user-privilege-set"}, []string{"write", "write-content", "bind", "unbind", "write-acl"}, path},
 		{carol, []string{"read"}, []string{"write", "bind", "write-content"}, "/dav/carol@example.org/office@example.org~calendar/"},
 		{bob, []string{"bind", "write-content"}, []string{"write-acl"}, "/dav/bob@example.org/office@example.org~calendar/"},
