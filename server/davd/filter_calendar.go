@@ -6,7 +6,9 @@ import (
 	"facteur/server/collection"
 	"facteur/server/contentline"
 	"facteur/server/davxml"
+	"facteur/server/homes"
 	"facteur/server/ical"
+	"facteur/server/vcard"
 )
 
 // calendarFilter reads the filter of a calendar-query (RFC 4791 9.7).
@@ -153,38 +155,66 @@ func (v verdict) or(o verdict) verdict {
 	return no
 }
 
-// judgeObject says what the index knows of a filter, which is one of VCALENDAR.
-func judgeObject(f ical.CompFilter, facts *collection.Facts) verdict {
-	v := yes
-	if len(f.Props) > 0 {
-		v = unsure
+// calendarJudge says what the index knows of a filter, which is one of VCALENDAR, or of a
+// component below. The texts to look for are folded once.
+type calendarJudge struct {
+	ical.CompFilter
+	props []judgedProp // as Props
+	comps []*calendarJudge
+}
+
+func newCalendarJudge(f ical.CompFilter) *calendarJudge {
+	j := &calendarJudge{CompFilter: f}
+	for _, p := range f.Props {
+		q := vcard.PropFilter{Name: p.Name, NotDefined: p.NotDefined, AllOf: true, Params: p.Params}
+		if p.Text != nil {
+			q.Texts = []contentline.TextMatch{*p.Text}
+		}
+		j.props = append(j.props, newJudgedProp(collection.Calendar, q))
 	}
 	for _, c := range f.Comps {
-		v = v.and(judgeComponent(c, facts))
+		j.comps = append(j.comps, newCalendarJudge(c))
+	}
+	return j
+}
+
+// judge says what the index knows of an object.
+func (j *calendarJudge) judge(facts *collection.Facts) verdict {
+	v := yes
+	if len(j.Props) > 0 {
+		v = unsure
+	}
+	for _, c := range j.comps {
+		v = v.and(c.component(facts))
 	}
 	return v
 }
 
-// judgeComponent is judgeObject for a component below VCALENDAR. Of those that objects are
-// made of, an object has one kind.
-func judgeComponent(c ical.CompFilter, facts *collection.Facts) verdict {
+// component is judge for a component below VCALENDAR. Of those that objects are made of, an
+// object has one kind.
+func (j *calendarJudge) component(facts *collection.Facts) verdict {
 	switch {
-	case !slices.Contains(rangeComponents(), c.Name) || c.Name == "VALARM":
+	case !slices.Contains(rangeComponents(), j.Name) || j.Name == "VALARM":
 		return unsure
-	case c.NotDefined == (facts.Kind == c.Name):
+	case j.NotDefined == (facts.Kind == j.Name):
 		return no
-	case c.NotDefined:
+	case j.NotDefined:
 		return yes
 	}
 	v := yes
-	if c.Range != nil {
-		v = judgeRange(*c.Range, facts)
+	if j.Range != nil {
+		v = judgeRange(*j.Range, facts)
 	}
-	if len(c.Comps) > 0 {
+	if len(j.comps) > 0 {
 		v = v.and(unsure)
 	}
-	for _, p := range c.Props {
-		v = v.and(judgeProp(p, facts))
+	more := len(j.Props) > 0 && slices.Contains(facts.Props, homes.MoreTerms)
+	for i, p := range j.Props {
+		if p.Name == "UID" || p.Range != nil {
+			v = v.and(judgeUID(p, facts))
+		} else {
+			v = v.and(j.props[i].judge(facts.Props, more))
+		}
 	}
 	return v
 }
@@ -203,8 +233,8 @@ func judgeRange(r ical.TimeRange, facts *collection.Facts) verdict {
 	return unsure
 }
 
-// judgeProp knows UID, by which clients look an object up.
-func judgeProp(p ical.PropFilter, facts *collection.Facts) verdict {
+// judgeUID knows UID, by which clients look an object up.
+func judgeUID(p ical.PropFilter, facts *collection.Facts) verdict {
 	if p.Name != "UID" || p.NotDefined || p.Range != nil || len(p.Params) > 0 || facts.UID == "" {
 		return unsure
 	}

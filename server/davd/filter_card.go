@@ -95,16 +95,20 @@ type judgedText struct {
 func newCardJudge(f vcard.Filter) *cardJudge {
 	j := &cardJudge{allOf: f.AllOf}
 	for _, p := range f.Props {
-		q := judgedProp{PropFilter: p}
-		if homes.HasTerms(p.Name) { // not where a group is named
-			q.prefix = homes.Term(p.Name, "")
-		}
-		for _, t := range p.Texts {
-			q.texts = append(q.texts, judgeText(t))
-		}
-		j.props = append(j.props, q)
+		j.props = append(j.props, newJudgedProp(collection.AddressBook, p))
 	}
 	return j
+}
+
+func newJudgedProp(kind collection.Kind, p vcard.PropFilter) judgedProp {
+	q := judgedProp{PropFilter: p}
+	if homes.HasTerms(kind, p.Name) { // not where a group is named
+		q.prefix = homes.Term(p.Name, "")
+	}
+	for _, t := range p.Texts {
+		q.texts = append(q.texts, judgeText(t))
+	}
+	return q
 }
 
 // judgeText prepares a text. Terms are folded by i;unicode-casemap; what another collation

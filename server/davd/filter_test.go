@@ -49,6 +49,32 @@ func rawText(octets string) *contentline.Raw {
 	return &raw
 }
 
+// TestSeveralComponents: of an object of several, one has to meet all conditions.
+func TestSeveralComponents(t *testing.T) {
+	text := strings.Replace(vevent("UID:moved", "DTSTART:20260105T090000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:at home"), "END:VCALENDAR",
+		"BEGIN:VEVENT\r\nUID:moved\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID:20260106T090000Z\r\nDTSTART:20260106T100000Z\r\nSUMMARY:abroad\r\nLOCATION:abroad\r\nEND:VEVENT\r\nEND:VCALENDAR", 1)
+	o, facts := calendarObject(t, text)
+	home := `<C:prop-filter name="SUMMARY"><C:text-match>home</C:text-match></C:prop-filter>`
+	for filter, want := range map[string]bool{
+		home: true,
+		home + `<C:prop-filter name="LOCATION"/>`:                                         false,
+		`<C:prop-filter name="LOCATION"/>`:                                                true,
+		`<C:prop-filter name="LOCATION"><C:is-not-defined/></C:prop-filter>`:              true,
+		strings.Replace(home, "<C:text-match", `<C:text-match negate-condition="yes"`, 1): true,
+	} {
+		f, err := calendarFilter(element(t, `<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">`+filter+`</C:comp-filter></C:comp-filter></C:filter>`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := o.Match(f, time.UTC); got != want {
+			t.Errorf("%s: %v, want %v", filter, got, want)
+		}
+		if got := newCalendarJudge(f).judge(&facts); got != unsure || want && !mayHave(f, rawText(text)) {
+			t.Errorf("%s: the index says %v", filter, got)
+		}
+	}
+}
+
 // TestMayHave: what has not the text is not parsed.
 func TestMayHave(t *testing.T) {
 	text := func(name, words string) string {
@@ -162,7 +188,7 @@ func TestCalendarFilter(t *testing.T) {
 			if match {
 				found = append(found, name)
 			}
-			if v := judgeObject(f, &facts); v == yes && !match || v == no && match {
+			if v := newCalendarJudge(f).judge(&facts); v == yes && !match || v == no && match {
 				t.Errorf("%s: the index is wrong about %s: %v", c.name, name, v)
 			}
 			if match && !mayHave(f, rawText(objects()[name])) {
@@ -189,13 +215,20 @@ func TestJudgedByIndex(t *testing.T) {
 		{`<C:comp-filter name="VEVENT"><C:time-range start="20260310T103000Z"/></C:comp-filter>`, unsure},
 		{`<C:comp-filter name="VEVENT"><C:prop-filter name="UID"><C:text-match>other</C:text-match></C:prop-filter></C:comp-filter>`, no},
 		{`<C:comp-filter name="VEVENT"><C:prop-filter name="UID"><C:text-match>event</C:text-match></C:prop-filter></C:comp-filter>`, yes},
-		{`<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"/></C:comp-filter>`, unsure},
+		{`<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"/></C:comp-filter>`, yes},
+		{`<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"><C:text-match>london</C:text-match></C:prop-filter></C:comp-filter>`, no},
+		{`<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"><C:text-match collation="i;unicode-casemap">PARIS</C:text-match></C:prop-filter></C:comp-filter>`, yes},
+		{`<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"><C:text-match>PARIS</C:text-match></C:prop-filter></C:comp-filter>`, unsure}, // by another collation
+		{`<C:comp-filter name="VEVENT"><C:prop-filter name="LOCATION"><C:is-not-defined/></C:prop-filter></C:comp-filter>`, yes},
+		{`<C:comp-filter name="VEVENT"><C:prop-filter name="LOCATION"/></C:comp-filter>`, no},
+		{`<C:comp-filter name="VEVENT"><C:prop-filter name="DESCRIPTION"/></C:comp-filter>`, unsure},
+		{`<C:comp-filter name="VEVENT"><C:prop-filter name="COMPLETED"><C:time-range start="20260401T000000Z"/></C:prop-filter></C:comp-filter>`, unsure},
 	} {
 		f, err := calendarFilter(element(t, `<C:filter><C:comp-filter name="VCALENDAR">`+c.filter+`</C:comp-filter></C:filter>`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := judgeObject(f, &facts); got != c.want {
+		if got := newCalendarJudge(f).judge(&facts); got != c.want {
 			t.Errorf("%s: %v, want %v", c.filter, got, c.want)
 		}
 	}
@@ -503,7 +536,7 @@ func TestIndexAgrees(t *testing.T) {
 				f := ical.CompFilter{Name: "VCALENDAR", Comps: []ical.CompFilter{{Name: o.Kind, Range: &r}}}
 				for _, zone := range zones {
 					match := o.Match(f, zone)
-					if v := judgeObject(f, &facts); v == yes && !match || v == no && match {
+					if v := newCalendarJudge(f).judge(&facts); v == yes && !match || v == no && match {
 						t.Fatalf("%s from %v to %v in %v: the index says %v", name, r.From, r.To, zone, v)
 					}
 				}
@@ -541,7 +574,7 @@ func FuzzFilter(f *testing.F) {
 			r, kind := prefilter(filter)
 			for i, o := range calendars {
 				match := o.Match(filter, time.UTC)
-				if v := judgeObject(filter, &calendarFacts[i]); v == yes && !match || v == no && match {
+				if v := newCalendarJudge(filter).judge(&calendarFacts[i]); v == yes && !match || v == no && match {
 					t.Fatalf("the index says %v of %s", v, o.UID)
 				}
 				if match && !mayHave(filter, rawText(objects()[o.UID])) {

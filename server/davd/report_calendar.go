@@ -81,7 +81,7 @@ func calendarQuery(r *request, n *node, e *davxml.Element) error {
 	}
 	span, kind := prefilter(f)
 	a.list = func(s *collection.Snapshot) iter.Seq[*collection.Entry] { return s.Query(span.From, span.To, kind) }
-	a.judge = func(facts *collection.Facts) verdict { return judgeObject(f, facts) }
+	a.judge = newCalendarJudge(f).judge
 	a.mayFind = func(raw *contentline.Raw) bool { return mayHave(f, raw) }
 	a.finds = func(o *ical.Object) bool { return o.Match(f, floating) }
 	return a.query(r, n)

@@ -11,7 +11,7 @@ const DerivedIndexVersion = 2
 // DerivedIndex reads an object of the derived store (collection.Options.Index). It
 // takes iTIP messages, which have a METHOD and of which a scheduling inbox may have
 // several with one UID (RFC 6638 4.1): their Facts.UID is empty, and Facts.Props has
-// "uid=" and "method=" with the values. Of what other servers publish it asks no
+// "uid=" and "method=" with the values, and the terms that Index has. Of what other servers publish it asks no
 // more than that it can be read.
 func DerivedIndex(kind collection.Kind, data []byte) (collection.Facts, error) {
 	if kind == collection.AddressBook {
@@ -25,11 +25,11 @@ func DerivedIndex(kind collection.Kind, data []byte) (collection.Facts, error) {
 	if err != nil {
 		return collection.Facts{}, err
 	}
-	f := collection.Facts{UID: o.UID, Kind: o.Kind}
+	f := collection.Facts{UID: o.UID, Kind: o.Kind, Props: calendarTerms(c, o.Kind)}
 	f.First, f.Last, f.Infinite = span(o)
 	if method := c.Value("METHOD"); method != "" {
 		f.UID = ""
-		f.Props = []string{"uid=" + short(o.UID), "method=" + short(method)}
+		f.Props = append(f.Props, "uid="+short(o.UID), "method="+short(method))
 	}
 	return f, nil
 }

@@ -152,7 +152,7 @@ func TestInboxKeepsMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"uid=a", "method=CANCEL"}; !slices.Equal(e.Facts.Props, want) || e.Facts.UID != "" || e.Facts.First.IsZero() {
+	if want := []string{"SUMMARY=MEETING", "uid=a", "method=CANCEL"}; !slices.Equal(e.Facts.Props, want) || e.Facts.UID != "" || e.Facts.First.IsZero() {
 		t.Errorf("facts %+v, want the properties %q", e.Facts, want)
 	}
 	before, _ := inbox.Snapshot()

@@ -21,14 +21,14 @@ const (
 	// TagPrefix stands before the schedule tag (RFC 6638 3.2.10) of a calendar object that
 	// has an ORGANIZER.
 	TagPrefix = "tag="
-	// MoreTerms says that a card has values that are not among its terms, so that a search
-	// has to look into the card itself.
+	// MoreTerms says that an object has values that are not among its terms, so that a search
+	// has to look into the object itself.
 	MoreTerms = "*"
 	// namePrefix stands before the name of a card with an address, as it is spelled.
 	namePrefix = "name="
 )
 
-// The bounds of the terms of a card, in octets: of one, and of all.
+// The bounds of the terms of an object, in octets: of one, and of all.
 const (
 	maxTerm  = 256
 	maxTerms = 2 << 10
@@ -37,8 +37,8 @@ const (
 // Index reads an object for the index of a collection, as collection.Options.Index has it.
 // The error is that of ical.Check or vcard.Check: a *contentline.Error.
 //
-// Facts.Props has, of a calendar object with an ORGANIZER, TagPrefix with the schedule tag;
-// of a card, the terms that addressbook-query looks at first (Term).
+// Facts.Props has the terms that calendar-query and addressbook-query look at first (Term), and
+// of a calendar object with an ORGANIZER, TagPrefix with the schedule tag.
 func Index(kind collection.Kind, data []byte) (collection.Facts, error) {
 	if kind == collection.AddressBook {
 		return indexCard(data)
@@ -62,8 +62,9 @@ func indexCalendar(data []byte) (f collection.Facts, err error) {
 	if f.First, f.Last, f.Infinite = span(o); f.Last.IsZero() || !occurs(o) {
 		f.First, f.Last = time.Time{}, time.Time{} // so that a query looks at it itself
 	}
+	f.Props = calendarTerms(c, o.Kind)
 	if tag := scheduleTag(c); tag != "" {
-		f.Props = []string{TagPrefix + tag}
+		f.Props = append(f.Props, TagPrefix+tag)
 	}
 	return f, nil
 }
@@ -153,9 +154,36 @@ func indexCard(data []byte) (f collection.Facts, err error) {
 		return f, err
 	}
 	f.UID, f.Kind = c.UID(), "VCARD"
+	f.Props = terms(collection.AddressBook, c.Props)
+	if name := fullName(c); name != "" && len(name) <= maxTerm && len(c.All("EMAIL")) > 0 {
+		f.Props = append(f.Props, namePrefix+name)
+	}
+	return f, nil
+}
+
+// calendarTerms are the terms of an object of one component. Of several, one has to meet all
+// conditions of a query, which terms that are not apart can't tell.
+func calendarTerms(c *ical.Calendar, kind string) []string {
+	var only *ical.Component
+	for _, child := range c.Children {
+		switch {
+		case child.Name != kind:
+		case only != nil:
+			return []string{MoreTerms}
+		default:
+			only = child
+		}
+	}
+	if only == nil {
+		return []string{MoreTerms}
+	}
+	return terms(collection.Calendar, only.Props)
+}
+
+func terms(kind collection.Kind, props []contentline.Line) (list []string) {
 	octets, more := 0, false
-	for _, p := range c.Props {
-		if !HasTerms(p.Name) {
+	for _, p := range props {
+		if !HasTerms(kind, p.Name) {
 			continue
 		}
 		value := contentline.Text(p.Value)
@@ -167,20 +195,24 @@ func indexCard(data []byte) (f collection.Facts, err error) {
 			more = true
 			continue
 		}
-		f.Props = append(f.Props, term)
+		list = append(list, term)
 	}
 	if more {
-		f.Props = append(f.Props, MoreTerms)
+		list = append(list, MoreTerms)
 	}
-	if name := fullName(c); name != "" && len(name) <= maxTerm && len(c.All("EMAIL")) > 0 {
-		f.Props = append(f.Props, namePrefix+name)
-	}
-	return f, nil
+	return list
 }
 
-// HasTerms says whether the values of a property of vCards, by its name in upper case, are
-// among the terms of the index.
-func HasTerms(name string) bool {
+// HasTerms says whether the values of a property, by its name in upper case, are among the
+// terms that the index has of cards or of calendar objects.
+func HasTerms(kind collection.Kind, name string) bool {
+	if kind == collection.Calendar {
+		switch name {
+		case "SUMMARY", "LOCATION", "CATEGORIES", "STATUS", "COMPLETED":
+			return true
+		}
+		return false
+	}
 	switch name {
 	case "FN", "N", "NICKNAME", "EMAIL", "TEL", "ORG", "BDAY", "KIND", "X-ADDRESSBOOKSERVER-KIND", "CATEGORIES":
 		return true

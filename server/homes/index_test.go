@@ -88,6 +88,25 @@ func TestIndexCard(t *testing.T) {
 	}
 }
 
+func TestIndexTerms(t *testing.T) {
+	lines := []string{"DTSTART:20260510T080000Z", "SUMMARY:Lunch\\, at noon", "LOCATION:Café", "DESCRIPTION:x", "STATUS:confirmed"}
+	want := []string{"SUMMARY=LUNCH, AT NOON", Term("LOCATION", "CAFÉ"), "STATUS=CONFIRMED"}
+	if f := index(t, collection.Calendar, event(lines...)); !slices.Equal(f.Props, want) {
+		t.Errorf("%q", f.Props)
+	}
+	if f, err := DerivedIndex(collection.Calendar, event(lines...)); err != nil || !slices.Equal(f.Props, want) {
+		t.Errorf("derived: %q %v", f.Props, err)
+	}
+	if f := index(t, collection.Calendar, event("DTSTART:20260510T080000Z", "SUMMARY:"+strings.Repeat("x", 300), "STATUS:CONFIRMED")); !slices.Equal(f.Props, []string{"STATUS=CONFIRMED", MoreTerms}) {
+		t.Errorf("a long one: %q", f.Props)
+	}
+	two := strings.Replace(string(event("DTSTART:20260510T080000Z", "RRULE:FREQ=DAILY;COUNT=3", "SUMMARY:a")), "END:VCALENDAR",
+		"BEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID:20260511T080000Z\r\nDTSTART:20260511T090000Z\r\nSUMMARY:b\r\nEND:VEVENT\r\nEND:VCALENDAR", 1)
+	if f := index(t, collection.Calendar, []byte(two)); !slices.Equal(f.Props, []string{MoreTerms}) {
+		t.Errorf("of two components: %q", f.Props)
+	}
+}
+
 func TestIndexErrors(t *testing.T) {
 	if _, err := Index(collection.Calendar, event("DTSTART:yesterday")); err == nil || !strings.Contains(err.Error(), "line 7") {
 		t.Errorf("%v", err)
