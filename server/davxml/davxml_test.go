@@ -169,6 +169,8 @@ func TestParseBounds(t *testing.T) {
 		{"depth 65", nested(65), Limits{}, false},
 		{"depth 1000", nested(1000), Limits{}, false},
 		{"elements", "<a>" + strings.Repeat("<b/>", 9) + "</a>", Limits{Elements: 10}, true},
+		{"attributes", "<a>" + strings.Repeat(`<b c="" d="" e="" f=""/>`, 5) + "</a>", Limits{Elements: 10}, true},
+		{"too many attributes", "<a>" + strings.Repeat(`<b c="" d="" e="" f=""/>`, 5) + `<b c=""/></a>`, Limits{Elements: 10}, false},
 		{"too many elements", "<a>" + strings.Repeat("<b/>", 10) + "</a>", Limits{Elements: 10}, false},
 		{"octets", "<a/>", Limits{Octets: 4}, true},
 		{"too many octets", "<a/> ", Limits{Octets: 4}, false},

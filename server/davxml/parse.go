@@ -26,7 +26,7 @@ const (
 // it.
 type Limits struct {
 	Octets   int64 // MaxOctets
-	Elements int   // MaxElements
+	Elements int   // MaxElements; of attributes there may be twice as many in all
 	Depth    int   // MaxDepth
 }
 
@@ -77,6 +77,7 @@ type parser struct {
 	pos      int
 	limits   Limits
 	elements int
+	attrs    int
 	scope    []binding // declared where the parser is
 	slab     []Element // where elements are taken from
 }
@@ -217,6 +218,8 @@ func (p *parser) attributes(list []rawAttr) (all []rawAttr, empty bool, err erro
 			return list, true, nil
 		case p.pos == before:
 			return nil, false, p.errorf("no white space before an attribute")
+		case p.attrs == 2*p.limits.Elements:
+			return nil, false, fault.Newf(fault.TooLarge, "the XML has more than %d attributes", p.attrs)
 		case len(list) == maxAttrs:
 			return nil, false, fault.Newf(fault.TooLarge, "an element has more than %d attributes", maxAttrs)
 		}
@@ -224,6 +227,7 @@ func (p *parser) attributes(list []rawAttr) (all []rawAttr, empty bool, err erro
 		if err != nil {
 			return nil, false, err
 		}
+		p.attrs++
 		list = append(list, a)
 	}
 }
