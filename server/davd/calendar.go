@@ -160,7 +160,7 @@ func setTimezone(_ *request, _ *node, kept *collection.Props, e *davxml.Element)
 	if e == nil {
 		return nil
 	}
-	id, err := zoneName(e.Text)
+	id, _, err := readZone(e.Text)
 	if err != nil {
 		return forbidden(davxml.C("valid-calendar-data"), "%v", err)
 	}
@@ -171,26 +171,30 @@ func setTimezone(_ *request, _ *node, kept *collection.Props, e *davxml.Element)
 	return nil
 }
 
-// zoneName returns the TZID of a calendar that is one VTIMEZONE.
-func zoneName(text string) (string, error) {
+// readZone returns the TZID of a calendar that is one VTIMEZONE, and the zone: that which is
+// known by the name, else as it is described (nil: not even so).
+func readZone(text string) (id string, zone *time.Location, err error) {
 	if len(text) > maxText {
-		return "", contentline.Errorf(0, "the time zone is too long")
+		return "", nil, contentline.Errorf(0, "the time zone is too long")
 	}
 	c, err := ical.ParseBytes([]byte(text))
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if len(c.Children) != 1 || c.Children[0].Name != "VTIMEZONE" {
-		return "", contentline.Errorf(0, "it has to be one VTIMEZONE")
+		return "", nil, contentline.Errorf(0, "it has to be one VTIMEZONE")
 	}
-	id := c.Children[0].Value("TZID")
-	if id == "" {
-		return "", contentline.Errorf(c.Children[0].Line, "the VTIMEZONE has no TZID")
+	if id = c.Children[0].Value("TZID"); id == "" {
+		return "", nil, contentline.Errorf(c.Children[0].Line, "the VTIMEZONE has no TZID")
 	}
-	if _, err := c.Zones(); err != nil {
-		return "", err
+	zones, err := c.Zones()
+	if err != nil {
+		return "", nil, err
 	}
-	return id, nil
+	if zone = ical.LoadZone(id); zone == nil {
+		zone = zones.Location(id)
+	}
+	return id, zone, nil
 }
 
 // setZoneID keeps the name of a time zone (RFC 7809 5.2).
@@ -218,16 +222,11 @@ func zoneOf(p *collection.Props) *time.Location {
 	if text == "" {
 		return nil
 	}
-	return parseZone(text)
-}
-
-// parseZone returns the zone of a calendar that is one VTIMEZONE, nil when it is none.
-func parseZone(text string) *time.Location {
-	id, err := zoneName(text)
+	_, zone, err := readZone(text)
 	if err != nil {
-		return nil
+		return nil // another program wrote it
 	}
-	return ical.LoadZone(id)
+	return zone
 }
 
 // kinds of components that a calendar may keep (RFC 4791 5.2.3, RFC 7953 for VAVAILABILITY).

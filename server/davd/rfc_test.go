@@ -409,3 +409,31 @@ func TestReportsOf(t *testing.T) {
 		}
 	}
 }
+
+// TestDescribedZone: a zone that nobody knows by its name counts as its VTIMEZONE describes it,
+// with its changes of the clock: of a request (RFC 4791 9.8) and of a calendar (5.2.2).
+func TestDescribedZone(t *testing.T) {
+	s := newServer(t)
+	s.keep("calendar", map[string]string{
+		"winter.ics": event("w", "DTSTART:20260115T120000", "DURATION:PT30M"), "summer.ics": event("s", "DTSTART:20260715T120000", "DURATION:PT30M"),
+	})
+	part := func(kind, start, from, to, month string) string {
+		return "BEGIN:" + kind + "\nDTSTART:" + start + "\nTZOFFSETFROM:" + from + "\nTZOFFSETTO:" + to + "\nRRULE:FREQ=YEARLY;BYMONTH=" + month + ";BYDAY=-1SU\nEND:" + kind + "\n"
+	}
+	mine := "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VTIMEZONE\nTZID:Mine\n" + part("STANDARD", "19971026T020000", "-0400", "-0500", "10") +
+		part("DAYLIGHT", "19970330T020000", "-0500", "-0400", "3") + "END:VTIMEZONE\nEND:VCALENDAR\n"
+	at := func(day, hour string) string {
+		return calQuery("VEVENT", `<C:time-range start="2026`+day+`T`+hour+`0000Z" end="2026`+day+`T`+hour+`3000Z"/>`, "<D:getetag/>")
+	}
+	check := func(what string, body func(day, hour string) string) {
+		t.Helper()
+		if got := s.report(calendarPath, body("0115", "17")).names() + " " + s.report(calendarPath, body("0715", "16")).names(); got != "winter.ics summer.ics" {
+			t.Errorf("%s: %s", what, got)
+		}
+	}
+	check("of a request", func(day, hour string) string {
+		return strings.Replace(at(day, hour), "</C:filter>", "</C:filter><C:timezone>"+mine+"</C:timezone>", 1)
+	})
+	s.ask("PROPPATCH", calendarPath, update("<C:calendar-timezone>"+mine+"</C:calendar-timezone>", "")).want(http.StatusMultiStatus)
+	check("of the calendar", at)
+}

@@ -3,7 +3,6 @@ package davd
 import (
 	"time"
 
-	"facteur/server/contentline"
 	"facteur/server/davxml"
 	"facteur/server/ical"
 )
@@ -18,14 +17,11 @@ func (r *request) floating(n *node, e *davxml.Element) (*time.Location, error) {
 		return nil, forbidden(davxml.C("valid-timezone"), "There is no time zone %q", clip(id.Trimmed()))
 	}
 	if zone := e.Child(davxml.C("timezone")); zone != nil {
-		id, err := zoneName(zone.Text)
+		_, described, err := readZone(zone.Text)
 		if err != nil { // RFC 4791 7.8
 			return nil, forbidden(davxml.C("valid-calendar-data"), "The timezone can't be read: %v", err)
 		}
-		if known := ical.LoadZone(id); known != nil {
-			return known, nil
-		}
-		return r.customZone(zone.Text, id)
+		return described, nil
 	}
 	return n.zone()
 }
@@ -42,24 +38,4 @@ func (n *node) zone() (*time.Location, error) {
 		return nil, err
 	}
 	return zoneOf(n.props), nil
-}
-
-// customZone is for a VTIMEZONE whose name is not known: it is taken for a zone that has always
-// the offset that it has today.
-func (r *request) customZone(text, id string) (*time.Location, error) {
-	c, err := ical.ParseBytes([]byte(text))
-	if err != nil {
-		return nil, err
-	}
-	zones, err := c.Zones()
-	if err != nil {
-		return nil, err
-	}
-	now := r.opt.Now().UTC().Truncate(time.Second)
-	v, err := ical.ParseValue(ical.Prop{Name: "DTSTART", Value: now.Format("20060102T150405"),
-		Params: []contentline.Param{{Name: "TZID", Values: []string{id}}}}, zones)
-	if err != nil {
-		return nil, err
-	}
-	return time.FixedZone(id, int(now.Sub(v.Time(nil))/time.Second)), nil
 }

@@ -141,3 +141,44 @@ func TestZoneWork(t *testing.T) {
 		t.Errorf("%d of the work is left", left)
 	}
 }
+
+// TestLocation: a VTIMEZONE as package time has it says the same as by itself.
+func TestLocation(t *testing.T) {
+	for _, zone := range []string{berlinZone, "BEGIN:VTIMEZONE\nTZID:Custom\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:-0337\nTZOFFSETTO:-0337\nEND:STANDARD\nEND:VTIMEZONE\n"} {
+		c, err := Parse(strings.NewReader("BEGIN:VCALENDAR\n" + zone + "END:VCALENDAR\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		zones, err := c.Zones()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := zones.Location("Custom")
+		if l == nil || zones.Location("Other") != nil {
+			t.Fatalf("%v", l)
+		}
+		for at := time.Date(1996, 1, 1, 0, 30, 0, 0, time.UTC); at.Year() < 2040; at = at.Add(7 * time.Hour) {
+			if _, got := at.In(l).Zone(); int64(got) != zones.byID["Custom"].offset(at.Unix()) {
+				t.Fatalf("%v: %d seconds, want %d", at, got, zones.byID["Custom"].offset(at.Unix()))
+			}
+		}
+	}
+	begin := time.Now()
+	odd, err := Parse(strings.NewReader("BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Odd\n" + strings.Repeat("BEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0000\nTZOFFSETTO:+0100\n"+
+		"RRULE:FREQ=SECONDLY\nEND:STANDARD\n", 200) + "END:VTIMEZONE\nEND:VCALENDAR\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	zones, err := odd.Zones()
+	if err != nil || zones.Location("Odd") == nil {
+		t.Errorf("%v", err)
+	}
+	t.Logf("an odd one takes %v", time.Since(begin))
+	var many []change
+	for i := range int64(300) {
+		many = append(many, change{i * 1e6, i})
+	}
+	if zoneFile(0, many) != nil {
+		t.Error("there are more offsets than fit")
+	}
+}
