@@ -27,7 +27,7 @@ func (h *Homes) Contact(owner, who address.Address) (name string, ok bool, err e
 	}
 	w := newWanted(who)
 	for _, c := range books {
-		if name, ok, err = w.in(c); ok || err != nil {
+		if name, ok, err = h.lookUp(w, c); ok || err != nil {
 			return name, ok, err
 		}
 	}
@@ -92,8 +92,8 @@ func newWanted(a address.Address) wanted {
 	return wanted{a, Term("EMAIL", plain), Term("EMAIL", spoken)}
 }
 
-// in looks into an address book.
-func (w wanted) in(c *collection.Collection) (name string, ok bool, err error) {
+// lookUp looks into an address book.
+func (h *Homes) lookUp(w wanted, c *collection.Collection) (name string, ok bool, err error) {
 	s, err := c.Snapshot()
 	if fault.Is(err, fault.NotFound) {
 		return "", false, nil // deleted meanwhile
@@ -101,20 +101,13 @@ func (w wanted) in(c *collection.Collection) (name string, ok bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	var unsure []string // hrefs of cards with more than the index has
-	for e := range s.All() {
-		for _, p := range e.Facts.Props {
-			switch p { // of another length are most, which costs nothing
-			case w.plain, w.spoken:
-				return w.nameIn(e.Facts.Props), true, nil
-			case MoreTerms:
-				if len(unsure) < maxRead {
-					unsure = append(unsure, e.Href)
-				}
-			}
+	a := h.books.addresses(c, s)
+	for _, term := range []string{w.plain, w.spoken} {
+		if e := a.of[term]; e != nil {
+			return w.nameIn(e.Facts.Props), true, nil
 		}
 	}
-	for _, href := range unsure {
+	for _, href := range a.unsure {
 		if name, ok, err = w.inCard(c, href); ok || err != nil {
 			return name, ok, err
 		}

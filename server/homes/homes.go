@@ -26,7 +26,7 @@
 //
 // Homes may be used by any number of goroutines. It looks the directory up at
 // each call, so a reload counts at once. Locks, of which none is held while
-// another is taken: shares.mu, feeds.mu, and one for each thing that is made (makers).
+// another is taken: shares.mu, feeds.mu, books.mu, and one for each thing that is made (makers).
 package homes
 
 import (
@@ -87,6 +87,7 @@ type Homes struct {
 	shares shares
 	makers makers
 	feeds  feeds
+	books  books
 }
 
 // New returns Homes.

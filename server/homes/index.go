@@ -23,7 +23,8 @@ const (
 	TagPrefix = "tag="
 	// MoreTerms says that an object has values that are not among its terms, so that a search
 	// has to look into the object itself.
-	MoreTerms = "*"
+	MoreTerms   = "*"
+	emailPrefix = "EMAIL="
 	// namePrefix stands before the name of a card with an address, as it is spelled.
 	namePrefix = "name="
 )
