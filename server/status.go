@@ -24,6 +24,7 @@ func (s *Server) Status() control.Status {
 	for _, b := range s.sockets.Bound() {
 		st.Listeners = append(st.Listeners, control.Listener{Service: b.Service, Address: b.Addr.String()})
 	}
+	st.Warnings = s.warnings(live, st.Listeners)
 	counts := s.spool.Counts()
 	st.Queue = counts.Recipients
 	st.QueueStatus = control.QueueStatus{Messages: counts.Entries, Held: counts.Held, Oldest: timeOrNil(counts.Oldest)}
@@ -49,6 +50,9 @@ func printStatus(w io.Writer, st control.Status) {
 		fmt.Fprintf(tw, "  %s\t%s\n", l.Service, l.Address)
 	}
 	tw.Flush()
+	for _, warning := range st.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", warning)
+	}
 	queueStatus(w, st)
 	if st.Relay != "" {
 		fmt.Fprintf(w, "no mail leaves: %s\n", st.Relay)

@@ -36,7 +36,9 @@ type Status struct {
 	LimitStatus
 	Scripts []ScriptStatus `json:"scripts,omitempty"`
 	Memory  uint64         `json:"memory"`
-	Removed []Removed      `json:"removed,omitempty"` // accounts that are gone from the settings, whose mail is still there
+	// Warnings are what people should know of certificates and settings.
+	Warnings []string  `json:"warnings,omitempty"`
+	Removed  []Removed `json:"removed,omitempty"` // accounts that are gone from the settings, whose mail is still there
 }
 
 // Removed is an account that mail.toml does not name any more.

@@ -62,9 +62,15 @@ func (s *shares) forget() {
 	s.read = false
 }
 
-// warnOfSharing tells the log of tables of [sharing] that name no collection, and which there
-// are: the name that a client chose may be anything.
-func (h *Homes) warnOfSharing() {
+// InVain is a table of [sharing] that names no collection.
+type InVain struct {
+	Key   string
+	There string // which collections there are, with their names for people
+}
+
+// SharedInVain returns the tables of [sharing] that name no collection, and which there are: the
+// name that a client chose may be anything.
+func (h *Homes) SharedInVain() (out []InVain) {
 	for _, s := range h.opt.Directory().Sharings() {
 		if !h.opt.Store.Has(s.Owner) {
 			continue // nobody has used it yet
@@ -89,7 +95,15 @@ func (h *Homes) warnOfSharing() {
 		if err != nil {
 			names = append(names, err.Error())
 		}
-		h.opt.Log.Warn("homes.sharing", "key", s.Key, "result", "there is no such calendar or address book", "there", strings.Join(names, ", "))
+		out = append(out, InVain{s.Key, strings.Join(names, ", ")})
+	}
+	return out
+}
+
+// warnOfSharing tells the log what is shared in vain.
+func (h *Homes) warnOfSharing() {
+	for _, s := range h.SharedInVain() {
+		h.opt.Log.Warn("homes.sharing", "key", s.Key, "result", "there is no such calendar or address book", "there", s.There)
 	}
 }
 
