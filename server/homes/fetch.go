@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -64,7 +65,7 @@ func dialHost(ctx context.Context, r Resolver, dial Dial, addr string) (net.Conn
 	}
 	err = errNotPublic
 	for _, ip := range ips[:min(len(ips), 4)] {
-		if ip = ip.Unmap(); !ip.IsGlobalUnicast() || ip.IsPrivate() {
+		if ip = ip.Unmap(); !public(ip) {
 			continue
 		}
 		var c net.Conn
@@ -73,6 +74,28 @@ func dialHost(ctx context.Context, r Resolver, dial Dial, addr string) (net.Conn
 		}
 	}
 	return nil, err
+}
+
+// inside are networks that are not private by their name, and are of nobody else or lead to
+// such: RFC 1122 3.2.1.3, RFC 6598, RFC 6890 2.2.2, RFC 2544, RFC 1112 4; those of IPv6 that
+// have an address of IPv4 in them (RFC 4291 2.5.5.1, RFC 6052, RFC 8215, RFC 3056, RFC 4380);
+// and RFC 3879.
+var inside = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("::/96"),
+	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("fec0::/10"),
+}
+
+// translated has the addresses of IPv4 for networks that have none (RFC 6052 2.1).
+var translated = netip.MustParsePrefix("64:ff9b::/96")
+
+// public tells whether an address is neither of this machine nor of a private network.
+func public(ip netip.Addr) bool {
+	if b := ip.As16(); translated.Contains(ip) { // in a network without IPv4 all addresses of it are such
+		ip = netip.AddrFrom4([4]byte(b[12:]))
+	}
+	return ip.IsGlobalUnicast() && !ip.IsPrivate() && !slices.ContainsFunc(inside, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 func dialOne(ctx context.Context, dial Dial, addr string) (net.Conn, error) {
