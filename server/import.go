@@ -51,9 +51,9 @@ type importProblem struct {
 
 func (p importProblem) String() string {
 	if p.Line > 0 {
-		return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
+		return shown(fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text))
 	}
-	return p.File + ": " + p.Text
+	return shown(p.File + ": " + p.Text)
 }
 
 // importer brings objects into the collections of an account.
@@ -287,7 +287,7 @@ func (im *importer) print(out io.Writer) error {
 			fmt.Fprintln(out, p)
 		}
 		for _, n := range r.Notes {
-			fmt.Fprintln(out, n)
+			fmt.Fprintln(out, shown(n))
 		}
 		fmt.Fprintf(out, "%s: %s\n", r.Account, r.summary())
 	}

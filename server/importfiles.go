@@ -19,6 +19,9 @@ import (
 // maxImport bounds all files of an archive together, in octets.
 const maxImport = 4 << 30
 
+// maxInfo bounds a file that tells the name or the colour of a collection, in octets.
+const maxInfo = 1000
+
 // files imports files, folders and archives.
 func (im *importer) files(ctx context.Context, in *os.File) error {
 	for _, name := range im.opt.Files {
@@ -134,8 +137,13 @@ func (im *importer) destination(root fs.FS, p string) destination {
 		c.Kind = control.KindContacts
 	}
 	read := func(file string) string {
-		text, err := fs.ReadFile(root, path.Join(dir, file))
-		if err != nil || len(text) > 1000 {
+		f, err := root.Open(path.Join(dir, file))
+		if err != nil {
+			return ""
+		}
+		defer f.Close()
+		text, err := io.ReadAll(io.LimitReader(f, maxInfo+1))
+		if err != nil || len(text) > maxInfo {
 			return ""
 		}
 		return strings.TrimSpace(string(text))
