@@ -44,6 +44,7 @@ func TestEverything(t *testing.T) {
 		Hostname: "mail.xn--bcher-kva.example",
 		Data:     "/var/lib/facteur",
 		Location: time.UTC,
+		Language: "fr",
 		Listen: Listen{
 			SMTP:        []string{"192.0.2.1:25", "[2001:db8::1]:25"},
 			Submission:  []string{":587"},
