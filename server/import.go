@@ -40,6 +40,7 @@ type importReport struct {
 	Into     []string        `json:"into,omitempty"` // the collections in which something is new
 	Problems []importProblem `json:"problems"`
 	Notes    []string        `json:"notes,omitempty"`
+	stopped  bool
 }
 
 // importProblem is something that was not taken as it stands.
@@ -111,6 +112,7 @@ func Import(ctx context.Context, in *os.File, out io.Writer, o ImportOptions) er
 			return err
 		}
 		im.told(-1)
+		im.report.stopped = err != nil
 		return errors.Join(err, im.print(out))
 	})
 }
@@ -313,6 +315,9 @@ func (r importReport) summary() string {
 		}
 	}
 	text := "nothing to take"
+	if r.stopped {
+		text = "nothing was taken"
+	}
 	if len(words) > 0 {
 		text = strings.Join(words, ", ")
 	}

@@ -109,9 +109,10 @@ func (u upkeep) progress(a address.Address) func(mailbox.Progress) {
 
 func (u upkeep) verify(a address.Address, _ control.UpkeepRequest) error {
 	problems, err := u.store.Verify(a, u.progress(a))
+	unreadable := 0
 	if err == nil {
 		var more []string
-		more, err = u.verifyCalendars(a)
+		more, unreadable, err = u.verifyCalendars(a)
 		problems = append(problems, more...)
 	}
 	for _, p := range problems {
@@ -120,7 +121,11 @@ func (u upkeep) verify(a address.Address, _ control.UpkeepRequest) error {
 	if err == nil && len(problems) > 0 {
 		err = fmt.Errorf("%s; `facteur reindex %s` makes the index anew", counted(len(problems), "problem"), a)
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case unreadable > 0:
+		u.say(fmt.Sprintf("%s is fine but for %s that no program is shown: mend them or take them away", a, counted(unreadable, "file")))
+	default:
 		u.say(a.String() + " is fine")
 	}
 	return err

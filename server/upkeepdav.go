@@ -33,10 +33,10 @@ func (u upkeep) calendarsOf(a address.Address) (*collection.Home, error) {
 // verifyCalendars compares the indexes of calendars and address books with the files. It also
 // names the files that are none, which other programs must have put there: that is no problem
 // of the index.
-func (u upkeep) verifyCalendars(a address.Address) (problems []string, err error) {
+func (u upkeep) verifyCalendars(a address.Address) (problems []string, unreadable int, err error) {
 	home, err := u.calendarsOf(a)
 	if home == nil || err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := home.Check(); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
@@ -45,20 +45,21 @@ func (u upkeep) verifyCalendars(a address.Address) (problems []string, err error
 	}
 	all, err := home.Collections()
 	if err != nil {
-		return problems, err
+		return problems, unreadable, err
 	}
 	for _, c := range all {
 		objects, err := c.Snapshot()
 		if err != nil {
-			return problems, err
+			return problems, unreadable, err
 		}
 		for e := range objects.All() {
 			if e.Broken {
+				unreadable++
 				u.say(fmt.Sprintf("%s: %s can't be read as a %s", a, shown(c.Name()+"/"+e.Href), objectName(c.Kind())))
 			}
 		}
 	}
-	return problems, nil
+	return problems, unreadable, nil
 }
 
 func objectName(k collection.Kind) string {

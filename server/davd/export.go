@@ -86,7 +86,7 @@ func writeOne(w *bufio.Writer, c *collection.Collection, href string, calendar, 
 	}
 	if !calendar && public {
 		if card, err := vcard.ParseBytes(data); err != nil || !isPublic(card.Value("CLASS")) {
-			return err
+			return nil
 		}
 	}
 	if !calendar {
@@ -97,11 +97,8 @@ func writeOne(w *bufio.Writer, c *collection.Collection, href string, calendar, 
 		return nil
 	}
 	parsed, err := ical.ParseBytes(data)
-	if err != nil {
-		return err
-	}
-	if public && !makePublic(parsed) {
-		return nil
+	if err != nil || public && !makePublic(parsed) {
+		return nil // what somebody's editor has just broken is left out, as what was broken before
 	}
 	for _, child := range parsed.Children {
 		if id := child.Value("TZID"); child.Name == "VTIMEZONE" {
