@@ -37,3 +37,20 @@ func TestInboxOctets(t *testing.T) {
 	}
 	same(t, "what is kept", len(strings.Fields(w.inbox("bob"))), inboxOctets/size)
 }
+
+// TestTakenName: an invitation takes the place of no object that has its name but not its UID.
+func TestTakenName(t *testing.T) {
+	w := newWorld(t)
+	w.put("alice", "m.ics", meeting("m1", "alice@example.org", "bob@example.org"))
+	href := w.href("bob", "m1")
+	if err := w.own("bob").Remove(href, collection.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.own("bob").Put(href, []byte(meeting("mine", "")), collection.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	w.put("alice", "m.ics", strings.Replace(w.event("alice", "m1"), "20260710T1", "20260711T1", 2))
+	if w.event("bob", "mine") == "" || w.event("bob", "m1") == "" {
+		t.Errorf("bob has his own: %v, and the invitation: %v", w.event("bob", "mine") != "", w.event("bob", "m1") != "")
+	}
+}

@@ -105,9 +105,21 @@ func (s *Scheduler) made(box address.Address, kind, uid string) (object, error) 
 	if err != nil {
 		return object{}, err
 	}
-	// The name is the same for all tries, so that two of them make one object.
-	return read(in, sum([]byte(uid))[:32]+".ics")
+	// The name is the same for all tries, so that two of them make one object. What has it
+	// already is not of this UID, or another program broke it: it stays.
+	name := uid
+	for range maxNames {
+		o, err := read(in, sum([]byte(name))[:32]+".ics")
+		if err != nil || o.entry == nil {
+			return o, err
+		}
+		name += "\x00"
+	}
+	return object{}, fault.New(fault.NotPossible, "there is no name for it")
 }
+
+// maxNames is how many names are tried for a new object.
+const maxNames = 10
 
 // DefaultCalendar is the property of an inbox, among collection.Props.Other, that names the
 // calendar for what others send (RFC 6638 9.2): the last segment of its href.
