@@ -1,10 +1,12 @@
 package scheduling
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"facteur/server/collection"
+	"facteur/server/fault"
 	"facteur/server/itip"
 )
 
@@ -53,4 +55,26 @@ func TestTakenName(t *testing.T) {
 	if w.event("bob", "mine") == "" || w.event("bob", "m1") == "" {
 		t.Errorf("bob has his own: %v, and the invitation: %v", w.event("bob", "mine") != "", w.event("bob", "m1") != "")
 	}
+}
+
+// TestSendingLimit: when an account may send no more for now, not each of many is tried; all
+// are told in the end.
+func TestSendingLimit(t *testing.T) {
+	w := newWorld(t)
+	const guests = 3*maxRefused + maxAtOnce
+	var invited []string
+	for i := range guests {
+		invited = append(invited, fmt.Sprintf("guest%d@example.com", i))
+	}
+	w.down = fault.New(fault.TryLater, "")
+	w.put("alice", "m.ics", meeting("m1", "alice@example.org", invited...))
+	for round := range 3 {
+		w.settle()
+		same(t, "tries", strings.Count(w.log.String(), "scheduling.delayed"), (round+1)*maxRefused)
+		w.pass(lastRetry)
+	}
+	w.down = nil
+	w.settle()
+	same(t, "mail", len(w.takeMail()), guests)
+	same(t, "tasks left", w.tasks(), 0)
 }

@@ -159,6 +159,10 @@ const (
 	patience  = 5 * time.Second
 )
 
+// maxRefused is after how many messages that a rule refuses for now, as the limit of what an
+// account sends, the rest of a task waits too. The next time others come first.
+const maxRefused = 10
+
 // start delivers the messages of a task, now or soon.
 func (s *Scheduler) start(ctx context.Context, t *task) {
 	if len(t.Sends) > maxAtOnce {
@@ -175,15 +179,16 @@ func (s *Scheduler) do(ctx context.Context, t *task, until time.Time) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx) // the client may hang up now: the change was made
-	left, late := 0, s.opts.Now().Sub(t.Made) > giveUp
+	late := s.opts.Now().Sub(t.Made) > giveUp
 	over := func() bool { return !until.IsZero() && time.Now().After(until) }
+	left, refused := 0, 0
 	status := make(map[string]string)
-	for i := range t.Sends {
-		to := &t.Sends[i]
+	for k := range t.Sends {
+		to := &t.Sends[(k+t.tries*maxRefused)%len(t.Sends)]
 		if to.Done {
 			continue
 		}
-		if over() {
+		if over() || refused >= maxRefused && !late {
 			left++
 			continue
 		}
@@ -191,6 +196,9 @@ func (s *Scheduler) do(ctx context.Context, t *task, until time.Time) {
 		if err != nil && fault.Temporary(err) && !late {
 			s.opts.Log.Warn("scheduling.delayed", "id", t.ID, "box", t.Box.String(), "to", to.To.URI, "error", err)
 			left++
+			if fault.Is(err, fault.TryLater) {
+				refused++
+			}
 			continue
 		}
 		if err != nil {
