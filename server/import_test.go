@@ -81,7 +81,7 @@ func TestImportArchive(t *testing.T) {
 	lines := strings.Split(strings.ReplaceAll(strings.TrimSpace(out), name, "home.zip"), "\n")
 	slices.Sort(lines)
 	want := []string{
-		"alice@example.org: 1 new",
+		"alice@example.org: 1 new in work",
 		`home.zip/calendars/work/empty.ics: there is nothing in it`,
 		`home.zip/escape.ics:1: the text ends within the VCALENDAR`,
 		`home.zip/picture.jpg: it is neither a calendar (.ics) nor contacts (.vcf, .csv)`,

@@ -87,11 +87,11 @@ func TestPullGoesOn(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "does not take this login") || !strings.Contains(err.Error(), "goes on from there") {
 		t.Fatalf("the error is %v", err)
 	}
-	if out != "alice@example.org: 250 new\n" {
+	if out != "alice@example.org: 250 new in cal\n" {
 		t.Errorf("first: %q", out)
 	}
 	old.fetched, old.until = 0, 1000
-	if out, err = importInto(t, dir, from); err != nil || out != "alice@example.org: 80 new, 250 there already\n" {
+	if out, err = importInto(t, dir, from); err != nil || out != "alice@example.org: 80 new in cal, 250 there already\n" {
 		t.Errorf("second: %q, %v", out, err)
 	}
 	if old.fetched != 80 {
@@ -136,7 +136,7 @@ func TestImportWithoutRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := importInto(t, dir, ImportOptions{Files: []string{file}})
-	if err != nil || !strings.Contains(out, " new, ") || !strings.Contains(out, " there already") {
+	if err != nil || !strings.Contains(out, " new in calendar, ") || !strings.Contains(out, " there already") {
 		t.Errorf("with room: %q, %v", out, err)
 	}
 }

@@ -76,6 +76,9 @@ func (s *Server) tellQuarantine(live *settings, now time.Time) bool {
 			s.log.Error("server.quarantine", "id", id, "error", err)
 		}
 	}
+	if len(entries) > 0 {
+		s.log.Info("server.quarantine_told", "people", len(order), "messages", len(entries))
+	}
 	return len(entries) > 0
 }
 

@@ -401,8 +401,10 @@ func TestReportBounds(t *testing.T) {
 		m.top, m.multistatus = &node{href: calendarPath}, &multistatus{r: r, Writer: davxml.NewWriter(&b)}
 		m.Begin(davxml.D("multistatus"))
 		defer func() { cut, body = recover() == http.ErrAbortHandler, b.String() }()
-		if m.room() != (m.left > 0) || m.room() != (m.left > 0) {
-			t.Errorf("room for %d", m.left)
+		for range 2 { // asking changes nothing
+			if m.room() != (m.left > 0) {
+				t.Errorf("room for %d", m.left)
+			}
 		}
 		m.finish()
 		return
