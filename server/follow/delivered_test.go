@@ -104,11 +104,11 @@ func TestInvitations(t *testing.T) {
 				if c.answer == "" {
 					want = 0
 				}
-				if len(w.injected) != want {
-					t.Fatalf("%d answers: %s", len(w.injected), w.log.String())
+				if len(w.answered()) != want {
+					t.Fatalf("%d answers: %s", len(w.answered()), w.log.String())
 				}
 				if want == 1 {
-					checkAnswer(t, w.injected[0], c.answer)
+					checkAnswer(t, w.answered()[0], c.answer)
 				}
 			})
 		})
@@ -133,17 +133,17 @@ func TestInvitationUnsent(t *testing.T) {
 		w := newWorld(t)
 		defer func() { w.end() }()
 		w.script("alice@example.org", func(hook.Call) []hook.Action { return []hook.Action{{Kind: hook.Accept}} }, hook.Calendar)
-		w.down = fmt.Errorf("busy")
+		w.setDown(fmt.Errorf("busy"))
 		w.send(invitation, "", "alice@example.org", passing)
 		synctest.Wait()
-		if len(w.injected) != 0 {
-			t.Errorf("%d answers", len(w.injected))
+		if len(w.answered()) != 0 {
+			t.Errorf("%d answers", len(w.answered()))
 		}
-		w.down = nil
+		w.setDown(nil)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if len(w.injected) != 1 {
-			t.Errorf("%d answers", len(w.injected))
+		if len(w.answered()) != 1 {
+			t.Errorf("%d answers", len(w.answered()))
 		}
 	})
 }

@@ -59,7 +59,6 @@ type world struct {
 	*Follower
 	kept      []*collection.Store
 	calendars *scheduling.Scheduler
-	down      error // what the sending of an answer fails with
 	ready     chan struct{}
 	end       func()
 
@@ -69,6 +68,7 @@ type world struct {
 	answers  map[string]*fault.Fault
 	sent     []sent
 	injected []sent
+	down     error // what the sending of an answer fails with
 }
 
 // sent is a message that left.
@@ -183,10 +183,7 @@ func (w *world) openCalendars(log *slog.Logger, dir *directory.Directory, replie
 		Homes: homes.New(homes.Options{Store: w.kept[0], Derived: w.kept[1], Directory: newest}), Directory: newest,
 		Dir: filepath.Join(w.dir, "scheduling"), Log: log, Ask: w.Invited, Answers: replies,
 		Send: func(ctx context.Context, _ address.Address, env envelope.Envelope, b envelope.Body) error {
-			if w.down != nil {
-				return w.down
-			}
-			return w.inject(ctx, env, b)
+			return w.answer(ctx, env, b)
 		},
 	})
 	if err != nil {
@@ -243,6 +240,31 @@ func (w *world) inject(_ context.Context, env envelope.Envelope, b envelope.Body
 	defer w.mu.Unlock()
 	w.injected = append(w.injected, sent{env.Recipients[0].ForwardPath.String(), rawOf(b), env})
 	return nil
+}
+
+// answer sends the answer to an invitation.
+func (w *world) answer(ctx context.Context, env envelope.Envelope, b envelope.Body) error {
+	w.mu.Lock()
+	down := w.down
+	w.mu.Unlock()
+	if down != nil {
+		return down
+	}
+	return w.inject(ctx, env, b)
+}
+
+// setDown has the sending of answers fail; nil: no more.
+func (w *world) setDown(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down = err
+}
+
+// answered returns the mail that was injected so far.
+func (w *world) answered() []sent {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.injected)
 }
 
 // takeSent returns what left since it was called last: "TO Subject".
