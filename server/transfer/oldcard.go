@@ -104,7 +104,7 @@ func oldProp(l line, escaped bool) (p vcard.Prop, err error) {
 		p.Group, p.Name = group, name
 	}
 	p.Name = strings.ToUpper(p.Name)
-	if !isName(p.Name) || p.Group != "" && !isName(p.Group) {
+	if p.Name == "BEGIN" || p.Name == "END" || !isName(p.Name) || p.Group != "" && !isName(p.Group) {
 		return p, contentline.Errorf(l.number, "%q is no name of a property", contentline.Clip(p.Name))
 	}
 	encoding, charset := encodingOf(l.text), ""

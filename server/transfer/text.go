@@ -116,7 +116,7 @@ func cut(s string) (name, rest string) {
 	if n < 0 {
 		return strings.ToUpper(strings.TrimSpace(s)), ""
 	}
-	return strings.ToUpper(s[:n]), s[n:]
+	return strings.ToUpper(strings.TrimSpace(s[:n])), s[n:]
 }
 
 // marks tells whether a line is BEGIN or END, and of what.
