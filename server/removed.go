@@ -41,7 +41,7 @@ type removal struct {
 // sweep goes through all folders; known are those of accounts and shared
 // mailboxes, as address.Address.Dir returns them.
 func (r removal) sweep(known map[string]bool) ([]control.Removed, error) {
-	dirs, err := filepath.Glob(filepath.Join(globbed(r.data), "domains", "*", "*"))
+	dirs, err := filepath.Glob(filepath.Join(safefile.Globbed(r.data), "domains", "*", "*"))
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +64,6 @@ func (r removal) sweep(known map[string]bool) ([]control.Removed, error) {
 	}
 	slices.SortFunc(waiting, func(a, b control.Removed) int { return strings.Compare(a.Account, b.Account) })
 	return waiting, errors.Join(append(errs, r.empty())...)
-}
-
-// globbed quotes a path for Glob.
-func globbed(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 func unmark(dir string) error {

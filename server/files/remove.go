@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"facteur/server/address"
@@ -145,7 +144,7 @@ func (s *Store) Deleted(a address.Address) ([]Deleted, error) {
 }
 
 func (t *Tree) deleted() ([]Deleted, error) {
-	stamps, err := filepath.Glob(filepath.Join(globbed(t.deletedDir()), "????-??-??", deletedFiles, "*"))
+	stamps, err := filepath.Glob(filepath.Join(safefile.Globbed(t.deletedDir()), "????-??-??", deletedFiles, "*"))
 	if err != nil {
 		return nil, err
 	}
@@ -163,11 +162,6 @@ func (t *Tree) deleted() ([]Deleted, error) {
 	}
 	slices.SortFunc(all, func(a, b Deleted) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.dir, b.dir)) })
 	return all, nil
-}
-
-// globbed quotes a path for Glob.
-func globbed(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // removedPath returns the path of what was removed: as deep as it can be told, for a folder

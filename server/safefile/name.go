@@ -68,3 +68,8 @@ func Unescape(s string) (name string, ok bool) {
 func hexDigit(c byte) int {
 	return strings.IndexByte("0123456789ABCDEF", c)
 }
+
+// Globbed quotes a path for filepath.Glob, in which it stands for itself.
+func Globbed(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
