@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"facteur/server/collection"
-	"facteur/server/config"
 	"facteur/server/control"
 	"facteur/server/directory"
 	"facteur/server/fault"
@@ -369,11 +368,7 @@ func withDepot(ctx context.Context, path string, log io.Writer, account string, 
 		}
 		return work(c)
 	}
-	cfg, err := config.Load(path)
-	if err != nil {
-		return err
-	}
-	lock, err := lockData(cfg.Data)
+	cfg, lock, err := loadLocked(path)
 	if err != nil {
 		return err
 	}

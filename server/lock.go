@@ -7,7 +7,20 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"facteur/server/config"
 )
+
+// loadLocked reads the settings and takes the lock of their data folder, for a verb that
+// works where no server runs. The caller closes the lock.
+func loadLocked(path string) (*config.Config, *os.File, error) {
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	lock, err := lockData(cfg.Data)
+	return cfg, lock, err
+}
 
 // lockData takes the lock of a data folder: one process serves it. The lock
 // goes with the process, however that ends.

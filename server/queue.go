@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"facteur/server/config"
 	"facteur/server/control"
 	"facteur/server/fault"
 	"facteur/server/safefile"
@@ -40,11 +39,7 @@ func (s *Server) queueWork() queueWork { return queueWork{spool: s.spool} }
 // offlineQueue takes the data folder of a server that does not run, and opens its
 // queue, in which nothing is tried then.
 func offlineQueue(path string) (_ queueWork, release func(), err error) {
-	cfg, err := config.Load(path)
-	if err != nil {
-		return queueWork{}, nil, err
-	}
-	lock, err := lockData(cfg.Data)
+	cfg, lock, err := loadLocked(path)
 	if err != nil {
 		return queueWork{}, nil, err
 	}

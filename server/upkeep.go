@@ -188,11 +188,7 @@ func Upkeep(ctx context.Context, w io.Writer, path string, r control.UpkeepReque
 	if err := c.Upkeep(ctx, r, say); !errors.Is(err, control.ErrNoServer) {
 		return err
 	}
-	cfg, err := config.Load(path)
-	if err != nil {
-		return err
-	}
-	lock, err := lockData(cfg.Data)
+	cfg, lock, err := loadLocked(path)
 	if err != nil {
 		return err
 	}
