@@ -62,7 +62,7 @@ func (s *Server) openCalendars(first *settings) (err error) {
 		return fmt.Errorf("opening the files: %w", err)
 	}
 	s.dav.homes = homes.New(homes.Options{
-		Store: s.dav.kept, Derived: s.dav.derived, Directory: s.newestDirectory, Resolver: s.resolver, Log: s.log,
+		Store: s.dav.kept, Derived: s.dav.derived, Directory: s.newestDirectory, Resolver: s.resolver, Log: s.log, Tell: s.tellFailing,
 	})
 	s.dav.homes.Apply(homesSettings(first))
 	return nil

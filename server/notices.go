@@ -29,12 +29,14 @@ type notice struct {
 // maxNotices is how many notices wait to be sent.
 const maxNotices = 100
 
-// noticeLater has a notice sent soon.
-func (s *Server) noticeLater(n notice) {
+// noticeLater has a notice sent soon. false: too many wait.
+func (s *Server) noticeLater(n notice) bool {
 	select {
 	case s.notices <- n:
+		return true
 	default:
 		s.log.Error("server.notice", "to", n.to[0].String(), "subject", n.subject, "error", "too many at once")
+		return false
 	}
 }
 

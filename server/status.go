@@ -30,6 +30,7 @@ func (s *Server) Status() control.Status {
 	st.QueueStatus = control.QueueStatus{Messages: counts.Entries, Held: counts.Held, Oldest: timeOrNil(counts.Oldest)}
 	st.LimitStatus = s.limited()
 	st.Scripts = s.scripts.status(time.Now())
+	st.Failing = s.failingStatus()
 	return st
 }
 
@@ -59,6 +60,7 @@ func printStatus(w io.Writer, st control.Status) {
 	}
 	printLimited(w, st.LimitStatus)
 	printScripts(w, st.Scripts)
+	printFailing(w, st.Failing)
 	for _, r := range st.Removed {
 		when := "its folder stays"
 		if r.Until != nil {

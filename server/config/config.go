@@ -43,7 +43,7 @@ type Config struct {
 	Hostname      address.Domain
 	Data          string         // the folder of everything that is kept
 	Location      *time.Location // of rules with hours and dates
-	Language      string         // "en" or "fr": of the text of invitations
+	Language      string         // "en" or "fr": of the text of invitations, and of notices about calendars
 	Listen        Listen
 	TLS           TLS
 	Limits        Limits

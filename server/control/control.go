@@ -34,11 +34,21 @@ type Status struct {
 	QueueStatus
 	Relay string `json:"relay,omitempty"` // why nothing leaves through the relay; "" is well
 	LimitStatus
-	Scripts []ScriptStatus `json:"scripts,omitempty"`
-	Memory  uint64         `json:"memory"`
+	Scripts []ScriptStatus    `json:"scripts,omitempty"`
+	Failing []FailingCalendar `json:"failing_calendars,omitempty"`
+	Memory  uint64            `json:"memory"`
 	// Warnings are what people should know of certificates and settings.
 	Warnings []string  `json:"warnings,omitempty"`
 	Removed  []Removed `json:"removed,omitempty"` // accounts that are gone from the settings, whose mail is still there
+}
+
+// FailingCalendar is a calendar that somebody subscribed to and that can't be fetched.
+type FailingCalendar struct {
+	Owner string    `json:"owner"`
+	Name  string    `json:"name"`
+	Host  string    `json:"host"` // that publishes it
+	Since time.Time `json:"since"`
+	Why   string    `json:"why"`
 }
 
 // Removed is an account that mail.toml does not name any more.

@@ -27,7 +27,7 @@ const (
 func splitFeed(data []byte) (map[string][]byte, error) {
 	c, err := ical.ParseBytes(data)
 	if err != nil {
-		return nil, err
+		return nil, contentError{NoCalendar, err}
 	}
 	zones := make(map[string]*ical.Component)
 	groups := make(map[string]*ical.Calendar)
@@ -55,7 +55,7 @@ func splitFeed(data []byte) (map[string][]byte, error) {
 		groups[key].Children = append(groups[key].Children, child)
 	}
 	if len(order) > maxFeedObjects {
-		return nil, fmt.Errorf("the calendar has more than %d objects", maxFeedObjects)
+		return nil, contentError{TooLarge, fmt.Errorf("the calendar has more than %d objects", maxFeedObjects)}
 	}
 	want := make(map[string][]byte, len(order))
 	total := 0
@@ -64,7 +64,7 @@ func splitFeed(data []byte) (map[string][]byte, error) {
 		addZones(group, zones)
 		object := group.Append(nil)
 		if total += len(object); total > maxFeedOctets {
-			return nil, fmt.Errorf("the calendar makes objects of more than %d octets", maxFeedOctets)
+			return nil, contentError{TooLarge, fmt.Errorf("the calendar makes objects of more than %d octets", maxFeedOctets)}
 		}
 		if _, err := DerivedIndex(collection.Calendar, object); err == nil && len(object) <= maxFeedObject {
 			want[madeID("feed", key)+".ics"] = object

@@ -128,14 +128,13 @@ func (f *feeds) get(ctx context.Context, u *url.URL, last fetched) (next fetched
 		return last, nil, nil
 	case http.StatusOK:
 	default:
-		return last, nil, fmt.Errorf("the answer was %d", res.StatusCode)
+		return last, nil, statusError(res.StatusCode)
 	}
-	data, err = io.ReadAll(io.LimitReader(res.Body, maxFeed+1))
-	if err == nil && len(data) > maxFeed {
-		err = fmt.Errorf("the calendar has more than %d octets", maxFeed)
+	if data, err = io.ReadAll(io.LimitReader(res.Body, maxFeed+1)); err != nil {
+		return last, nil, contentError{Unreachable, err}
 	}
-	if err != nil {
-		return last, nil, err
+	if len(data) > maxFeed {
+		return last, nil, contentError{TooLarge, fmt.Errorf("the calendar has more than %d octets", maxFeed)}
 	}
 	next = fetched{Source: last.Source}
 	if v := res.Header.Get("ETag"); len(v) < 1024 {

@@ -17,7 +17,7 @@
 // Made here, in a store of its own (Options.Derived): the scheduling inbox; the
 // address book of the domain (book.go) and the calendar of birthdays
 // (birthdays.go), both made when somebody looks and what they are made of has
-// changed since; and what other servers publish (subscription.go). An object
+// changed since; and what other servers publish (subscription.go; why it can't be fetched, and since when: failing.go). An object
 // that is made anew and is the same stays as it is, ETag and sync-token too, over
 // restarts and reloads.
 //
@@ -75,10 +75,13 @@ type Options struct {
 	Directory func() *directory.Directory
 	// Resolver finds the servers of subscriptions; nil: there are no subscriptions.
 	Resolver Resolver
-	Dial     Dial             // nil: a net.Dialer's
-	Roots    *x509.CertPool   // of the servers of subscriptions; nil: those of the system
-	Log      *slog.Logger     // nil: none
-	Now      func() time.Time // nil: time.Now
+	Dial     Dial // nil: a net.Dialer's
+	// Tell tells an owner which of his subscriptions have failed for a day. false: it can't now,
+	// and is asked again. nil: nobody is told.
+	Tell  func([]Failing) bool
+	Roots *x509.CertPool   // of the servers of subscriptions; nil: those of the system
+	Log   *slog.Logger     // nil: none
+	Now   func() time.Time // nil: time.Now
 }
 
 // Homes answers who sees what.

@@ -2,7 +2,6 @@ package homes
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -38,15 +37,6 @@ type feed struct {
 	owner  address.Address
 	name   string
 	source string
-}
-
-// fetched is what the last fetch of a source found.
-type fetched struct {
-	Source       string
-	ETag         string `json:",omitempty"`
-	LastModified string `json:",omitempty"`
-	Failures     int    `json:",omitempty"` // since the last success
-	Next         time.Time
 }
 
 // feeds fetches what is subscribed to.
@@ -240,6 +230,7 @@ func (h *Homes) Run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		h.fetchDue(ctx)
+		h.tellFailing()
 		select {
 		case <-ctx.Done():
 			return
@@ -292,44 +283,34 @@ func (h *Homes) fetchFeed(ctx context.Context, f feed) error {
 	if err != nil {
 		return err
 	}
-	var last fetched
-	if json.Unmarshal([]byte(p.Other[fetchedName]), &last) != nil || last.Source != f.source {
-		last = fetched{Source: f.source}
-	}
+	last := readFetched(p, f.source)
 	now := h.opt.Now()
-	if now.Before(last.Next) && last.Next.Sub(now) <= retryMost {
+	u, err := h.feeds.readSource(f.source)
+	if last.waits(now, err == nil) {
 		return nil
 	}
-	u, err := h.feeds.readSource(f.source)
-	if err != nil {
-		return nil // mail.toml lets nobody fetch it any more: what is there stays
+	next := last
+	if err == nil {
+		next, err = h.fetchOne(ctx, c, f, u, last)
 	}
-	next, data, err := h.feeds.get(ctx, u, last)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err == nil && data != nil {
-		err = h.takeFeed(c, f, data)
-	}
 	if err != nil {
-		next = last
-		next.Failures++
-		next.Next = now.Add(min(retryAfter<<min(next.Failures-1, 8), retryMost))
+		next = last.failed(now, err)
 	} else {
-		next.Failures, next.Next = 0, now.Add(fetchEvery)
+		next = next.worked(now)
 	}
 	return errors.Join(err, writeFetched(c, next))
 }
 
-func writeFetched(c *collection.Collection, f fetched) error {
-	b, err := json.Marshal(f)
-	if err != nil {
-		return err
+// fetchOne fetches a calendar now.
+func (h *Homes) fetchOne(ctx context.Context, c *collection.Collection, f feed, u *url.URL, last fetched) (fetched, error) {
+	next, data, err := h.feeds.get(ctx, u, last)
+	if err == nil && data != nil {
+		err = h.takeFeed(c, f, data)
 	}
-	return c.SetProps(func(p *collection.Props) error {
-		p.Other[fetchedName] = string(b)
-		return nil
-	})
+	return next, err
 }
 
 // takeFeed gives a calendar the objects that were fetched.
