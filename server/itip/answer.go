@@ -1,6 +1,8 @@
 package itip
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,54 +15,111 @@ type Answer struct {
 	Self     Person
 	PartStat string // ACCEPTED, DECLINED, TENTATIVE; of a VTODO also COMPLETED, IN-PROCESS
 	Comment  string // for the organizer
-	// Instance is a RECURRENCE-ID, as Event.Instance has it; "": all components that name
-	// the person.
-	Instance string
+	// Among are the components that are answered, as Result.News has them, that of all
+	// instances for the whole object; nil: all that name the person.
+	Among []*ical.Component
+	// Declined are instances that are declined, whatever PartStat is, by ical.Instance.ID.
+	Declined []ical.Value
 	Now      time.Time
 }
 
 // Set returns an object of the person with the answer in it: what a client would PUT. A
 // Change from the one to the other sends the reply. The comment is in it, too.
 func (a Answer) Set(c *ical.Calendar) *ical.Calendar {
-	o, self := readObject(c, nil), remembering(a.Self)
+	o := readObject(c, nil)
 	parts := make([]*ical.Component, len(o.parts))
-	for i, p := range o.parts {
-		n := o.attendee(p.Component, self)
-		if n < 0 || a.Instance != "" && p.Value("RECURRENCE-ID") != a.Instance {
-			continue
+	var added []*ical.Component
+	for _, g := range a.given(o) {
+		out := copyOf(g.component)
+		out.Props[g.line] = setParam(out.Props[g.line], "PARTSTAT", g.status)
+		out.Props = append(out.Props, g.comments...)
+		if g.part < 0 {
+			added = append(added, out)
+		} else {
+			parts[g.part] = out
 		}
-		out := copyOf(p.Component)
-		out.Props[n] = setParam(out.Props[n], "PARTSTAT", a.PartStat)
-		if text := clip(a.Comment, maxComment/2); text != "" {
-			out.Props = append(out.Props, commentLine(text))
-		}
-		parts[i] = out
 	}
-	return o.replaced(parts).cal
+	out := *o.replaced(parts).cal
+	out.Children = append(out.Children, added...)
+	return &out
 }
 
-// Reply makes the answer to a REQUEST that is kept nowhere. false: the person is not
-// invited by it.
-func (a Answer) Reply(m *Message) (Outgoing, bool) {
-	o, self := readObject(m.Calendar, nil), remembering(a.Self)
+// Reply makes the REPLY that says the same (RFC 5546 3.2.3), of an object as it was before
+// Set. false: it invites the person to nothing that is answered.
+func (a Answer) Reply(c *ical.Calendar) (Outgoing, bool) {
+	o := readObject(c, nil)
 	var from User
 	var parts []*ical.Component
-	for _, p := range o.parts {
-		n := o.attendee(p.Component, self)
-		if n < 0 || a.Instance != "" && p.Value("RECURRENCE-ID") != a.Instance {
-			continue
-		}
-		from = ParseUser(p.Props[n])
-		r := reply{component: p.Component, line: p.Props[n], status: a.PartStat, now: a.Now}
-		if text := clip(a.Comment, maxComment/2); text != "" {
-			r.comments = []ical.Prop{commentLine(text)}
-		}
-		parts = append(parts, replyPart(r))
+	for _, g := range a.given(o) {
+		from = ParseUser(g.component.Props[g.line])
+		parts = append(parts, replyPart(reply{component: g.component, line: g.component.Props[g.line], status: g.status, now: a.Now, comments: g.comments}))
 	}
-	if len(parts) == 0 || m.Organizer.URI == "" {
+	_, by, ok := o.organizer()
+	if len(parts) == 0 || !ok {
 		return Outgoing{}, false
 	}
-	return Outgoing{From: from, To: m.Organizer, Message: newMessage(Reply, m.Calendar, parts)}, true
+	return Outgoing{From: from, To: by.User, Message: newMessage(Reply, c, parts)}, true
+}
+
+// given is a component that is answered.
+type given struct {
+	component *ical.Component
+	part      int // of the object; -1: it was made for one instance
+	line      int // of the person, among its properties
+	status    string
+	comments  []ical.Prop
+}
+
+// given returns what is answered of an object.
+func (a Answer) given(o *object) (list []given) {
+	self, out := remembering(a.Self), a.declinedIn(o)
+	all := a.Among == nil || slices.ContainsFunc(a.Among, func(c *ical.Component) bool { return o.instance(c) == "" })
+	add := func(c *ical.Component, part int, status string) {
+		n := o.attendee(c, self)
+		if n < 0 {
+			return
+		}
+		g := given{component: c, part: part, line: n, status: status}
+		if text := clip(a.Comment, maxComment/2); text != "" && (len(out) == 0 || len(list) == 0) {
+			g.comments = []ical.Prop{commentLine(text)}
+		}
+		list = append(list, g)
+	}
+	for i, p := range o.parts {
+		status := a.PartStat
+		if _, not := out[p.id]; not {
+			status = declined
+		}
+		if all || slices.Contains(a.Among, p.Component) {
+			add(p.Component, i, status)
+		}
+	}
+	master, ok := o.master()
+	for _, id := range slices.Sorted(maps.Keys(out)) {
+		if _, own := o.part(id); ok && all && !own {
+			add(o.derive(master.Component, out[id]), -1, declined)
+		}
+	}
+	return list
+}
+
+// declinedIn returns the RECURRENCE-ID of the instances that are declined, by the ids of the object.
+func (a Answer) declinedIn(o *object) map[string]ical.Prop {
+	list := make(map[string]ical.Prop)
+	for _, v := range a.Declined {
+		at := ical.Prop{Name: "RECURRENCE-ID", Value: v.String()}
+		switch {
+		case v.IsDate():
+			at = setParam(at, "VALUE", "DATE")
+		case !v.Floating():
+			at.Value = v.Time(nil).UTC().Format(utcForm)
+		}
+		if m, ok := o.master(); ok {
+			at = o.asStart(m.Component, at)
+		}
+		list[o.point(at)] = at
+	}
+	return list
 }
 
 func commentLine(text string) ical.Prop {

@@ -61,6 +61,9 @@ type Result struct {
 	Object  *ical.Calendar
 	Remove  bool // the object is to be removed: all of it was cancelled
 	Created bool // Object is new
+	// News are the components of Object that invite anew or to another time, so that an
+	// answer is asked for.
+	News []*ical.Component
 	// Events are what changed, instance by instance, in words for people and logs.
 	Events []Event
 	// Others tell the organizer's other attendees of a reply: a REQUEST of the same

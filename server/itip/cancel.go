@@ -223,7 +223,8 @@ func (a *applying) add() Result {
 		if n, _ := sequence(c); n > 0 {
 			setSequence(whole, n)
 		}
-		list = append(list, a.personal(c, a.stored, master.Component, false))
+		c = a.personal(c, a.stored, master.Component, false)
+		list, r.News = append(list, c), append(r.News, c)
 		r.Events = append(r.Events, Event{Instance: at.Value, What: Invited})
 	}
 	if len(r.Events) == 0 {

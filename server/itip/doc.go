@@ -25,6 +25,7 @@
 //     can't be proven.
 //   - Attendees may change more than RFC 6638 3.2.2.1 lists, but nothing that others see.
 //     What of the organizer's a client writes anew or leaves out is put back.
+//   - Who accepts a series but for some of its instances (Answer.Declined) says so in one REPLY.
 //   - A delegate is invited in the organizer's name, when the reply that names him arrives.
 //
 // Everything is a value, and nothing given is changed: calendars share what did not

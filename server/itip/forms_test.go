@@ -390,7 +390,7 @@ func TestForms(t *testing.T) {
 			if got := plan.Messages[0].To.Mailbox().String(); got != f.from {
 				t.Errorf("the answer goes to %s", got)
 			}
-			direct, ok := Answer{Self: d.Self, PartStat: "DECLINED", Now: now}.Reply(m)
+			direct, ok := Answer{Self: d.Self, PartStat: "DECLINED", Now: now}.Reply(m.Calendar)
 			if !ok || direct.From.Address.String() != "bob@example.org" {
 				t.Errorf("%+v", direct)
 			}

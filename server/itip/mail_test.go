@@ -117,7 +117,7 @@ func TestMail(t *testing.T) {
 func TestMailReply(t *testing.T) {
 	in := arriving(t, Request, "SUMMARY:Plan\nATTENDEE;CN=\"Zoë ^'x^' ^nBcc: <z@example.com>\":mailto:bob@example.org\n")
 	a := Answer{Self: person("bob@example.org"), PartStat: "DECLINED", Comment: "Away; sorry,\nBob", Now: now}
-	out, ok := a.Reply(in)
+	out, ok := a.Reply(in.Calendar)
 	if !ok {
 		t.Fatal("not invited")
 	}
@@ -139,7 +139,7 @@ func TestMailReply(t *testing.T) {
 	if !strings.Contains(parts["text/plain"], "Away; sorry,\r\nBob\r\n") {
 		t.Errorf("%q", parts["text/plain"])
 	}
-	if _, ok := (Answer{Self: person("x@example.org"), PartStat: "ACCEPTED"}).Reply(in); ok {
+	if _, ok := (Answer{Self: person("x@example.org"), PartStat: "ACCEPTED"}).Reply(in.Calendar); ok {
 		t.Error("who is not invited answers")
 	}
 	if _, _, err := (Mail{Message: out.Message, From: out.From.Address}).Write(); err == nil {

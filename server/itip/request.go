@@ -62,6 +62,7 @@ func (a *applying) invited(parts []part) Result {
 		list[i] = a.taken(p.Component)
 		r.Events = append(r.Events, Event{Instance: p.Value("RECURRENCE-ID"), What: Invited})
 	}
+	r.News = list
 	r.Object = a.object(a.Message.Calendar, list)
 	a.dropUninvited(r.Object, parts)
 	return r
@@ -132,6 +133,9 @@ func (a *applying) updated(parts []part) Result {
 		if e.What != "" {
 			r.Events = append(r.Events, e)
 		}
+		if e.What == Invited || e.What == Rescheduled {
+			r.News = append(r.News, c)
+		}
 	}
 	if len(list) == 0 {
 		return ignored(Older)
@@ -145,7 +149,7 @@ func (a *applying) updated(parts []part) Result {
 		if !newerVersion(a.stored, now) {
 			return ignored(Same)
 		}
-		r.Events = nil
+		r.Events, r.News = nil, nil
 	}
 	return r
 }

@@ -19,10 +19,34 @@ type story struct {
 	rand    *rand.Rand
 	at      time.Time
 	objects map[string]*ical.Calendar // by the local part
+	replies []Outgoing                // of the room, which leave when all is delivered
 	log     []string
 }
 
-func attendees() []string { return []string{"bob", "carol", "dave"} }
+func attendees() []string { return []string{"bob", "carol", "dave", "room"} }
+
+// taken are the hours at which the room is taken, on all days: it declines what begins then.
+func taken(i ical.Instance) bool { return i.Start.Hour() == 12 || i.Start.Day() == 2 }
+
+// room is the answer of the room to what is new: it accepts, and declines instances.
+func (s *story) room(r Result) {
+	if len(r.News) == 0 {
+		return
+	}
+	whole := slices.ContainsFunc(r.News, func(c *ical.Component) bool { _, one := c.Prop("RECURRENCE-ID"); return !one })
+	a := Answer{Self: s.person("room"), PartStat: "ACCEPTED", Among: r.News, Now: s.at}
+	for _, i := range s.instances(r.Object) {
+		if taken(i) && (whole || slices.Contains(r.News, i.Component)) {
+			a.Declined = append(a.Declined, i.ID)
+		}
+	}
+	reply, ok := a.Reply(r.Object)
+	if !ok {
+		s.fail("the room has no answer to %s", shortAll(r.Object))
+	}
+	s.objects["room"] = a.Set(r.Object)
+	s.replies = append(s.replies, reply)
+}
 
 // TestStories: whatever the organizer changes and the attendees answer, when all messages
 // have arrived each attendee has what the organizer wants him to have, and the organizer
@@ -37,6 +61,11 @@ func TestStories(t *testing.T) {
 				s.answer()
 			} else {
 				s.change()
+			}
+			for len(s.replies) > 0 {
+				list := s.replies
+				s.replies = nil
+				s.deliver(list)
 			}
 			s.compare()
 			if t.Failed() {
@@ -71,6 +100,9 @@ func (s *story) deliver(list []Outgoing) {
 		to := name(o.To)
 		d := Delivery{Message: m, Stored: s.objects[to], Self: s.person(to), From: s.person(name(o.From)), Now: s.at, Create: true}
 		r := d.Apply()
+		if name(o.From) == "room" && r.Reason == Same {
+			continue // it answers anew what was answered before
+		}
 		if r.Outcome != Applied {
 			s.fail("%s of %s to %s is %s", m.Method, name(o.From), to, result(r))
 		}
@@ -81,6 +113,9 @@ func (s *story) deliver(list []Outgoing) {
 		}
 		if again := (Delivery{Message: m, Stored: s.objects[to], Self: d.Self, From: d.From, Now: s.at}).Apply(); again.Outcome == Applied && shortAll(again.Object) != shortAll(s.objects[to]) {
 			s.fail("twice it is\n%s", shortAll(again.Object))
+		}
+		if to == "room" && r.Role == AsAttendee {
+			s.room(r)
 		}
 		s.deliver(append(r.Others, r.Answers...))
 	}
@@ -166,7 +201,7 @@ func (s *story) random(before *ical.Calendar) *ical.Calendar {
 
 // answer is the answer of an attendee: to all, or to an instance, or he takes it out.
 func (s *story) answer() {
-	who := attendees()[s.rand.IntN(3)]
+	who := attendees()[s.rand.IntN(3)] // the room answers by itself
 	before := s.objects[who]
 	if before == nil {
 		return
@@ -252,6 +287,17 @@ func (s *story) compare() {
 		want, got := s.knows(s.objects["org"], who), s.knows(s.objects[who], who)
 		if !slices.Equal(want, got) {
 			s.fail("%s knows\n%s\nand not\n%s", who, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	c := s.objects["room"]
+	if c == nil {
+		return
+	}
+	o := readObject(c, nil)
+	for _, i := range s.instances(c) {
+		n := o.attendee(i.Component, s.person("room"))
+		if is := partStat(i.Component.Props[n]); is != map[bool]string{false: "ACCEPTED", true: declined}[taken(i)] {
+			s.fail("the room has %s for %v", is, i.Start)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package itip
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,9 @@ func (m Mail) text() text {
 	p, ok := o.main()
 	if !ok {
 		return text{string(m.Message.Method), string(m.Message.Method) + "\n"}
+	}
+	if i := slices.IndexFunc(o.parts, func(p part) bool { return partStatIn(p.Component) != declined }); m.Message.Method == Reply && i >= 0 && partStatIn(p.Component) == declined {
+		p = o.parts[i] // what is declined is told as exceptions
 	}
 	summary := oneLine(p.Text("SUMMARY"))
 	if summary == "" {
@@ -59,7 +63,11 @@ func (m Mail) text() text {
 		if at != "" {
 			at += w.repeats(q.Component, zone)
 		}
-		row(w.when, at)
+		if m.Message.Method == Reply && partStatIn(q.Component) == declined && partStatIn(p.Component) != declined {
+			row(w.except, at) // an instance of what is accepted
+		} else {
+			row(w.when, at)
+		}
 	}
 	row(w.where, oneLine(p.Text("LOCATION")))
 	if m.Message.Method.FromOrganizer() {
@@ -120,12 +128,13 @@ type say struct{ subject, sentence string }
 
 // words are those of a language.
 type words struct {
-	when, where, who, how, untitled string
-	allDay, from, to                string
-	days, months                    []string
-	each                            map[ical.Frequency][2]string // each one, each so many
-	times, until, several           string
-	date                            func(w words, t time.Time) string
+	when, except, where, who string
+	how, untitled            string
+	allDay, from, to         string
+	days, months             []string
+	each                     map[ical.Frequency][2]string // each one, each so many
+	times, until, several    string
+	date                     func(w words, t time.Time) string
 
 	invite, update, cancel, uninvite, added, published say
 	accepted, declined, tentative, delegated, other    say
@@ -161,8 +170,7 @@ func (w words) of(method Method, o *object, p part) say {
 
 // reply returns how an answer is told.
 func (w words) reply(c *ical.Component) say {
-	line, _ := c.Prop("ATTENDEE")
-	switch partStat(line) {
+	switch partStatIn(c) {
 	case "ACCEPTED":
 		return w.accepted
 	case declined:
@@ -173,6 +181,12 @@ func (w words) reply(c *ical.Component) say {
 		return w.delegated
 	}
 	return w.other
+}
+
+// partStatIn returns what the one attendee of a reply answers in a component.
+func partStatIn(c *ical.Component) string {
+	line, _ := c.Prop("ATTENDEE")
+	return partStat(line)
 }
 
 // time tells a time in the zone of the event; in the given one where that is UTC, which
@@ -208,7 +222,7 @@ func (w words) time(t when, zone *time.Location) string {
 
 func english() words {
 	return words{
-		when: "When:", where: "Where:", who: "Who:", untitled: "(no title)", allDay: ", all day", from: ", ", to: " – ",
+		when: "When:", except: "Not:", where: "Where:", who: "Who:", untitled: "(no title)", allDay: ", all day", from: ", ", to: " – ",
 		how:  "Answer with the buttons that your mail program shows, or open the attached file in your calendar.",
 		days: []string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"},
 		each: map[ical.Frequency][2]string{
@@ -238,7 +252,7 @@ func english() words {
 
 func french() words {
 	return words{
-		when: "Quand :", where: "Où :", who: "Qui :", untitled: "(sans titre)", allDay: ", toute la journée", from: ", ", to: " – ",
+		when: "Quand :", except: "Sauf :", where: "Où :", who: "Qui :", untitled: "(sans titre)", allDay: ", toute la journée", from: ", ", to: " – ",
 		how:    "Répondez avec les boutons qu'affiche votre messagerie, ou ouvrez le fichier joint dans votre agenda.",
 		days:   []string{"dimanche", "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi"},
 		months: []string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"},

@@ -6,9 +6,7 @@ import (
 	"time"
 
 	"facteur/server/address"
-	"facteur/server/fault"
 	"facteur/server/homes"
-	"facteur/server/hook"
 	"facteur/server/ical"
 	"facteur/server/itip"
 )
@@ -171,9 +169,9 @@ func (s *Scheduler) busyBy(list []ical.BusyPeriod, owner address.Address, o *ica
 	if err != nil {
 		return nil, err
 	}
-	self := s.person(owner)
+	self, room := s.person(owner), s.room(owner)
 	for _, i := range instances {
-		kind, takes := busyType(i.Component, self)
+		kind, takes := busyType(i.Component, self, room)
 		start, end := later(i.Start, r.From), i.End
 		if end.After(r.To) {
 			end = r.To
@@ -192,9 +190,10 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// busyType says how busy a person is during an event; false: not at all.
-func busyType(c *ical.Component, self itip.Person) (ical.BusyType, bool) {
-	if strings.EqualFold(c.Value("TRANSP"), "TRANSPARENT") || strings.EqualFold(c.Value("STATUS"), "CANCELLED") {
+// busyType says how busy a person is during an event; false: not at all. A room is taken
+// even when the event takes none of its organizer's time, as most programs have it for whole days.
+func busyType(c *ical.Component, self itip.Person, room bool) (ical.BusyType, bool) {
+	if strings.EqualFold(c.Value("TRANSP"), "TRANSPARENT") && !room || strings.EqualFold(c.Value("STATUS"), "CANCELLED") {
 		return 0, false
 	}
 	kind := ical.Busy
@@ -216,56 +215,4 @@ func busyType(c *ical.Component, self itip.Person) (ical.BusyType, bool) {
 		}
 	}
 	return kind, true
-}
-
-// The bounds of what a room looks at before it accepts.
-const (
-	roomAhead     = 400 * 24 * time.Hour
-	roomInstances = 1000
-)
-
-// roomDecision is the answer of a room: it accepts when it is free for every instance from now
-// on, as far as it looks ahead; of what is over, for every instance.
-func (s *Scheduler) roomDecision(box address.Address, c *ical.Calendar, uid string) (Decision, error) {
-	o, err := ical.NewObject(c)
-	if err != nil {
-		return Decision{}, fault.Wrap(fault.Malformed, "", err)
-	}
-	from := s.opts.Now()
-	if first, last, infinite := o.Span(s.location()); first.After(from) || !infinite && last.Before(from) {
-		from = first
-	}
-	r := ical.TimeRange{From: from, To: from.Add(roomAhead)}
-	instances, more, err := o.Instances(r.From, r.To, s.location(), roomInstances)
-	if err != nil {
-		return Decision{}, fault.Wrap(fault.Malformed, "", err)
-	}
-	if more { // who accepts what he has not looked at is given twice
-		return Decision{Kind: hook.Decline, Comment: "It has too many dates"}, nil
-	}
-	if len(instances) == 0 {
-		return Decision{Kind: hook.Accept}, nil
-	}
-	taken, err := s.busy(box, r, uid)
-	if err != nil {
-		return Decision{}, err
-	}
-	var conflicts []string
-	for _, i := range instances {
-		for _, b := range taken {
-			if b.Start.Before(i.End) && i.Start.Before(b.End) {
-				conflicts = append(conflicts, b.Start.In(s.location()).Format("2006-01-02 15:04"))
-				break
-			}
-		}
-	}
-	if len(conflicts) == 0 {
-		return Decision{Kind: hook.Accept}, nil
-	}
-	const shown = 5
-	text := "Taken: " + strings.Join(conflicts[:min(len(conflicts), shown)], ", ")
-	if len(conflicts) > shown {
-		text += " ..."
-	}
-	return Decision{Kind: hook.Decline, Comment: text}, nil
 }

@@ -164,37 +164,3 @@ func TestAvailability(t *testing.T) {
 		}
 	}
 }
-
-// TestRoom: a room accepts when it is free for all of a series, and says when it is not.
-func TestRoom(t *testing.T) {
-	w := newWorld(t)
-	w.put("alice", "a.ics", meeting("a", "alice@example.org", "room@example.org"))
-	same(t, "the first", partStatOf(w.event("alice", "a"), "room"), "ACCEPTED")
-	w.put("bob", "b.ics", meeting("b", "bob@example.org", "room@example.org", "DTSTART:20260703T103000Z", "DURATION:PT1H", "RRULE:FREQ=WEEKLY;COUNT=3"))
-	same(t, "one that meets it", partStatOf(w.event("bob", "b"), "room"), "DECLINED")
-	if w.event("room", "b") != "" {
-		t.Error("the room keeps what it declined")
-	}
-	w.put("bob", "c.ics", meeting("c", "bob@example.org", "room@example.org", "DTSTART:20260710T110000Z", "DURATION:PT1H"))
-	same(t, "one that begins as it ends", partStatOf(w.event("bob", "c"), "room"), "ACCEPTED")
-
-	// The room is free again when the first is moved, and taken at the new time.
-	w.put("alice", "a.ics", strings.ReplaceAll(w.event("alice", "a"), "20260710T1", "20260720T1"))
-	same(t, "moved", partStatOf(w.event("alice", "a"), "room"), "ACCEPTED")
-	w.put("bob", "d.ics", meeting("d", "bob@example.org", "room@example.org"))
-	same(t, "in its place", partStatOf(w.event("bob", "d"), "room"), "ACCEPTED")
-	w.put("bob", "e.ics", meeting("e", "bob@example.org", "room@example.org", "DTSTART:20260720T103000Z", "DURATION:PT1H"))
-	same(t, "where it is now", partStatOf(w.event("bob", "e"), "room"), "DECLINED")
-
-	// A meeting that is moved to where the room is taken: the room declines.
-	w.put("bob", "d.ics", strings.ReplaceAll(w.event("bob", "d"), "20260710T1", "20260720T1"))
-	same(t, "moved to what is taken", partStatOf(w.event("bob", "d"), "room"), "DECLINED")
-	w.remove("alice", "a.ics")
-	if w.event("room", "a") != "" {
-		t.Error("the room is still taken")
-	}
-	same(t, "mail", len(w.takeMail()), 0)
-
-	w.put("bob", "f.ics", meeting("f", "bob@example.org", "room@example.org", "DTSTART:20260730T103000Z", "DURATION:PT1M", "RRULE:FREQ=MINUTELY;INTERVAL=2"))
-	same(t, "more dates than are looked at", partStatOf(w.event("bob", "f"), "room"), "DECLINED")
-}

@@ -140,7 +140,7 @@ func (s *Scheduler) try(ctx context.Context, in *incoming) (res itip.Result, t *
 			return res, nil, nil
 		}
 	}
-	object, messages, err := s.answer(ctx, in, now, res)
+	object, messages, comment, err := s.answer(ctx, in, now, res)
 	if err != nil {
 		return res, nil, err
 	}
@@ -152,7 +152,7 @@ func (s *Scheduler) try(ctx context.Context, in *incoming) (res itip.Result, t *
 	t = s.newTask(in.box, address.Address{}, messages)
 	s.addOthers(t, res)
 	for i := range t.Sends {
-		t.Sends[i].Comment, t.Sends[i].About = in.decision.Comment, in.about
+		t.Sends[i].Comment, t.Sends[i].About = comment, in.about
 	}
 	return res, t, s.keep(in, now, res, object, t)
 }
@@ -224,36 +224,38 @@ func (s *Scheduler) ask(ctx context.Context, in *incoming) {
 	}
 }
 
-// answer adds the answer of scripts or of a room to what a message leads to.
-func (s *Scheduler) answer(ctx context.Context, in *incoming, now object, res itip.Result) (*ical.Calendar, []itip.Outgoing, error) {
-	messages := slices.Clone(res.Answers)
-	if in.message.Method != itip.Request || res.Object == nil || res.Role != itip.AsAttendee || !isNews(res) {
-		return res.Object, messages, nil
+// answer adds the answer of scripts or of a room to what a message leads to, and its comment.
+func (s *Scheduler) answer(ctx context.Context, in *incoming, now object, res itip.Result) (_ *ical.Calendar, messages []itip.Outgoing, comment string, err error) {
+	messages = slices.Clone(res.Answers)
+	if len(res.News) == 0 || res.Object == nil || res.Role != itip.AsAttendee {
+		return res.Object, messages, "", nil
 	}
-	d := in.decision
-	if d.Kind == "" && s.room(in.box) {
-		var err error
-		if d, err = s.roomDecision(in.box, res.Object, in.message.UID); err != nil {
-			return nil, nil, err
+	a := itip.Answer{Self: s.person(in.box), Comment: in.decision.Comment, Among: res.News, Now: s.stamp(in.message.UID)}
+	switch {
+	case in.decision.Kind != "":
+		a.PartStat = partStat(in.decision)
+	case s.room(in.box):
+		// At each try anew: what was free may be taken.
+		said, err := s.roomAnswer(in.box, res, in.message.UID)
+		if err != nil {
+			return nil, nil, "", err
 		}
+		a.PartStat, a.Comment, a.Declined = said.partStat, said.comment, said.declined
+	default:
+		return res.Object, messages, "", nil
 	}
-	if d.Kind == "" {
-		return res.Object, messages, nil
-	}
-	in.decision = d
-	a := itip.Answer{Self: s.person(in.box), PartStat: partStat(d), Comment: d.Comment, Now: s.stamp(in.message.UID)}
-	reply, ok := a.Reply(in.message)
+	reply, ok := a.Reply(res.Object)
 	if !ok {
-		return res.Object, messages, nil
+		return res.Object, messages, a.Comment, nil
 	}
-	if d.Kind != hook.Accept && now.entry == nil { // what is declined at once is not kept
+	if a.PartStat == declined && now.entry == nil { // what is declined at once is not kept
 		first, err := s.first(ctx, in)
 		if first {
 			messages = append(messages, reply)
 		}
-		return nil, messages, err
+		return nil, messages, a.Comment, err
 	}
-	return a.Set(res.Object), append(messages, reply), nil
+	return a.Set(res.Object), append(messages, reply), a.Comment, nil
 }
 
 // first tells whether an invitation of which nothing is kept was not answered before. What
@@ -273,16 +275,17 @@ func (s *Scheduler) first(ctx context.Context, in *incoming) (bool, error) {
 	return first, err
 }
 
-// isNews tells whether a message asks for an answer.
-func isNews(res itip.Result) bool {
-	return slices.ContainsFunc(res.Events, func(e itip.Event) bool { return e.What == itip.Invited || e.What == itip.Rescheduled })
-}
+// The answers (RFC 5545 3.2.12) that are given here.
+const (
+	accepted = "ACCEPTED"
+	declined = "DECLINED"
+)
 
 func partStat(d Decision) string {
 	if d.Kind == hook.Accept {
-		return "ACCEPTED"
+		return accepted
 	}
-	return "DECLINED"
+	return declined
 }
 
 // answered tells whether a person has answered in an object.
