@@ -9,14 +9,20 @@
 // what a crash left behind; a file that is no socket, or one where somebody
 // answers, is an error.
 //
+// A proxy may say whose a connection is that it makes: Options.Proxies tells which may, and of
+// them the header of the PROXY protocol (HAProxy, versions 1 and 2) is read before anything else.
+// RemoteAddr is the client's from then on, LocalAddr stays that of the socket. With LOCAL and
+// UNKNOWN, and of a client without an IP address, it is the proxy's own. Of all others nothing is read here.
+//
 // When accepting fails (too many open files), it is tried again after 5 ms, at
 // most after 1 s, without an end.
 //
 // There is one plan at a time, made and ended by one goroutine. Bound may be
-// called by all. What a connection says is none of this package's business.
+// called by all. What a connection says otherwise is none of this package's business.
 package listen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -42,7 +48,11 @@ type Bound struct {
 type Options struct {
 	// Serve serves the connections of ln until it is closed, and then returns.
 	Serve func(ln net.Listener, service string)
-	Log   *slog.Logger
+	// Proxies returns who may speak for others at the moment. nil: nobody.
+	Proxies func(Wanted) Proxies
+	Log     *slog.Logger
+
+	HeaderTime time.Duration // for the header of a proxy, 0: 5 s
 }
 
 // Set is all the sockets.
@@ -54,7 +64,13 @@ type Set struct {
 }
 
 // New returns a Set without sockets.
-func New(o Options) *Set { return &Set{o: o} }
+func New(o Options) *Set {
+	if o.Proxies == nil {
+		o.Proxies = func(Wanted) Proxies { return Proxies{} }
+	}
+	o.HeaderTime = cmp.Or(o.HeaderTime, defaultHeaderTime)
+	return &Set{o: o}
+}
 
 // Bound returns the open sockets, in the order of the last plan.
 func (s *Set) Bound() []Bound {
@@ -126,7 +142,7 @@ func (s *Set) Plan(wanted []Wanted) (*Plan, error) {
 			problems = append(problems, err)
 			continue
 		}
-		p.next[i] = newSocket(w, ln, s.o.Log)
+		p.next[i] = s.newSocket(w, ln)
 		p.added = append(p.added, p.next[i])
 	}
 	if problems != nil {
@@ -196,10 +212,21 @@ type socket struct {
 	conns  chan net.Conn
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
+
+	proxies    func() Proxies
+	headerTime time.Duration
+	unread     chan struct{}  // has one for each connection of a proxy that is not known yet
+	reading    sync.WaitGroup // of them; accept waits for it
 }
 
-func newSocket(w Wanted, ln net.Listener, log *slog.Logger) *socket {
-	k := &socket{wanted: w, ln: ln, log: log, conns: make(chan net.Conn)}
+func (s *Set) newSocket(w Wanted, ln net.Listener) *socket {
+	k := &socket{wanted: w, ln: ln, log: s.o.Log, conns: make(chan net.Conn), headerTime: s.o.HeaderTime, unread: make(chan struct{}, maxUnread)}
+	k.proxies = func() Proxies {
+		s.mu.Lock()
+		w := k.wanted
+		s.mu.Unlock()
+		return s.o.Proxies(w)
+	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	return k
 }
@@ -219,6 +246,7 @@ const (
 
 // accept accepts until the socket is closed.
 func (k *socket) accept() {
+	defer k.reading.Wait()
 	pause := minPause
 	for {
 		conn, err := k.ln.Accept()
@@ -238,11 +266,7 @@ func (k *socket) accept() {
 			continue
 		}
 		pause = minPause
-		select {
-		case k.conns <- conn:
-		case <-k.ctx.Done():
-			conn.Close()
-		}
+		k.take(conn)
 	}
 }
 

@@ -275,7 +275,7 @@ func TestAcceptBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSet(t)
 		f := &failing{n: 10, closed: make(chan struct{}), start: time.Now()}
-		k := newSocket(Wanted{"smtp", "test"}, f, s.o.Log)
+		k := s.newSocket(Wanted{"smtp", "test"}, f)
 		(&Plan{set: s, next: []*socket{k}, added: []*socket{k}}).Commit()
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
