@@ -147,7 +147,6 @@ type UIDConflict struct{ Href string }
 func (e *UIDConflict) Error() string { return fmt.Sprintf("the UID is that of %q", e.Href) }
 
 var (
-	errClosed = fault.New(fault.Unavailable, "The server is shutting down")
 	errGone   = fault.New(fault.NotFound, "The collection is gone")
 	errNoHref = fault.New(fault.NotFound, "There is no such object")
 	errBusy   = fault.New(fault.Unavailable, "Another program is changing the object, try again")

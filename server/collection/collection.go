@@ -235,7 +235,7 @@ func (c *Collection) commit(records ...*record) {
 	if c.journal.due(c.store.now()) {
 		j := c.journal
 		h, s := c.beginRewrite()
-		c.store.work.Go(func() {
+		c.store.homes.Go(func() {
 			c.scanMu.Lock()
 			defer c.scanMu.Unlock()
 			c.rewrite(j, h, s)

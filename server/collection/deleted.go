@@ -1,12 +1,10 @@
 package collection
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,45 +26,18 @@ const (
 	timeSep     = "~"
 )
 
-// Deleted is what can be brought back.
+// Deleted is what can be brought back: an object, or a whole collection.
 type Deleted struct {
+	retention.Thing
 	Kind       Kind
 	Collection string
 	Href       string // "": the whole collection
-	At         time.Time
-	Size       int64
-
-	path string
 }
-
-// keep returns what Options.Keep says.
-func (h *Home) keep() (retention time.Duration, quota int64) {
-	if h.store.opt.Keep == nil {
-		return 0, 0
-	}
-	return h.store.opt.Keep(h.address)
-}
-
-func (h *Home) deletedDir() string { return filepath.Join(h.dir, "deleted") }
 
 // awayDir makes the directory for objects of a collection that are deleted now, ""
 // when they are not kept.
 func (h *Home) awayDir(c *Collection) (string, error) {
-	return h.makeAway(c.kind.dir() + "/" + filepath.Base(c.at.Load().dir))
-}
-
-func (h *Home) makeAway(below string) (string, error) {
-	if retention, _ := h.keep(); retention <= 0 {
-		return "", nil
-	}
-	dir := filepath.Join(h.deletedDir(), h.store.now().UTC().Format(time.DateOnly), below)
-	err := safefile.MkdirAll(h.store.opt.FS, dir)
-	if safefile.NoRoom(err) {
-		// What is removed to make room must not need room.
-		h.store.opt.Log.Warn("collection.deleted", "dir", dir, "err", err, "result", "removed for good")
-		return "", nil
-	}
-	return dir, err
+	return h.bin.Today(filepath.Join(c.kind.dir(), filepath.Base(c.at.Load().dir)))
 }
 
 // moveAway moves a file or directory to a directory of deleted/.
@@ -79,122 +50,43 @@ func (h *Home) moveAway(path, dir, base string) error {
 	}
 }
 
-// kept notes that deleted/ has grown, and has it cut to the quota.
-func (h *Home) kept(octets int64) {
-	_, quota := h.keep()
-	h.mu.Lock()
-	h.keptOctets += octets
-	due := quota > 0 && (h.keptOctets > quota || !h.keptKnown) && !h.purging && h.fail == nil
-	h.purging = h.purging || due
-	h.mu.Unlock()
-	if !due {
-		return
-	}
-	h.store.work.Go(func() {
-		err := h.purge()
-		h.mu.Lock()
-		h.purging = false
-		h.mu.Unlock()
-		if err != nil {
-			h.store.opt.Log.Warn("collection.purge", "dir", h.dir, "err", err)
-		}
-	})
-}
-
 // Purge removes what is kept for longer than Options.Keep says, and the oldest of
-// what is above its quota. A Store does so by itself once an hour for the homes in use.
+// what is above its quota. Call it each hour.
 func (s *Store) Purge(a address.Address) error {
-	h, err := s.home(a)
+	h, err := s.homes.Get(a)
 	if err != nil {
 		return err
 	}
-	return diskFault(h.purge())
-}
-
-func (h *Home) purge() error {
-	h.purgeMu.Lock()
-	defer h.purgeMu.Unlock()
-	all, err := h.deleted()
-	if err != nil {
-		return err
-	}
-	keep, quota := h.keep()
-	now := h.store.now()
-	over, rest := retention.Over(all, retention.Rule{For: keep, Quota: quota}, now, func(d Deleted) (time.Time, int64) { return d.At, d.Size })
-	for _, d := range over {
-		if d.Href == "" {
-			err = h.removeAll(d.path)
-		} else if err = h.store.opt.FS.Remove(d.path); errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	h.mu.Lock()
-	h.keptOctets, h.keptKnown = rest, true
-	h.mu.Unlock()
-	h.removeEmptyDays(now)
-	return nil
-}
-
-// removeEmptyDays removes directories of former days that hold nothing more.
-func (h *Home) removeEmptyDays(now time.Time) {
-	days, _ := os.ReadDir(h.deletedDir()) // nothing is lost with a directory that stays
-	for _, day := range days {
-		if day.Name() == now.UTC().Format(time.DateOnly) {
-			continue
-		}
-		dir := filepath.Join(h.deletedDir(), day.Name())
-		for _, k := range kinds {
-			names, _ := os.ReadDir(filepath.Join(dir, k.dir()))
-			for _, n := range names {
-				h.store.opt.FS.Remove(filepath.Join(dir, k.dir(), n.Name())) // fails when it is not empty
-			}
-			h.store.opt.FS.Remove(filepath.Join(dir, k.dir()))
-			h.store.opt.FS.Remove(filepath.Join(dir, k.dir()+wholeSuffix))
-		}
-		h.store.opt.FS.Remove(dir)
-	}
+	return diskFault(h.bin.Purge())
 }
 
 // Deleted lists what can be brought back, oldest first.
 func (s *Store) Deleted(a address.Address) ([]Deleted, error) {
-	h, err := s.home(a)
+	h, err := s.homes.Get(a)
 	if err != nil {
 		return nil, err
 	}
-	all, err := h.deleted()
+	all, err := h.bin.List()
 	return all, diskFault(err)
 }
 
-func (h *Home) deleted() ([]Deleted, error) {
-	days, err := readDir(h.deletedDir())
-	if err != nil {
-		return nil, err
-	}
-	var all []Deleted
-	for _, day := range days {
-		if _, err := time.Parse(time.DateOnly, day); err != nil {
-			continue
+// deletedOn lists what was deleted on a day.
+func (h *Home) deletedOn(day retention.Day) (all []Deleted, err error) {
+	for _, k := range kinds {
+		dir := filepath.Join(day.Dir, k.dir())
+		names, err := readDir(dir)
+		if err != nil {
+			return nil, err
 		}
-		for _, k := range kinds {
-			dir := filepath.Join(h.deletedDir(), day, k.dir())
-			names, err := readDir(dir)
-			if err != nil {
-				return nil, err
-			}
-			for _, name := range names {
-				if all, err = appendDeleted(all, Deleted{Kind: k, Collection: nameOf(name)}, filepath.Join(dir, name)); err != nil {
-					return nil, err
-				}
-			}
-			if all, err = appendDeleted(all, Deleted{Kind: k}, dir+wholeSuffix); err != nil {
+		for _, name := range names {
+			if all, err = appendDeleted(all, Deleted{Kind: k, Collection: nameOf(name)}, filepath.Join(dir, name)); err != nil {
 				return nil, err
 			}
 		}
+		if all, err = appendDeleted(all, Deleted{Kind: k}, dir+wholeSuffix); err != nil {
+			return nil, err
+		}
 	}
-	slices.SortStableFunc(all, func(a, b Deleted) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.path, b.path)) })
 	return all, nil
 }
 
@@ -212,15 +104,15 @@ func appendDeleted(all []Deleted, like Deleted, dir string) ([]Deleted, error) {
 			continue // not ours
 		}
 		d := like
-		d.At, d.path = time.UnixMilli(ms), filepath.Join(dir, name)
+		d.At, d.Place = time.UnixMilli(ms), filepath.Join(dir, name)
 		if like.Collection == "" {
 			if d.Collection = nameOf(base); d.Collection == "" {
 				continue
 			}
-			d.Size, err = treeSize(d.path)
+			d.Size, err = treeSize(d.Place)
 		} else {
 			var st stat
-			st, err = lstat(d.path)
+			st, err = lstat(d.Place)
 			d.Href, d.Size = hrefOf(base, like.Kind.ext()), st.size
 		}
 		if err == nil {
@@ -265,7 +157,7 @@ func (h *Home) Delete(name string) error {
 	if c == nil {
 		return fault.New(fault.NotFound, "There is no such collection")
 	}
-	away, err := h.makeAway(c.kind.dir() + wholeSuffix)
+	away, err := h.bin.Today(c.kind.dir() + wholeSuffix)
 	if err != nil {
 		return diskFault(err)
 	}
@@ -284,8 +176,8 @@ func (h *Home) Delete(name string) error {
 	}
 	h.store.opt.FS.Remove(c.at.Load().index) // of a directory that is gone: it means nothing
 	if rest == "" {
-		h.kept(octets)
-	} else if err := h.removeAll(rest); err != nil {
+		h.bin.Grew(octets)
+	} else if err := safefile.RemoveAll(h.store.opt.FS, rest); err != nil {
 		h.store.opt.Log.Warn("collection.remove", "dir", rest, "err", err, "result", "removed at the next start")
 	}
 	return nil

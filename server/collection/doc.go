@@ -41,11 +41,11 @@
 // What is deleted moves to deleted/ when Options.Keep says so. Properties of an object
 // are a hidden file beside it.
 //
-// Locks, in this order: Home.purgeMu (who cuts deleted/), Home.admin (operations on
+// Locks, in this order: that of Home.bin (package retention), Home.admin (operations on
 // collections and their properties), Collection.scanMu (one scan, load or rewriting
 // of the log at a time; it keeps the index in memory), Collection.mu (what changes
 // objects; of two the one with the lower id first), Collection.viewMu (the newest
-// table, for a moment), then Home.mu and Store.mu, likewise. From Collection.mu on
+// table, for a moment), then Home.mu, likewise. From Collection.mu on
 // none is held over a sync. A place changes with scanMu and mu held, so that either
 // keeps it.
 //

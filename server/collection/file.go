@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"facteur/server/fault"
 	"facteur/server/safefile"
 )
 
@@ -165,13 +164,9 @@ func identityOf(dir string) (string, error) {
 // diskFault gives an error of the file system its reply: a full disk is
 // Unavailable, anything else Internal, both temporary.
 func diskFault(err error) error {
-	var f *fault.Fault
 	var conflict *UIDConflict
-	switch {
-	case err == nil, errors.As(err, &f), errors.As(err, &conflict), errors.Is(err, ErrCondition), errors.Is(err, ErrToken):
+	if errors.As(err, &conflict) || errors.Is(err, ErrCondition) || errors.Is(err, ErrToken) {
 		return err
-	case safefile.Exhausted(err):
-		return fault.Wrap(fault.Unavailable, "", err)
 	}
-	return fault.Wrap(fault.Internal, "", err)
+	return safefile.Fault(err)
 }

@@ -119,7 +119,7 @@ func (f *fixture) crash() {
 	f.Helper()
 	old := f.store
 	f.Cleanup(func() {
-		for _, h := range old.openHomes() {
+		for _, h := range old.homes.All() {
 			for _, c := range h.all() {
 				c.mu.Lock()
 				if c.journal != nil && c.journal.file != nil {
@@ -128,15 +128,14 @@ func (f *fixture) crash() {
 				c.mu.Unlock()
 			}
 		}
-		close(old.stop)
-		old.work.Wait()
+		f.ok(old.homes.Close(func(*Home) error { return nil }))
 	})
 	f.open()
 }
 
 func (f *fixture) check() {
 	f.Helper()
-	for _, h := range f.store.openHomes() {
+	for _, h := range f.store.homes.All() {
 		if err := h.Check(); err != nil {
 			f.Errorf("%s: %v", h.dir, err)
 		}

@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"facteur/server/address"
 	"facteur/server/fault"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -37,10 +39,16 @@ type Home struct {
 	stamps [len(kinds)]int64 // mtimes of the directories of kinds when they were listed
 	usage  Usage
 
-	purgeMu    sync.Mutex
-	keptOctets int64 // in deleted/; with mu held
-	keptKnown  bool
-	purging    bool
+	bin *retention.Bin[Deleted]
+}
+
+func (s *Store) newHome(a address.Address) *Home {
+	h := &Home{store: s, address: a, dir: filepath.Join(s.opt.Dir, a.Dir())}
+	h.bin = retention.New(retention.Options[Deleted]{
+		Dir: filepath.Join(h.dir, "deleted"), Name: "collection", FS: s.opt.FS, Log: s.opt.Log, Now: s.opt.Now,
+		Keep: func() (time.Duration, int64) { return s.opt.Keep(a) }, List: h.deletedOn, Go: s.homes.Go,
+	})
+	return h
 }
 
 func (h *Home) kindDir(k Kind) string { return filepath.Join(h.dir, k.dir()) }
@@ -105,7 +113,7 @@ func (h *Home) sweep() {
 		entries, _ := os.ReadDir(h.kindDir(k)) // it is tried again at the next start
 		for _, e := range entries {
 			if strings.HasPrefix(e.Name(), deletedPrefix) {
-				if err := h.removeAll(filepath.Join(h.kindDir(k), e.Name())); err != nil {
+				if err := safefile.RemoveAll(h.store.opt.FS, filepath.Join(h.kindDir(k), e.Name())); err != nil {
 					h.store.opt.Log.Warn("collection.remove", "dir", e.Name(), "err", err)
 				}
 			}
@@ -268,7 +276,7 @@ func (h *Home) make(d Default) error {
 		}
 	}
 	if err != nil {
-		h.removeAll(draft) // what is left is swept at the next start
+		safefile.RemoveAll(h.store.opt.FS, draft) // what is left is swept at the next start
 		return err
 	}
 	return h.store.syncer.Sync(parent)
@@ -335,25 +343,9 @@ func (c *Collection) move(next *place) error {
 	return nil
 }
 
-// removeAll removes a directory with the files in it.
-func (h *Home) removeAll(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if e.IsDir() {
-			err = errors.Join(err, h.removeAll(path))
-		} else if rerr := h.store.opt.FS.Remove(path); !errors.Is(rerr, fs.ErrNotExist) {
-			err = errors.Join(err, rerr)
-		}
-	}
-	return errors.Join(err, h.store.opt.FS.Remove(dir))
-}
-
 // close ends all collections of the home with an error.
 func (h *Home) close(why error) {
+	h.bin.End()
 	h.mu.Lock()
 	h.fail = why
 	h.mu.Unlock()

@@ -178,7 +178,7 @@ func TestDeleted(t *testing.T) {
 	f.ok(f.store.Purge(alice))
 	all, err = f.store.Deleted(alice)
 	f.want("after the time", fmt.Sprint(len(all), err), "0 <nil>")
-	left, _ := os.ReadDir(f.home.deletedDir())
+	left, _ := os.ReadDir(filepath.Join(f.home.dir, "deleted"))
 	f.want("directories", len(left), "0")
 }
 
@@ -191,7 +191,7 @@ func TestDeletedForGood(t *testing.T) {
 	_, _, err = c.Put("a.ics", []byte("UID:a"), Condition{})
 	f.ok(err)
 	f.ok(f.home.Delete("work"))
-	if _, err := os.Stat(f.home.deletedDir()); err == nil {
+	if _, err := os.Stat(filepath.Join(f.home.dir, "deleted")); err == nil {
 		t.Error("something was kept")
 	}
 	left, err := os.ReadDir(filepath.Join(f.home.dir, "calendars"))
@@ -225,7 +225,7 @@ func TestUnload(t *testing.T) {
 	f.put("a.ics", "UID:a")
 	_, token := f.changes("")
 	f.cal.unload(0)
-	if f.cal.snapshot() != nil || len(f.store.loaded) != 0 {
+	if f.cal.snapshot() != nil || len(f.store.loaded.All()) != 0 {
 		t.Error("it is still in memory")
 	}
 	f.put("b.ics", "UID:b")

@@ -72,7 +72,7 @@ func (c *Collection) load() error {
 	if again {
 		c.rewrite(j, h, s)
 	}
-	c.store.track(c, true)
+	c.store.loaded.Note(c, true)
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (c *Collection) dropLocked() {
 	c.viewMu.Lock()
 	c.tab, c.sides, c.shown = nil, nil, false
 	c.viewMu.Unlock()
-	c.store.track(c, false)
+	c.store.loaded.Note(c, false)
 }
 
 // unload lets go of what nobody used for a while.

@@ -30,7 +30,7 @@ func (c *Collection) Remove(href string, cond Condition) error {
 		return diskFault(err)
 	}
 	if dir != "" {
-		c.home.kept(old.Size)
+		c.home.bin.Grew(old.Size)
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func (c *Collection) tryMove(href string, opt MoveOptions) (e *Entry, created, a
 		return nil, false, false, err
 	}
 	if there != nil && away != "" {
-		to.home.kept(there.Size)
+		to.home.bin.Grew(there.Size)
 	}
 	return &m.rec.Entry, there == nil, false, nil
 }

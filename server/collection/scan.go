@@ -47,7 +47,7 @@ func (c *Collection) poll() error {
 	}
 	c.mu.Unlock()
 	if later {
-		c.store.work.Go(func() {
+		c.store.homes.Go(func() {
 			if err := c.rescan(); err != nil {
 				c.store.opt.Log.Warn("collection.scan", "name", c.Name(), "err", err)
 			}

@@ -20,20 +20,16 @@ func (s *Store) Undelete(a address.Address, since time.Time, name string) (int, 
 	if err != nil {
 		return 0, err
 	}
-	n, err := h.undelete(since, name)
-	h.mu.Lock()
-	h.keptKnown = false
-	h.mu.Unlock()
+	n := 0
+	err = h.bin.Use(func(all []Deleted) (err error) {
+		n, err = h.undelete(all, since, name)
+		return err
+	})
 	return n, diskFault(err)
 }
 
-func (h *Home) undelete(since time.Time, name string) (n int, err error) {
-	h.purgeMu.Lock()
-	defer h.purgeMu.Unlock()
-	all, err := h.deleted()
-	if err != nil {
-		return 0, err
-	}
+// undelete brings back what was deleted at since or later, while the bin is in use.
+func (h *Home) undelete(all []Deleted, since time.Time, name string) (n int, err error) {
 	dirs := make(map[string]bool)
 	touched := make(map[*Collection]bool)
 	for _, d := range slices.Backward(all) {
@@ -44,7 +40,7 @@ func (h *Home) undelete(since time.Time, name string) (n int, err error) {
 		n += some
 		if err = errors.Join(err, rerr); some > 0 {
 			touched[c] = true
-			dirs[filepath.Dir(d.path)] = true
+			dirs[filepath.Dir(d.Place)] = true
 		}
 	}
 	// First there: an object must not be in neither.
@@ -72,18 +68,18 @@ func (h *Home) bringBack(d Deleted) (n int, c *Collection, err error) {
 		return 0, nil, err
 	}
 	if d.Href != "" {
-		n, err = c.restore(d.path, d.Href)
+		n, err = c.restore(d.Place, d.Href)
 		return n, c, err
 	}
-	names, err := readDir(d.path)
+	names, err := readDir(d.Place)
 	for _, file := range names {
 		if isObject(file, c.kind.ext()) {
-			some, rerr := c.restore(filepath.Join(d.path, file), hrefOf(file, c.kind.ext()))
+			some, rerr := c.restore(filepath.Join(d.Place, file), hrefOf(file, c.kind.ext()))
 			n += some
 			err = errors.Join(err, rerr)
 		}
 	}
-	return n, c, errors.Join(err, h.store.syncer.Sync(d.path))
+	return n, c, errors.Join(err, h.store.syncer.Sync(d.Place))
 }
 
 // bringBackWhole moves the directory of a collection back; c is nil when there is
@@ -96,7 +92,7 @@ func (h *Home) bringBackWhole(d Deleted) (n int, c *Collection, err error) {
 	h.admin.Lock()
 	err = h.list()
 	if err == nil && h.lookup(d.Collection) == nil {
-		err = h.store.opt.FS.RenameNoReplace(d.path, filepath.Join(h.kindDir(d.Kind), dir))
+		err = h.store.opt.FS.RenameNoReplace(d.Place, filepath.Join(h.kindDir(d.Kind), dir))
 		if err == nil {
 			err = errors.Join(h.store.syncer.Sync(h.kindDir(d.Kind)), h.list())
 		}

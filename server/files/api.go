@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -85,9 +86,6 @@ type Usage struct {
 
 // Deleted is what can be brought back.
 type Deleted struct {
+	retention.Thing
 	Path Path // of what was removed
-	At   time.Time
-	Size int64
-
-	dir string
 }

@@ -18,7 +18,7 @@
 // Dead properties of a file are a hidden file beside it, those of a folder a hidden file in it.
 //
 // Locks: Tree.propsMu, then Tree.mu (who changes a tree; of two the one with the lower serial
-// first), then Tree.usageMu and Store.mu, for a moment. Options.Room is called with
+// first), then Tree.usageMu, for a moment. Options.Room is called with
 // none of the latter three held. No lock is held while octets are written or a
 // directory is synced.
 //

@@ -11,12 +11,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
 
 	"facteur/server/address"
 	"facteur/server/fault"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -274,7 +276,7 @@ func TestLinks(t *testing.T) {
 	f.mkdir("d")
 	f.ok(os.Symlink(outside, filepath.Join(f.tree.dir, "d", "l")))
 	f.opt.Keep = nil
-	f.store.opt.Keep = nil
+	f.store.opt.Keep = retention.None
 	f.ok(f.tree.Remove(p("d"), nil))
 	if _, err := os.Stat(filepath.Join(outside, "secret")); err != nil {
 		t.Error(err)
@@ -361,7 +363,10 @@ func TestBetweenTrees(t *testing.T) {
 }
 
 func TestDeleted(t *testing.T) {
-	f := newFixture(t)
+	var ahead atomic.Int64 // of the clock
+	f := newFixture(t, func(f *fixture) {
+		f.opt.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
 	f.mkdir("d")
 	f.mkdir("d/e")
 	f.put("d/e/a", "old")
@@ -378,11 +383,12 @@ func TestDeleted(t *testing.T) {
 	f.ok(err)
 	f.want("brought back", n, 1)
 	f.holds("d/", "d/b=b", "d/e/", "d/e/a=new")
-	f.store.opt.Keep = func(address.Address) (time.Duration, int64) { return 0, 0 }
+	ahead.Store(int64(25 * time.Hour))
 	f.ok(f.store.Purge(alice))
-	if left, err := os.ReadDir(f.tree.deletedDir()); err != nil || len(left) != 0 {
+	if left, err := os.ReadDir(filepath.Join(f.opt.Dir, alice.Dir(), "deleted")); err != nil || len(left) != 0 {
 		t.Errorf("left %v, %v", left, err)
 	}
+	f.store.opt.Keep = retention.None
 	f.ok(f.tree.Remove(p("d"), nil))
 	f.holds()
 	left, err := os.ReadDir(f.tree.dir)

@@ -267,7 +267,7 @@ func (t *Tree) aside() string {
 }
 
 func (t *Tree) removeAside(path string) {
-	if err := t.removeAll(path); err != nil {
+	if err := safefile.RemoveAll(t.store.opt.FS, path); err != nil {
 		t.store.opt.Log.Warn("files.remove", "path", path, "err", err, "result", "removed at the next start")
 	}
 }

@@ -1,7 +1,6 @@
 package files
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"facteur/server/address"
 	"facteur/server/fault"
 	"facteur/server/retention"
-	"facteur/server/safefile"
 )
 
 // What is removed lies in deleted/DATE/files/TIME below the path that it had: the day in
@@ -84,53 +82,29 @@ func (t *Tree) takeAway(s spot) (rest string, err error) {
 		return "", asBusy(err)
 	}
 	t.count(-u.Octets, -u.Files)
+	if dir != "" {
+		t.bin.Grew(u.Octets)
+	}
 	return rest, nil
 }
 
 // awayDir makes the directory of deleted/ for what is in a folder, "" when it is not kept.
+// With mu held.
 func (t *Tree) awayDir(folder string) (string, error) {
-	retention, _ := t.keep()
-	if retention <= 0 {
-		return "", nil
-	}
 	below, err := filepath.Rel(t.dir, folder)
 	if err != nil {
 		return "", err
 	}
-	now, fsys := t.store.opt.Now(), t.store.opt.FS
-	day := filepath.Join(t.deletedDir(), now.UTC().Format(time.DateOnly), deletedFiles)
-	err = safefile.MkdirAll(fsys, day)
-	for at := now.UnixMilli(); err == nil; at++ {
-		dir := filepath.Join(day, strconv.FormatInt(at, 36))
-		if err = fsys.Mkdir(dir); errors.Is(err, fs.ErrExist) {
-			err = nil
-			continue
-		}
-		if err == nil {
-			err = fsys.SyncDir(day)
-		}
-		if err == nil {
-			err = safefile.MkdirAll(fsys, filepath.Join(dir, below))
-		}
-		if err == nil {
-			return filepath.Join(dir, below), nil
+	day, err := t.bin.Today(deletedFiles)
+	if day == "" || err != nil {
+		return "", err
+	}
+	for at := t.store.opt.Now().UnixMilli(); ; at++ {
+		stamp := strconv.FormatInt(at, 36)
+		if _, err := os.Lstat(filepath.Join(day, stamp)); err != nil {
+			return t.bin.Today(filepath.Join(deletedFiles, stamp, below))
 		}
 	}
-	if safefile.NoRoom(err) {
-		// What is removed to make room must not need room.
-		t.store.opt.Log.Warn("files.deleted", "dir", day, "err", err, "result", "removed for good")
-		return "", nil
-	}
-	return "", err
-}
-
-func (t *Tree) deletedDir() string { return filepath.Join(t.home, "deleted") }
-
-func (t *Tree) keep() (retention time.Duration, quota int64) {
-	if t.store.opt.Keep == nil {
-		return 0, 0
-	}
-	return t.store.opt.Keep(t.address)
 }
 
 // Deleted lists what can be brought back, oldest first.
@@ -139,28 +113,29 @@ func (s *Store) Deleted(a address.Address) ([]Deleted, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := t.deleted()
+	all, err := t.bin.List()
 	return all, diskFault(err)
 }
 
-func (t *Tree) deleted() ([]Deleted, error) {
-	stamps, err := filepath.Glob(filepath.Join(safefile.Globbed(t.deletedDir()), "????-??-??", deletedFiles, "*"))
-	if err != nil {
+// deletedOn lists what was removed on a day.
+func (t *Tree) deletedOn(day retention.Day) (all []Deleted, err error) {
+	dir := filepath.Join(day.Dir, deletedFiles)
+	stamps, err := os.ReadDir(dir)
+	if err != nil && !isGone(err) {
 		return nil, err
 	}
-	var all []Deleted
-	for _, dir := range stamps {
-		ms, err := strconv.ParseInt(filepath.Base(dir), 36, 64)
-		if at, lerr := lstat(dir); err != nil || lerr != nil || !at.folder {
+	for _, e := range stamps {
+		ms, err := strconv.ParseInt(e.Name(), 36, 64)
+		if err != nil || !e.IsDir() {
 			continue // not ours
 		}
-		u, err := measure(dir)
+		place := filepath.Join(dir, e.Name())
+		u, err := measure(place)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Deleted{Path: removedPath(dir), At: time.UnixMilli(ms), Size: u.Octets, dir: dir})
+		all = append(all, Deleted{retention.Thing{At: time.UnixMilli(ms), Size: u.Octets, Place: place}, removedPath(place)})
 	}
-	slices.SortFunc(all, func(a, b Deleted) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.dir, b.dir)) })
 	return all, nil
 }
 
@@ -181,58 +156,38 @@ func removedPath(dir string) (p Path) {
 }
 
 // Purge removes what is kept for longer than Options.Keep says, and the oldest of what is
-// above its quota. A Store does so by itself once an hour for the trees in use.
+// above its quota. It also has Usage look anew for what other programs did. Call it each hour.
 func (s *Store) Purge(a address.Address) error {
 	t, err := s.Tree(a)
 	if err != nil {
 		return err
 	}
-	return diskFault(t.purge())
-}
-
-func (t *Tree) purge() error {
-	all, err := t.deleted()
-	if err != nil {
-		return err
-	}
-	keep, quota := t.keep()
-	over, _ := retention.Over(all, retention.Rule{For: keep, Quota: quota}, t.store.opt.Now(), func(d Deleted) (time.Time, int64) { return d.At, d.Size })
-	for _, d := range over {
-		if err := t.removeAll(d.dir); err != nil {
-			return err
-		}
-		// Those of the day fail as long as something is in them.
-		t.store.opt.FS.Remove(filepath.Dir(d.dir))
-		t.store.opt.FS.Remove(filepath.Dir(filepath.Dir(d.dir)))
-	}
-	return nil
+	t.forgetUsage()
+	return diskFault(t.bin.Purge())
 }
 
 // Undelete brings back what was removed at since or later, and returns how many files and
 // folders. Nothing is replaced: of several files of one path the newest comes back, and none
 // where something is.
-func (s *Store) Undelete(a address.Address, since time.Time) (int, error) {
+func (s *Store) Undelete(a address.Address, since time.Time) (n int, err error) {
 	t, err := s.Tree(a)
 	if err != nil {
 		return 0, err
 	}
-	all, err := t.deleted()
-	if err != nil {
-		return 0, diskFault(err)
-	}
-	slices.Reverse(all)
-	n := 0
-	for _, d := range all {
-		if d.At.Before(since) {
-			break
+	err = t.bin.Use(func(all []Deleted) error {
+		for _, d := range slices.Backward(all) {
+			if d.At.Before(since) {
+				break
+			}
+			back, err := t.bringBack(d)
+			n += back
+			if err != nil {
+				return err
+			}
 		}
-		back, err := t.bringBack(d)
-		n += back
-		if err != nil {
-			return n, diskFault(err)
-		}
-	}
-	return n, nil
+		return nil
+	})
+	return n, diskFault(err)
 }
 
 func (t *Tree) bringBack(d Deleted) (int, error) {
@@ -243,7 +198,7 @@ func (t *Tree) bringBack(d Deleted) (int, error) {
 	err := t.ready()
 	n := 0
 	if err == nil {
-		n, err = t.merge(d.dir, t.dir)
+		n, err = t.merge(d.Place, t.dir)
 	}
 	t.mu.Unlock()
 	t.forgetUsage()
@@ -251,7 +206,7 @@ func (t *Tree) bringBack(d Deleted) (int, error) {
 		return n, err
 	}
 	// Fails when something of it stayed.
-	t.store.opt.FS.Remove(d.dir)
+	t.store.opt.FS.Remove(d.Place)
 	return n, nil
 }
 

@@ -342,29 +342,3 @@ func measure(path string) (Usage, error) {
 	}
 	return u, nil
 }
-
-// removeAll removes a file, or a folder with all that is in it. What a link leads to stays.
-func (t *Tree) removeAll(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.IsDir() {
-		entries, err := os.ReadDir(path)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if err := t.removeAll(filepath.Join(path, e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	if err := t.store.opt.FS.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}

@@ -17,6 +17,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/fault"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -31,9 +32,9 @@ const (
 type Tree struct {
 	store   *Store
 	address address.Address
-	home    string // the folder of the account
-	dir     string // files/ in it
+	dir     string // files/ in the folder of the account
 	serial  uint64
+	bin     *retention.Bin[Deleted]
 
 	propsMu sync.Mutex // who changes properties
 
@@ -208,6 +209,7 @@ func (t *Tree) alive() error {
 
 // end has the tree answer an error from now on.
 func (t *Tree) end(err error) {
+	t.bin.End()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.fail = err
@@ -309,14 +311,11 @@ func (c Check) asks(now *Info) error {
 // anything else Internal, both temporary. What is documented stays.
 func diskFault(err error) error {
 	var other theirs
-	var f *fault.Fault
 	switch {
 	case errors.As(err, &other):
 		return other.error
-	case err == nil, errors.As(err, &f), errors.Is(err, ErrParent), errors.Is(err, ErrFolder), errors.Is(err, ErrExists), errors.Is(err, ErrSame):
+	case errors.Is(err, ErrParent), errors.Is(err, ErrFolder), errors.Is(err, ErrExists), errors.Is(err, ErrSame):
 		return err
-	case safefile.Exhausted(err):
-		return fault.Wrap(fault.Unavailable, "", err)
 	}
-	return fault.Wrap(fault.Internal, "", err)
+	return safefile.Fault(err)
 }

@@ -25,21 +25,21 @@ func (m *Mailbox) Add(d *safefile.Draft, opt AddOptions) (UID, error) {
 	set, err := m.parseFlags(opt.Flags, true)
 	if err == nil && len(set.further) > 0 {
 		defer m.tidyFurther()
-		err = diskFault(m.openFurther())
+		err = safefile.Fault(m.openFurther())
 	}
 	if err != nil {
 		return 0, err
 	}
 	a := adding{m: m, draft: d, opt: opt, set: set}
 	if err := a.prepare(); err != nil {
-		return 0, diskFault(err)
+		return 0, safefile.Fault(err)
 	}
 	if err := a.lock(); err != nil {
-		return 0, diskFault(err)
+		return 0, safefile.Fault(err)
 	}
 	defer m.mu.Unlock()
 	uid, err := a.run()
-	return uid, diskFault(err)
+	return uid, safefile.Fault(err)
 }
 
 // adding is an Add that runs.

@@ -11,6 +11,7 @@ import (
 	"facteur/server/fault"
 	"facteur/server/maildir"
 	"facteur/server/msgindex"
+	"facteur/server/safefile"
 )
 
 // Copy copies messages to dst, of this or another home, with their flags and
@@ -137,7 +138,7 @@ func (t *transfer) transferAll(uids []UID) error {
 		for chunk := range slices.Chunk(uids, chunkSize) {
 			gone, err := t.transferChunk(chunk)
 			if err != nil {
-				return diskFault(err)
+				return safefile.Fault(err)
 			}
 			lost = append(lost, gone...)
 		}
@@ -145,7 +146,7 @@ func (t *transfer) transferAll(uids []UID) error {
 			return nil
 		}
 		if err := t.src.findNames(lost); err != nil {
-			return diskFault(err)
+			return safefile.Fault(err)
 		}
 		uids = lost
 	}

@@ -21,175 +21,57 @@ import (
 // Deleted messages lie in deleted/DATE/FOLDER/FILE beside mail/: the day in UTC
 // on which they were expunged, the directory of the folder as in mail/ (INBOX for
 // that), and the file as it was named.
-const (
-	deletedDate  = time.DateOnly
-	deletedInbox = "INBOX"
-)
+const deletedInbox = "INBOX"
 
-// Deleted is a message that can be brought back.
+// Deleted is a message that can be brought back: when it was expunged, and its octets on
+// disk.
 type Deleted struct {
+	retention.Thing
 	Folder string
-	At     time.Time // when it was expunged
-	Size   int64     // octets on disk
 
-	path     string
-	day      string
 	validity uint32 // UIDVALIDITY of the folder
 	uid      uint32 // that it had
 }
 
-// awayDir returns the directory for messages of a mailbox that are expunged now,
-// or "" when they are not kept.
-func (m *Mailbox) awayDir() (string, error) {
-	retention, _ := m.home.keep()
-	if retention <= 0 {
-		return "", nil
-	}
-	return m.home.awayDir(m.at.Load().base, m.now())
-}
-
-// awayDir makes the directory for messages of a folder.
-func (h *Home) awayDir(base string, now time.Time) (string, error) {
+// awayDir makes the directory for messages of a folder that are expunged now, "" when they
+// are not kept.
+func (h *Home) awayDir(base string) (string, error) {
 	if base == "." {
 		base = deletedInbox
 	}
-	dir := filepath.Join(h.deletedDir(), now.UTC().Format(deletedDate), base)
-	err := safefile.MkdirAll(h.store.opt.FS, dir)
-	if safefile.NoRoom(err) {
-		// What is removed to make room must not need room.
-		h.store.opt.Log.Warn("mailbox.deleted", "dir", dir, "err", err, "result", "removed for good")
-		return "", nil
-	}
-	return dir, err
-}
-
-// deletedDir is where the messages lie that can be brought back.
-func (h *Home) deletedDir() string { return filepath.Join(filepath.Dir(h.dir), "deleted") }
-
-// keep returns what Options.Keep says.
-func (h *Home) keep() (retention time.Duration, quota int64) {
-	if h.store.opt.Keep == nil {
-		return 0, 0
-	}
-	return h.store.opt.Keep(h.address)
-}
-
-// kept notes that deleted/ has grown, and has it cut to the quota.
-func (h *Home) kept(octets int64) {
-	_, quota := h.keep()
-	h.usageMu.Lock()
-	h.keptOctets += octets
-	due := quota > 0 && (h.keptOctets > quota || !h.keptKnown) && !h.purging
-	h.purging = h.purging || due
-	h.usageMu.Unlock()
-	if !due {
-		return
-	}
-	h.store.work.Go(func() {
-		err := h.purge()
-		h.usageMu.Lock()
-		h.purging = false
-		h.usageMu.Unlock()
-		if err != nil {
-			h.store.opt.Log.Warn("mailbox.purge", "dir", h.deletedDir(), "err", err)
-		}
-	})
+	return h.bin.Today(base)
 }
 
 // Purge removes what is kept for longer than Options.Keep says, and the oldest
-// of what is above its quota. A Store does so by itself once an hour for the homes
-// in use.
+// of what is above its quota. Call it each hour.
 func (s *Store) Purge(a address.Address) error {
 	h, err := s.Home(a)
 	if err != nil {
 		return err
 	}
-	return diskFault(h.purge())
+	return safefile.Fault(h.bin.Purge())
 }
 
-func (h *Home) purge() error {
-	h.deletedMu.Lock()
-	defer h.deletedMu.Unlock()
-	all, err := h.deleted()
-	if err != nil {
-		return err
-	}
-	keep, quota := h.keep()
-	now := h.store.opt.Now()
-	over, rest := retention.Over(all, retention.Rule{For: keep, Quota: quota}, now, func(d Deleted) (time.Time, int64) { return d.At, d.Size })
-	for _, d := range over {
-		if err := h.store.opt.FS.Remove(d.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	h.usageMu.Lock()
-	h.keptOctets, h.keptKnown = rest, true
-	h.usageMu.Unlock()
-	return h.removeEmptyDays(now)
-}
-
-// removeEmptyDays removes directories of former days that hold nothing more.
-func (h *Home) removeEmptyDays(now time.Time) error {
-	today := now.UTC().Format(deletedDate)
-	days, err := readDirs(h.deletedDir())
-	for _, day := range days {
-		if day == today {
-			continue
-		}
-		folders, err := readDirs(filepath.Join(h.deletedDir(), day))
-		if err != nil {
-			return err
-		}
-		for _, folder := range folders {
-			h.store.opt.FS.Remove(filepath.Join(h.deletedDir(), day, folder)) // fails when it is not empty
-		}
-		h.store.opt.FS.Remove(filepath.Join(h.deletedDir(), day))
-	}
-	return err
-}
-
-// readDirs lists the directories in a directory, which need not be there.
-func readDirs(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var names []string
-	for _, e := range entries {
-		if e.IsDir() {
-			names = append(names, e.Name())
-		}
-	}
-	return names, err
-}
-
-// deleted lists what can be brought back, oldest first.
-func (h *Home) deleted() ([]Deleted, error) {
-	var all []Deleted
-	days, err := readDirs(h.deletedDir())
+// deletedOn lists what was expunged on a day.
+func (h *Home) deletedOn(day retention.Day) ([]Deleted, error) {
+	folders, err := day.Dirs()
 	if err != nil {
 		return nil, err
 	}
-	for _, day := range days {
-		folders, err := readDirs(filepath.Join(h.deletedDir(), day))
-		if err != nil {
+	var all []Deleted
+	for _, base := range folders {
+		if all, err = appendDeleted(all, day, base); err != nil {
 			return nil, err
 		}
-		for _, base := range folders {
-			if all, err = h.deletedOf(all, day, base); err != nil {
-				return nil, err
-			}
-		}
 	}
-	slices.SortFunc(all, func(a, b Deleted) int {
-		return cmp.Or(cmp.Compare(a.day, b.day), a.At.Compare(b.At), // the clock of the disk may stand for some ms
-			cmp.Compare(a.Folder, b.Folder), cmp.Compare(a.uid, b.uid), cmp.Compare(a.path, b.path))
+	slices.SortFunc(all, func(a, b Deleted) int { // the clock of the disk may stand for some ms
+		return cmp.Or(cmp.Compare(a.Folder, b.Folder), cmp.Compare(a.uid, b.uid), cmp.Compare(a.Place, b.Place))
 	})
 	return all, nil
 }
 
-// deletedOf adds those of one folder and day.
-func (h *Home) deletedOf(all []Deleted, day, base string) ([]Deleted, error) {
+// appendDeleted adds those of one folder.
+func appendDeleted(all []Deleted, day retention.Day, base string) ([]Deleted, error) {
 	folder := maildir.Inbox
 	if base != deletedInbox {
 		var ok bool
@@ -197,11 +79,7 @@ func (h *Home) deletedOf(all []Deleted, day, base string) ([]Deleted, error) {
 			return all, nil
 		}
 	}
-	date, err := time.Parse(deletedDate, day)
-	if err != nil {
-		return all, nil // not ours
-	}
-	dir := filepath.Join(h.deletedDir(), day, base)
+	dir := filepath.Join(day.Dir, base)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -215,11 +93,11 @@ func (h *Home) deletedOf(all []Deleted, day, base string) ([]Deleted, error) {
 		// The rename set the ctime; a copy of the whole account has another, but
 		// the day is in the path.
 		at := time.Unix(st.Ctim.Unix())
-		if end := date.AddDate(0, 0, 1); at.Before(date) || !at.Before(end) {
-			at = date
+		if end := day.Date.AddDate(0, 0, 1); at.Before(day.Date) || !at.Before(end) {
+			at = day.Date
 		}
 		name := maildir.ParseName(e.Name())
-		all = append(all, Deleted{Folder: folder, At: at, Size: st.Size, path: path, day: day, validity: name.Validity, uid: name.UID})
+		all = append(all, Deleted{retention.Thing{At: at, Size: st.Size, Place: path}, folder, name.Validity, name.UID})
 	}
 	return all, nil
 }
@@ -230,17 +108,15 @@ func (s *Store) Deleted(a address.Address) ([]Deleted, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.deletedMu.Lock()
-	defer h.deletedMu.Unlock()
-	all, err := h.deleted()
-	return all, diskFault(err)
+	all, err := h.bin.List()
+	return all, safefile.Fault(err)
 }
 
 // Undelete brings back what was expunged at since or later, of one folder or of
 // all (""), into the folders that it came from, and returns how many. A folder
 // that is gone is made again. The messages have their flags but for \Deleted, and
 // the keywords that have a letter when the folder is still the same.
-func (s *Store) Undelete(a address.Address, since time.Time, folder string) (int, error) {
+func (s *Store) Undelete(a address.Address, since time.Time, folder string) (count int, err error) {
 	h, err := s.Home(a)
 	if err != nil {
 		return 0, err
@@ -250,30 +126,26 @@ func (s *Store) Undelete(a address.Address, since time.Time, folder string) (int
 			return 0, err
 		}
 	}
-	h.deletedMu.Lock()
-	defer h.deletedMu.Unlock()
-	all, err := h.deleted()
-	if err != nil {
-		return 0, diskFault(err)
-	}
-	groups := make(map[string][]Deleted)
-	for _, d := range all {
-		if !d.At.Before(since) && (folder == "" || d.Folder == folder) {
-			groups[d.Folder] = append(groups[d.Folder], d)
+	err = h.bin.Use(func(all []Deleted) error {
+		groups := make(map[string][]Deleted)
+		for _, d := range all {
+			if !d.At.Before(since) && (folder == "" || d.Folder == folder) {
+				groups[d.Folder] = append(groups[d.Folder], d)
+			}
 		}
-	}
-	count := 0
-	for _, name := range sortedKeys(groups) {
-		n, err := h.undelete(name, groups[name])
-		count += n
-		if err != nil {
-			return count, diskFault(err)
+		for _, name := range sortedKeys(groups) {
+			n, err := h.undelete(name, groups[name])
+			count += n
+			if err != nil {
+				return err
+			}
 		}
-	}
-	return count, nil
+		return nil
+	})
+	return count, safefile.Fault(err)
 }
 
-// undelete brings messages back into a folder. With deletedMu held.
+// undelete brings messages back into a folder, while the bin is in use.
 func (h *Home) undelete(folder string, messages []Deleted) (int, error) {
 	m, err := h.Mailbox(folder)
 	if fault.Is(err, fault.NotFound) {
@@ -291,7 +163,7 @@ func (h *Home) undelete(folder string, messages []Deleted) (int, error) {
 	count := 0
 	dirs := make(map[string]bool)
 	for _, d := range messages {
-		if err = m.restore(d.path); errors.Is(err, fs.ErrNotExist) {
+		if err = m.restore(d.Place); errors.Is(err, fs.ErrNotExist) {
 			err = nil
 			continue
 		}
@@ -299,7 +171,7 @@ func (h *Home) undelete(folder string, messages []Deleted) (int, error) {
 			break
 		}
 		count++
-		dirs[filepath.Dir(d.path)] = true
+		dirs[filepath.Dir(d.Place)] = true
 	}
 	// First there: a message must not be in neither.
 	if serr := m.Sync(); err == nil {
@@ -310,9 +182,6 @@ func (h *Home) undelete(folder string, messages []Deleted) (int, error) {
 			err = serr
 		}
 	}
-	h.usageMu.Lock()
-	h.keptKnown = false
-	h.usageMu.Unlock()
 	return count, err
 }
 

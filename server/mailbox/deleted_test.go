@@ -121,8 +121,10 @@ func TestPurge(t *testing.T) {
 	f.ahead.Add(int64(2 * time.Hour))
 	f.ok(f.store.Purge(alice))
 	f.want("too old", f.deleted(), "")
-	if days, _ := readDirs(f.home.deletedDir()); len(days) != 0 {
-		t.Error("empty directories are left:", days)
+	left, err := os.ReadDir(filepath.Join(f.dir, "domains", alice.Dir(), "deleted"))
+	f.ok(err)
+	if len(left) != 0 {
+		t.Error("empty directories are left:", left)
 	}
 }
 

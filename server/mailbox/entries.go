@@ -8,6 +8,7 @@ import (
 	"facteur/server/maildir"
 	"facteur/server/message"
 	"facteur/server/msgindex"
+	"facteur/server/safefile"
 )
 
 // maxPending is the number of summaries that Entries makes before it notes them
@@ -201,7 +202,7 @@ func (e *Entries) onFile(uid UID, f func(r *Record, name, path string) error) er
 		if known && path != last {
 			err := f(r, name, path)
 			if !errors.Is(err, fs.ErrNotExist) {
-				return diskFault(err)
+				return safefile.Fault(err)
 			}
 			last = path
 			continue
@@ -215,7 +216,7 @@ func (e *Entries) onFile(uid UID, f func(r *Record, name, path string) error) er
 			suspects = e.unreadable()
 		}
 		if err := e.m.find(suspects); err != nil {
-			return diskFault(err)
+			return safefile.Fault(err)
 		}
 		last = ""
 	}

@@ -14,9 +14,9 @@ import (
 // ascending. It is durable when it returns. What Options.Keep says may be
 // brought back by Store.Undelete.
 func (m *Mailbox) Expunge(uids []UID) ([]UID, error) {
-	away, err := m.awayDir()
+	away, err := m.home.awayDir(m.at.Load().base)
 	if err != nil {
-		return nil, diskFault(err)
+		return nil, safefile.Fault(err)
 	}
 	return m.expunge(uids, away)
 }
@@ -32,9 +32,9 @@ func (m *Mailbox) expunge(uids []UID, away string) ([]UID, error) {
 	if away != "" && len(e.gone) > 0 {
 		// First there: a message must not be in neither.
 		if serr := m.store.syncer.Sync(away); err == nil {
-			err = diskFault(serr)
+			err = safefile.Fault(serr)
 		}
-		m.home.kept(e.octets)
+		m.home.bin.Grew(e.octets)
 	}
 	if serr := m.Sync(); err == nil {
 		err = serr

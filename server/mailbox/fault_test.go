@@ -144,7 +144,7 @@ func (r *trial) story() {
 func (r *trial) verify(what string) {
 	r.Helper()
 	r.works.Store(true)
-	for _, h := range r.store.homes {
+	for _, h := range r.store.homes.All() {
 		if err := h.Check(); err != nil {
 			r.Errorf("%s: %v", what, err)
 		}

@@ -78,7 +78,7 @@ func (f *fixture) reopen() {
 
 func (f *fixture) check() {
 	f.Helper()
-	for _, h := range f.store.homes {
+	for _, h := range f.store.homes.All() {
 		if err := h.Check(); err != nil {
 			f.Errorf("%s: %v", h.dir, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"facteur/server/fault"
 	"facteur/server/maildir"
 	"facteur/server/msgindex"
+	"facteur/server/safefile"
 )
 
 // SetFlags changes flags, durably when it returns. modified are the messages
@@ -41,7 +42,7 @@ func (f *flagging) run() (err error) {
 	}
 	if len(f.set.further) > 0 || f.Op == Set && m.hasFurther() {
 		if err := m.openFurther(); err != nil {
-			return diskFault(err)
+			return safefile.Fault(err)
 		}
 		defer m.tidyFurther()
 	}
@@ -126,7 +127,7 @@ func (m *Mailbox) eachChunk(uids []UID, f func(c *change, chunk []UID) (lost []U
 			c.commit()
 			m.mu.Unlock()
 			if err != nil {
-				return diskFault(err)
+				return safefile.Fault(err)
 			}
 			lost = append(lost, gone...)
 		}
@@ -134,7 +135,7 @@ func (m *Mailbox) eachChunk(uids []UID, f func(c *change, chunk []UID) (lost []U
 			return nil
 		}
 		if err := m.findNames(lost); err != nil {
-			return diskFault(err)
+			return safefile.Fault(err)
 		}
 		uids = lost
 	}

@@ -40,7 +40,7 @@ func (h *Home) Create(name, use string) error {
 		return fault.New(fault.Exists, "There is a folder of that name")
 	}
 	_, err = h.create(name, use)
-	return diskFault(err)
+	return safefile.Fault(err)
 }
 
 // create makes a mailbox that is not there. With admin held.
@@ -76,7 +76,7 @@ func (h *Home) lockAdmin() error {
 	if err != nil {
 		h.admin.Unlock()
 	}
-	return diskFault(err)
+	return safefile.Fault(err)
 }
 
 // Delete removes a mailbox and its messages. The levels below it stay, and the
@@ -89,14 +89,14 @@ func (h *Home) Delete(name string) error {
 	if name == maildir.Inbox {
 		return fault.New(fault.NotPossible, "INBOX can't be deleted")
 	}
-	h.deletedMu.RLock() // who reads deleted/ waits until the messages are there
+	filled := h.bin.Fill() // who reads deleted/ waits until the messages are there
 	discard, err := h.takeOut(name)
 	if err != nil {
-		h.deletedMu.RUnlock()
-		return diskFault(err)
+		filled()
+		return safefile.Fault(err)
 	}
-	h.store.work.Go(func() {
-		defer h.deletedMu.RUnlock()
+	h.store.homes.Go(func() {
+		defer filled()
 		discard()
 	})
 	return nil
@@ -163,17 +163,15 @@ func discardName(base string, now time.Time) string {
 // discard removes the directory of a folder that was removed. Its messages may
 // be brought back as long as Options.Keep says.
 func (h *Home) discard(dir, base string) error {
-	if retention, _ := h.keep(); retention > 0 {
-		if err := h.keepAll(dir, base); err != nil {
-			return err
-		}
+	if err := h.keepAll(dir, base); err != nil {
+		return err
 	}
-	return removeAll(h.store, dir)
+	return safefile.RemoveAll(h.store.opt.FS, dir)
 }
 
 // keepAll moves the messages of a directory to deleted/.
 func (h *Home) keepAll(dir, base string) error {
-	away, err := h.awayDir(base, h.store.opt.Now())
+	away, err := h.awayDir(base)
 	if err != nil || away == "" {
 		return err
 	}
@@ -181,7 +179,7 @@ func (h *Home) keepAll(dir, base string) error {
 	defer to.Close()
 	for _, sub := range []string{maildir.New, maildir.Cur} {
 		octets, err := h.keepFiles(filepath.Join(dir, sub), to)
-		h.kept(octets)
+		h.bin.Grew(octets)
 		if err != nil {
 			return err
 		}
@@ -207,26 +205,6 @@ func (h *Home) keepFiles(dir string, away *safefile.Dir) (octets int64, err erro
 		octets += max(0, maildir.ParseName(e.Name()).Size)
 	}
 	return octets, nil
-}
-
-// removeAll removes a directory with all that is in it.
-func removeAll(s *Store, dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if e.IsDir() {
-			err = removeAll(s, path)
-		} else {
-			err = s.opt.FS.Remove(path)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return s.opt.FS.Remove(dir)
 }
 
 // sweepDeleted removes what a crash left of folders that were deleted.
@@ -258,13 +236,13 @@ func (h *Home) sweepIndexes() {
 	for _, m := range h.mailboxes() {
 		live[filepath.Base(m.indexDir())] = true
 	}
-	dirs, err := readDirs(h.indexDir())
-	for _, dir := range dirs {
-		if !live[dir] {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(h.indexDir(), dir)))
+	entries, err := os.ReadDir(h.indexDir())
+	for _, e := range entries {
+		if e.IsDir() && !live[e.Name()] {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(h.indexDir(), e.Name())))
 		}
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		h.store.opt.Log.Debug("mailbox.index", "dir", h.indexDir(), "err", err)
 	}
 }
@@ -319,7 +297,7 @@ func (h *Home) Rename(old, new string) error {
 			return fault.Newf(fault.Exists, "There is a folder named %s", targets[i])
 		}
 	}
-	return diskFault(h.renameAll(names, targets))
+	return safefile.Fault(h.renameAll(names, targets))
 }
 
 // renameAll renames mailboxes, or none. With admin held.
@@ -364,7 +342,7 @@ func (h *Home) renameOne(name, target, base string) error {
 func (h *Home) renameInbox(new string) error {
 	dst, err := h.create(new, "")
 	if err != nil {
-		return diskFault(err)
+		return safefile.Fault(err)
 	}
 	src := h.lookup(maildir.Inbox)
 	snap, err := src.Snapshot()
@@ -409,7 +387,7 @@ func (h *Home) Subscribe(name string, on bool) error {
 	}
 	slices.SortFunc(names, compareNames)
 	if err := maildir.WriteSubscriptions(h.store.opt.FS, h.dir, names); err != nil {
-		return diskFault(err)
+		return safefile.Fault(err)
 	}
 	h.mu.Lock()
 	if on {

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"facteur/server/address"
 	"facteur/server/fault"
 	"facteur/server/feed"
 	"facteur/server/maildir"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -40,13 +42,20 @@ type Home struct {
 	metadata  annotations
 	annotated annotationLog
 
-	deletedMu sync.RWMutex // held by who reads or cuts deleted/; for reading, by who fills it
+	bin *retention.Bin[Deleted]
 
-	usageMu    sync.Mutex
-	usage      Usage
-	keptOctets int64 // in deleted/; more by now when keptKnown is false
-	keptKnown  bool
-	purging    bool
+	usageMu sync.Mutex
+	usage   Usage
+}
+
+func (s *Store) newHome(a address.Address) *Home {
+	account := filepath.Join(s.opt.Dir, a.Dir())
+	h := &Home{store: s, address: a, dir: filepath.Join(account, "mail")}
+	h.bin = retention.New(retention.Options[Deleted]{
+		Dir: filepath.Join(account, "deleted"), Name: "mailbox", FS: s.opt.FS, Log: s.opt.Log, Now: s.opt.Now,
+		Keep: func() (time.Duration, int64) { return s.opt.Keep(a) }, List: h.deletedOn, Go: s.homes.Go,
+	})
+	return h
 }
 
 // defaultUses are the folders of a new home (RFC 6154).
@@ -292,7 +301,7 @@ func (h *Home) newValidity(n int) (uint32, error) {
 func (h *Home) refresh() error {
 	mtime, err := maildir.Mtime(h.dir)
 	if err != nil {
-		return diskFault(err)
+		return safefile.Fault(err)
 	}
 	h.mu.Lock()
 	same, fail := mtime == h.mtime, h.fail
@@ -436,6 +445,7 @@ func compareNames(a, b string) int {
 
 // close ends all mailboxes of the home with an error, and writes their UIDNEXT.
 func (h *Home) close(why error) error {
+	h.bin.End()
 	h.mu.Lock()
 	h.fail = why
 	h.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 
 	"facteur/server/fault"
 	"facteur/server/maildir"
+	"facteur/server/safefile"
 )
 
 // flagSet is a set of flags and keywords of one mailbox.
@@ -43,7 +44,7 @@ func (m *Mailbox) parseFlags(names []string, create bool) (flagSet, error) {
 		return set, err
 	}
 	if err := m.refreshKeywords(); err != nil {
-		return set, diskFault(err)
+		return set, safefile.Fault(err)
 	}
 	fresh := set.add(m.words.Load(), keywords)
 	if len(fresh) == 0 || !create {
@@ -101,7 +102,7 @@ func (m *Mailbox) createKeywords(fresh []string) error {
 	m.fileMu.Lock()
 	defer m.fileMu.Unlock()
 	if err := m.readKeywords(); err != nil {
-		return diskFault(err)
+		return safefile.Fault(err)
 	}
 	old := m.words.Load()
 	letters, further := old.letters, slices.Clone(old.further)
@@ -121,21 +122,21 @@ func (m *Mailbox) createKeywords(fresh []string) error {
 	}
 	if len(log) > 0 {
 		if err := m.appendFurther(log); err != nil {
-			return diskFault(err)
+			return safefile.Fault(err)
 		}
 		if err := m.syncFurther(); err != nil {
-			return diskFault(err)
+			return safefile.Fault(err)
 		}
 	}
 	dir := m.at.Load().dir
 	mtime := m.lettersMtime()
 	if letters != old.letters {
 		if err := maildir.WriteKeywords(m.store.opt.FS, dir, letters); err != nil {
-			return diskFault(err)
+			return safefile.Fault(err)
 		}
 		var err error
 		if mtime, err = maildir.Mtime(filepath.Join(dir, maildir.KeywordsFile)); err != nil {
-			return diskFault(err)
+			return safefile.Fault(err)
 		}
 	}
 	m.setWords(letters, further, mtime)

@@ -8,7 +8,6 @@ import (
 
 	"facteur/server/maildir"
 	"facteur/server/msgindex"
-	"facteur/server/safefile"
 )
 
 // load reads the index, and lists the directories when that can't be trusted.
@@ -66,7 +65,7 @@ func (m *Mailbox) complete(x *msgindex.Index) {
 	m.home.usageMu.Unlock()
 	m.touchUsed()
 	m.live.Store(x)
-	m.store.track(m, true)
+	m.store.loaded.Note(m, true)
 }
 
 // openAnew removes the index and makes it again out of the files.
@@ -266,7 +265,7 @@ func (m *Mailbox) dropIndex() (*msgindex.Index, maildir.Stamp) {
 	m.index, m.unique, m.suspect = nil, nil, nil
 	m.live.Store(nil)
 	m.closeFurther()
-	m.store.track(m, false)
+	m.store.loaded.Note(m, false)
 	return x, m.stamp
 }
 
@@ -274,12 +273,4 @@ func closeIndex(x *msgindex.Index, stamp maildir.Stamp) {
 	if x != nil {
 		x.Close(stamp)
 	}
-}
-
-// readBootID returns what identifies the running system since it was started.
-func readBootID() string {
-	if id, ok := safefile.BootID(); ok {
-		return id
-	}
-	return newObjectID() // every stop that is not clean counts as a power cut
 }

@@ -12,6 +12,7 @@ import (
 	"facteur/server/feed"
 	"facteur/server/maildir"
 	"facteur/server/msgindex"
+	"facteur/server/safefile"
 )
 
 // Mailbox is one folder. Its index is read when first needed and let go when
@@ -125,7 +126,7 @@ func (m *Mailbox) Snapshot() (*Snapshot, error) {
 			return x.Snapshot(), nil
 		}
 		if err := m.load(); err != nil {
-			return nil, diskFault(err)
+			return nil, safefile.Fault(err)
 		}
 	}
 }
@@ -147,7 +148,7 @@ func (m *Mailbox) tidyCache() {
 		return
 	}
 	m.readers.Add(1)
-	m.store.work.Go(func() {
+	m.store.homes.Go(func() {
 		defer m.compacting.Store(false)
 		defer m.readers.Add(-1)
 		if err := x.Compact(&m.mu); err != nil {
@@ -192,7 +193,7 @@ func (m *Mailbox) lockIndex() error {
 		}
 		m.mu.Unlock()
 		if err := m.load(); err != nil {
-			return diskFault(err)
+			return safefile.Fault(err)
 		}
 	}
 }
@@ -212,13 +213,13 @@ func (m *Mailbox) Sync() error {
 			err = m.syncFurther()
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return diskFault(err)
+			return safefile.Fault(err)
 		}
 		m.mu.Lock()
 		renamed := m.fail != nil || m.at.Load() != at
 		m.mu.Unlock()
 		if !renamed {
-			return diskFault(err)
+			return safefile.Fault(err)
 		}
 	}
 }

@@ -155,7 +155,7 @@ func TestUIDsAfterCrash(t *testing.T) {
 		t.Errorf("UID %d, want %d", uid, state.UIDNext)
 	}
 	f.want("after a crash", f.show(f.inbox), fmt.Sprintf("1:one[recent] %d:two[recent]", state.UIDNext))
-	close(crashed.stop)
+	f.ok(kill(crashed))
 }
 
 // The next block is reserved before the first is used up.
@@ -284,7 +284,7 @@ func TestUnload(t *testing.T) {
 		t.Fatal("let go at once")
 	}
 	f.inbox.unload(time.Second)
-	if f.inbox.live.Load() != nil || len(f.store.lists()) != 0 {
+	if f.inbox.live.Load() != nil || len(f.store.loaded.All()) != 0 {
 		t.Fatal("kept")
 	}
 	f.add(f.inbox, "two\r\n")

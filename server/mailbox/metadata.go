@@ -6,6 +6,7 @@ import (
 
 	"facteur/server/fault"
 	"facteur/server/maildir"
+	"facteur/server/safefile"
 )
 
 // annotations are those of a folder or an account (RFC 5464), in a file beside
@@ -50,7 +51,7 @@ func (a *annotations) load(dir, file string) (map[string][]byte, error) {
 	}
 	values, err := maildir.ReadMetadata(dir, file)
 	if err != nil {
-		return nil, diskFault(err)
+		return nil, safefile.Fault(err)
 	}
 	a.keep(values)
 	return values, nil
@@ -86,7 +87,7 @@ func (a *annotations) change(s *Store, dir, file string, changes map[string][]by
 		return fault.Newf(fault.TooMany, "The annotations can have at most %d octets together", maildir.MaxMetadataTotal)
 	}
 	if err := maildir.WriteMetadata(s.opt.FS, dir, file, values); err != nil {
-		return diskFault(err)
+		return safefile.Fault(err)
 	}
 	a.keep(values)
 	return nil

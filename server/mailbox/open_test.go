@@ -21,14 +21,12 @@ func (f *fixture) modSeqs(m *Mailbox) map[UID]ModSeq {
 	return all
 }
 
-// kill leaves the store as a killed process does.
+// kill ends what runs in a store, and leaves its homes as a killed process does.
+func kill(s *Store) error { return s.homes.Close(func(*Home) error { return nil }) }
+
 func (f *fixture) kill() {
 	f.Helper()
-	f.store.mu.Lock()
-	f.store.closed = true
-	f.store.mu.Unlock()
-	close(f.store.stop)
-	f.store.work.Wait()
+	f.ok(kill(f.store))
 }
 
 // What is known after each way of stopping, and of losing the index.

@@ -7,6 +7,7 @@ import (
 
 	"facteur/server/fault"
 	"facteur/server/maildir"
+	"facteur/server/safefile"
 )
 
 // The numbers that one write of facteur-state reserves, and those left at which
@@ -83,7 +84,7 @@ func (m *Mailbox) lockWrite(n int) error {
 		m.mu.Unlock()
 		<-r.done
 		if r.err != nil {
-			return diskFault(r.err)
+			return safefile.Fault(r.err)
 		}
 	}
 }
@@ -109,7 +110,7 @@ func (m *Mailbox) reserve(n int) *reservation {
 	}
 	r := &reservation{done: make(chan struct{})}
 	m.reserving = r
-	m.store.work.Go(func() {
+	m.store.homes.Go(func() {
 		r.err = m.raise(n)
 		m.mu.Lock()
 		m.reserving = nil
@@ -165,7 +166,7 @@ func (m *Mailbox) writeFinalState() error {
 		return nil
 	}
 	if err := maildir.WriteState(m.store.opt.FS, dir, state); err != nil {
-		return diskFault(err)
+		return safefile.Fault(err)
 	}
 	m.mu.Lock()
 	m.given.ceiling, m.given.reserve, m.given.claimed = g.next, g.modSeq, false

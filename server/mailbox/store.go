@@ -37,11 +37,10 @@
 // Changes of the file system go through safefile, and what must be durable is
 // so when a method returns, except Add, whose durability is Sync.
 //
-// Locks, in this order: Home.deletedMu (who reads or cuts deleted/; for reading, who
-// moves the messages of a removed folder there), Home.admin (operations on folders), Mailbox.furtherMu (who appends to facteur-keywords),
+// Locks, in this order: that of Home.bin (package retention), Home.admin (operations on folders), Mailbox.furtherMu (who appends to facteur-keywords),
 // Mailbox.scanMu (one scan at a time; it keeps the index), Mailbox.fileMu (the small
 // files of a folder), Mailbox.mu (what changes the index; of two mailboxes the one
-// with the lower id first), then Home.mu, Home.usageMu, Store.mu, textState.mu and
+// with the lower id first), then Home.mu, Home.usageMu, textState.mu and
 // further.mu, which are held for a moment. From Mailbox.mu on none is held over a sync. A
 // folder's name and directories change with scanMu, fileMu and mu held, so that any
 // of these keeps them.
@@ -50,18 +49,17 @@
 package mailbox
 
 import (
-	"errors"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"facteur/server/address"
 	"facteur/server/fault"
 	"facteur/server/maildir"
+	"facteur/server/resident"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -84,9 +82,6 @@ func unusedAfter(loaded int) time.Duration {
 	return idleAfter
 }
 
-// sweepEvery is the time between two looks for what need not be kept any more.
-const sweepEvery = time.Hour
-
 // Store holds the homes of all accounts and shared mailboxes.
 type Store struct {
 	opt    Options
@@ -98,13 +93,8 @@ type Store struct {
 	clock  atomic.Int64  // the time at the last tick, in nanoseconds
 	active atomic.Int64  // when something was changed last, likewise
 
-	stop chan struct{}
-	work sync.WaitGroup // goroutines that Close waits for
-
-	mu     sync.Mutex
-	closed bool
-	homes  map[address.Key]*Home
-	loaded map[*Mailbox]struct{} // those with an index in memory
+	homes  *resident.Homes[*Home]
+	loaded resident.Loaded[*Mailbox] // those with an index in memory
 }
 
 // Open returns the store in a directory, which is made when it is not there.
@@ -118,15 +108,12 @@ func Open(opt Options) (*Store, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	for _, dir := range []string{opt.Dir, opt.Tmp} {
-		if err := safefile.MkdirAll(opt.FS, dir); err != nil {
-			return nil, err
-		}
+	if opt.Keep == nil {
+		opt.Keep = retention.None
 	}
-	if err := safefile.SameDisk(opt.Dir, opt.Tmp, "messages are linked from one into the other"); err != nil {
+	if err := safefile.Prepare(opt.FS, opt.Dir, opt.Tmp, opt.Now()); err != nil {
 		return nil, err
 	}
-	safefile.RemoveStale(opt.FS, opt.Tmp, opt.Now())
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, err
@@ -136,15 +123,13 @@ func Open(opt Options) (*Store, error) {
 		syncer: safefile.NewSyncer(opt.FS),
 		host:   maildir.Host(host),
 		pid:    strconv.Itoa(os.Getpid()),
-		bootID: readBootID(),
-		stop:   make(chan struct{}),
-		homes:  make(map[address.Key]*Home),
-		loaded: make(map[*Mailbox]struct{}),
+		bootID: safefile.BootID(),
 	}
+	s.homes = resident.NewHomes(s.newHome)
 	s.clock.Store(opt.Now().UnixNano())
-	s.work.Go(s.watch)
+	s.homes.Every(time.Second, s.watch)
 	if !opt.NoText {
-		s.work.Go(s.indexTexts)
+		s.homes.Go(s.indexTexts)
 	}
 	return s, nil
 }
@@ -152,63 +137,29 @@ func Open(opt Options) (*Store, error) {
 // Close writes what a clean stop leaves, so that UIDs go on without a gap, and
 // ends all goroutines. Whatever is asked afterwards is Unavailable.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil
-	}
-	s.closed = true
-	s.mu.Unlock()
-	homes := s.openHomes()
-	close(s.stop)
-
-	var mu sync.Mutex
-	var errs []error
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, 8) // several at once, for the disk combines syncs
-	for _, h := range homes {
-		slots <- struct{}{}
-		wg.Go(func() {
-			err := h.close(errClosed)
-			mu.Lock()
-			errs = append(errs, err)
-			mu.Unlock()
-			<-slots
-		})
-	}
-	wg.Wait()
-	s.work.Wait()
-	return errors.Join(errs...)
+	return s.homes.Close(func(h *Home) error { return h.close(resident.ErrClosed) })
 }
 
 var (
-	errClosed = fault.New(fault.Unavailable, "The server is shutting down")
-	errGone   = fault.New(fault.NotFound, "The mailbox is gone")
-	errNoUID  = fault.New(fault.NotFound, "The message is gone")
+	errGone  = fault.New(fault.NotFound, "The mailbox is gone")
+	errNoUID = fault.New(fault.NotFound, "The message is gone")
 )
 
 // Draft returns an empty file for Mailbox.Add. The caller must Discard it.
 func (s *Store) Draft() (*safefile.Draft, error) {
 	d, err := safefile.NewDraft(s.opt.FS, s.opt.Tmp)
-	return d, diskFault(err)
+	return d, safefile.Fault(err)
 }
 
 // Home returns the home of an account or shared mailbox. On first use it makes
 // INBOX and the usual folders.
 func (s *Store) Home(a address.Address) (*Home, error) {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil, errClosed
+	h, err := s.homes.Get(a)
+	if err != nil {
+		return nil, err
 	}
-	h := s.homes[a.Key()]
-	if h == nil {
-		h = &Home{store: s, address: a, dir: filepath.Join(s.opt.Dir, a.Dir(), "mail")}
-		s.homes[a.Key()] = h
-	}
-	s.mu.Unlock()
 	if err := h.open(); err != nil {
-		return nil, diskFault(err)
+		return nil, safefile.Fault(err)
 	}
 	return h, nil
 }
@@ -216,108 +167,36 @@ func (s *Store) Home(a address.Address) (*Home, error) {
 // Forget drops a home from memory, so that its directory may be moved away. Its
 // mailboxes answer NotFound from then on, and their Watches are Gone.
 func (s *Store) Forget(a address.Address) error {
-	s.mu.Lock()
-	h := s.homes[a.Key()]
-	delete(s.homes, a.Key())
-	s.mu.Unlock()
-	if h == nil {
+	h, ok := s.homes.Forget(a)
+	if !ok {
 		return nil
 	}
 	return h.close(errGone)
 }
 
-// watch looks after the mailboxes in memory each second: it polls those that
-// are watched and lets go of those that nobody used for a while.
+// watch looks after what is in memory, each second.
 func (s *Store) watch() {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	swept := s.opt.Now()
-	for {
-		select {
-		case <-s.stop:
-			return
-		case <-tick.C:
-		}
-		now := s.opt.Now()
-		s.clock.Store(now.UnixNano())
-		if loaded := s.lists(); !s.lookAfter(loaded, unusedAfter(len(loaded))) {
-			return
-		}
-		for _, h := range s.openHomes() {
-			h.poll()
-		}
-		if now.Sub(swept) >= sweepEvery {
-			swept = now
-			s.work.Go(s.sweep)
-		}
+	s.clock.Store(s.opt.Now().UnixNano())
+	loaded := s.loaded.All()
+	s.lookAfter(loaded, unusedAfter(len(loaded)))
+	for _, h := range s.homes.All() {
+		h.poll()
 	}
 }
 
-// lookAfter looks after mailboxes once. false: the store is to close.
-func (s *Store) lookAfter(loaded []*Mailbox, unused time.Duration) bool {
+// lookAfter polls the mailboxes that are watched, and lets go of those that nobody used for
+// a while.
+func (s *Store) lookAfter(loaded []*Mailbox, unused time.Duration) {
 	for _, m := range loaded {
+		if s.homes.Closed() {
+			return
+		}
 		if m.watches.Load() > 0 {
 			m.Poll()
 		} else {
 			m.unload(unused)
 		}
 		m.tidyCache()
-		if s.stopped() {
-			return false
-		}
-	}
-	return true
-}
-
-// sweep removes what need not be kept any more in the homes in use.
-func (s *Store) sweep() {
-	for _, h := range s.openHomes() {
-		if err := h.purge(); err != nil {
-			s.opt.Log.Warn("mailbox.purge", "dir", h.deletedDir(), "err", err)
-		}
-		if s.stopped() {
-			return
-		}
-	}
-}
-
-func (s *Store) openHomes() []*Home {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	homes := make([]*Home, 0, len(s.homes))
-	for _, h := range s.homes {
-		homes = append(homes, h)
-	}
-	return homes
-}
-
-func (s *Store) lists() []*Mailbox {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]*Mailbox, 0, len(s.loaded))
-	for m := range s.loaded {
-		all = append(all, m)
-	}
-	return all
-}
-
-func (s *Store) stopped() bool {
-	select {
-	case <-s.stop:
-		return true
-	default:
-		return false
-	}
-}
-
-// track notes whether a mailbox has an index in memory.
-func (s *Store) track(m *Mailbox, loaded bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if loaded {
-		s.loaded[m] = struct{}{}
-	} else {
-		delete(s.loaded, m)
 	}
 }
 
@@ -332,20 +211,4 @@ func (s *Store) newUnique() string {
 	b = append(b, 'Q')
 	b = strconv.AppendUint(b, s.serial.Add(1), 10)
 	return maildir.NewUnique(now, string(b), s.host)
-}
-
-// diskFault gives an error of the file system its reply: a full disk is
-// Unavailable, anything else Internal, both temporary.
-func diskFault(err error) error {
-	if err == nil {
-		return nil
-	}
-	var f *fault.Fault
-	if errors.As(err, &f) {
-		return err
-	}
-	if safefile.Exhausted(err) {
-		return fault.Wrap(fault.Unavailable, "", err)
-	}
-	return fault.Wrap(fault.Internal, "", err)
 }

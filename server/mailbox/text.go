@@ -106,7 +106,7 @@ func (m *Mailbox) Candidates(folded []byte) (uids []UID, through UID, ok bool) {
 // is closed.
 func (s *Store) indexTexts() {
 	for s.pause(time.Second) {
-		for _, m := range s.lists() {
+		for _, m := range s.loaded.All() {
 			if !s.indexText(m) {
 				return
 			}
@@ -119,7 +119,7 @@ func (s *Store) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-s.stop:
+	case <-s.homes.Closing():
 		return false
 	case <-timer.C:
 		return true
@@ -169,7 +169,7 @@ func (s *Store) indexText(m *Mailbox) bool {
 func (s *Store) rest(d time.Duration) bool {
 	for {
 		// Pauses of less than this are not worth a timer: it goes on a little faster.
-		if d >= time.Millisecond && !s.pause(d) || s.stopped() {
+		if d >= time.Millisecond && !s.pause(d) || s.homes.Closed() {
 			return false
 		}
 		if time.Since(time.Unix(0, s.active.Load())) >= storeQuiet {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 
 	"facteur/server/fault"
+	"facteur/server/safefile"
 )
 
 // Usage tells what the home holds. When it is first asked, the indexes of all
@@ -12,7 +13,7 @@ import (
 func (h *Home) Usage() (Usage, error) {
 	for _, m := range h.mailboxes() {
 		if err := h.measure(m); err != nil {
-			return Usage{}, diskFault(err)
+			return Usage{}, safefile.Fault(err)
 		}
 	}
 	beside := int64(0)

@@ -5,6 +5,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/fault"
+	"facteur/server/safefile"
 )
 
 // Verify compares the index and the caches of an account with its files and
@@ -74,7 +75,7 @@ func (s *Store) Reindex(a address.Address, progress func(Progress)) error {
 
 func (m *Mailbox) reindex(progress func(Progress)) error {
 	if err := m.openAnew(); err != nil {
-		return diskFault(err)
+		return safefile.Fault(err)
 	}
 	snap, err := m.Snapshot()
 	if err != nil {

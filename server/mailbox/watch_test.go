@@ -141,7 +141,7 @@ func TestWatch(t *testing.T) {
 		v.Close()
 		time.Sleep(2 * idleAfter)
 		synctest.Wait()
-		if len(f.store.lists()) != 0 {
+		if len(f.store.loaded.All()) != 0 {
 			t.Error("a list that nobody uses is kept")
 		}
 	})
@@ -162,11 +162,11 @@ func TestCrowded(t *testing.T) {
 		f.ok(err)
 		time.Sleep(2 * crowdedAfter)
 		synctest.Wait()
-		if n := len(f.store.lists()); n != 2 {
+		if n := len(f.store.loaded.All()); n != 2 {
 			t.Fatal(n)
 		}
-		f.store.lookAfter(f.store.lists(), unusedAfter(maxLoaded+1))
-		if n := len(f.store.lists()); n != 1 {
+		f.store.lookAfter(f.store.loaded.All(), unusedAfter(maxLoaded+1))
+		if n := len(f.store.loaded.All()); n != 1 {
 			t.Error(n, "are left: one is watched")
 		}
 	})
