@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"facteur/server/address"
 	"facteur/server/collection"
-	"facteur/server/config"
 	"facteur/server/davd"
 	"facteur/server/directory"
 	"facteur/server/fault"
@@ -25,39 +23,24 @@ type calendars struct {
 	handler *davd.Handler
 }
 
-// storeOptions are those of the store of what people keep, with the settings that now
-// returns.
-func storeOptions(data string, now func() (*config.Config, *directory.Directory)) collection.Options {
-	return collection.Options{
-		Dir: filepath.Join(data, "domains"), Tmp: filepath.Join(data, "spool", "tmp"),
-		Index: homes.Index, IndexVersion: homes.IndexVersion, Defaults: homes.Defaults(),
-		Keep: func(a address.Address) (time.Duration, int64) { return keepDeleted(now())(a) },
-	}
-}
-
-// fileOptions are those of the store of plain files beside the calendars.
-func fileOptions(o collection.Options) files.Options {
-	return files.Options{Dir: o.Dir, Tmp: o.Tmp, Log: o.Log, Room: o.Room, Keep: o.Keep}
-}
-
 // openCalendars opens the stores.
 func (s *Server) openCalendars(first *settings) (err error) {
-	o := storeOptions(first.Data, func() (*config.Config, *directory.Directory) {
-		live := s.live.Load()
-		return live.Config, live.directory
+	domains, tmp := filepath.Join(first.Data, "domains"), filepath.Join(first.Data, "spool", "tmp")
+	s.dav.kept, err = collection.Open(collection.Options{
+		Dir: domains, Tmp: tmp, Log: s.log, Room: s.room, Keep: s.keepDeleted,
+		Index: homes.Index, IndexVersion: homes.IndexVersion, Defaults: homes.Defaults(),
 	})
-	o.Log, o.Room = s.log, s.room
-	if s.dav.kept, err = collection.Open(o); err != nil {
+	if err != nil {
 		return fmt.Errorf("opening the calendars and contacts: %w", err)
 	}
 	s.dav.derived, err = collection.Open(collection.Options{
-		Dir: filepath.Join(first.Data, "derived"), Tmp: filepath.Join(first.Data, "spool", "tmp"), Log: s.log,
+		Dir: filepath.Join(first.Data, "derived"), Tmp: tmp, Log: s.log,
 		Index: homes.DerivedIndex, IndexVersion: homes.DerivedIndexVersion,
 	})
 	if err != nil {
 		return fmt.Errorf("opening what is made of calendars and contacts: %w", err)
 	}
-	s.dav.files, err = files.Open(fileOptions(o))
+	s.dav.files, err = files.Open(files.Options{Dir: domains, Tmp: tmp, Log: s.log, Room: s.room, Keep: s.keepDeleted})
 	if err != nil {
 		return fmt.Errorf("opening the files: %w", err)
 	}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +15,6 @@ import (
 	"facteur/server/directory"
 	"facteur/server/fault"
 	"facteur/server/homes"
-	"facteur/server/mailbox"
 	"facteur/server/transfer"
 )
 
@@ -368,34 +365,5 @@ func withDepot(ctx context.Context, path string, log io.Writer, account string, 
 		}
 		return work(c)
 	}
-	cfg, lock, err := loadLocked(path)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	s := &Server{log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}
-	first := &settings{Config: cfg, directory: directory.New(cfg.Directory)}
-	s.live.Store(first)
-	err = s.openStores(first)
-	if err == nil {
-		err = work(s)
-	}
-	s.closeCalendars()
-	if s.store != nil {
-		err = errors.Join(err, s.store.Close())
-	}
-	return err
-}
-
-// openStores opens what import and export need where no server runs: what people keep,
-// and their mail, for the quota.
-func (s *Server) openStores(first *settings) (err error) {
-	if err := s.openCalendars(first); err != nil {
-		return err
-	}
-	s.store, err = mailbox.Open(mailbox.Options{
-		Dir: filepath.Join(first.Data, "domains"), Tmp: filepath.Join(first.Data, "spool", "tmp"),
-		Log: s.log, Keep: keepDeleted(first.Config, first.directory), Beside: s.beside, NoText: true,
-	})
-	return err
+	return withoutServer(path, log, func(s *Server) error { return work(s) })
 }

@@ -18,7 +18,6 @@ import (
 	"syscall"
 	"time"
 
-	"facteur/server/address"
 	"facteur/server/auth"
 	"facteur/server/autoreply"
 	"facteur/server/buffer"
@@ -270,17 +269,7 @@ func (s *Server) openData(first *settings) error {
 	if err := s.openCalendarServer(first); err != nil {
 		return err
 	}
-	if s.store, err = mailbox.Open(mailbox.Options{
-		Dir: domains, Tmp: tmp, Log: s.log,
-		Keep: func(a address.Address) (time.Duration, int64) {
-			live := s.live.Load()
-			return keepDeleted(live.Config, live.directory)(a)
-		},
-		Beside: s.beside,
-	}); err != nil {
-		return fmt.Errorf("opening the mailboxes: %w", err)
-	}
-	return nil
+	return s.openMailboxes(first, false)
 }
 
 // notify sends a notice of the spool on its way.

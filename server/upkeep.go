@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"facteur/server/directory"
 	"facteur/server/fault"
 	"facteur/server/files"
-	"facteur/server/homes"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
 	"facteur/server/people"
@@ -32,11 +30,11 @@ type upkeep struct {
 	calendars *collection.Store
 	files     *files.Store
 	directory *directory.Directory
-	settings  *settings                                                // of which the Config is there in any case
+	settings  *settings                                                // while the server is off only Config and directory
 	box       func(context.Context, address.Address) (hook.Box, error) // as scripts see it
 	now       func() time.Time
 	say       func(line string)
-	refresh   func(address.Address) // after calendars were brought back; nil: nobody needs to know
+	refresh   func(address.Address) // after calendars were brought back
 }
 
 // Upkeep is that of control.Backend.
@@ -188,60 +186,32 @@ func Upkeep(ctx context.Context, w io.Writer, path string, r control.UpkeepReque
 	if err := c.Upkeep(ctx, r, say); !errors.Is(err, control.ErrNoServer) {
 		return err
 	}
-	cfg, lock, err := loadLocked(path)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	dir := directory.New(cfg.Directory)
-	log := slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	store, err := mailbox.Open(mailbox.Options{
-		Dir: filepath.Join(cfg.Data, "domains"), Tmp: filepath.Join(cfg.Data, "spool", "tmp"),
-		Log: log, Keep: keepDeleted(cfg, dir), NoText: true,
+	return withoutServer(path, w, func(s *Server) error {
+		if err := s.openBoxes(); err != nil {
+			return err
+		}
+		return errors.Join(s.Upkeep(ctx, r, say), s.state.Close())
 	})
-	if err != nil {
+}
+
+// openBoxes opens what scripts see of mailboxes while the server is off.
+func (s *Server) openBoxes() (err error) {
+	live := s.live.Load()
+	if s.state, err = statedb.Open(filepath.Join(live.Data, "state.db"), s.log); err != nil {
 		return err
 	}
-	state, err := statedb.Open(filepath.Join(cfg.Data, "state.db"), log)
-	if err != nil {
-		return errors.Join(err, store.Close())
+	if s.people, err = people.Open(s.state, nil); err != nil {
+		return errors.Join(err, s.state.Close())
 	}
-	known, err := people.Open(state, nil)
-	if err != nil {
-		return errors.Join(err, state.Close(), store.Close())
-	}
-	kept := storeOptions(cfg.Data, func() (*config.Config, *directory.Directory) { return cfg, dir })
-	kept.Log = log
-	calendars, err := collection.Open(kept)
-	if err != nil {
-		return errors.Join(err, state.Close(), store.Close())
-	}
-	plain, err := files.Open(fileOptions(kept))
-	if err != nil {
-		return errors.Join(err, calendars.Close(), state.Close(), store.Close())
-	}
-	defer plain.Close()
-	books := homes.New(homes.Options{Store: calendars, Directory: func() *directory.Directory { return dir }, Log: log})
-	alone := deliver.New(deliver.Options{Store: store, People: known, Log: log, Contacts: books.Contact, Busy: offlineBusy},
-		deliver.Settings{Directory: dir, Location: cfg.Location})
-	u := upkeep{
-		store: store, calendars: calendars, files: plain, directory: dir, settings: &settings{Config: cfg}, box: alone.Box, now: time.Now, say: say,
-	}
-	return errors.Join(u.run(ctx, r), calendars.Close(), state.Close(), store.Close())
+	s.deliver = deliver.New(
+		deliver.Options{Store: s.store, People: s.people, Log: s.log, Contacts: s.dav.homes.Contact, Busy: offlineBusy},
+		deliver.Settings{Directory: live.directory, Location: live.Location})
+	return nil
 }
 
 // offlineBusy is that of deliver.Options while the server is off.
 func offlineBusy(address.Address, time.Time, time.Time, string) ([]hook.Busy, error) {
 	return nil, fault.New(fault.NotPossible, "calendars are asked only while the server runs")
-}
-
-// keepDeleted tells the store how long, and how much of, what was expunged is
-// kept.
-func keepDeleted(cfg *config.Config, dir *directory.Directory) func(address.Address) (time.Duration, int64) {
-	return func(a address.Address) (time.Duration, int64) {
-		box, _ := dir.Box(a)
-		return cfg.Retention.Deleted, box.Quota
-	}
 }
 
 // ParseSince reads a time for people: a date, a date with a time, or how long ago

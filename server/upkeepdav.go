@@ -76,9 +76,7 @@ func (u upkeep) undeleteCalendars(a address.Address, r control.UpkeepRequest) er
 		return err
 	}
 	n, err := u.calendars.Undelete(a, r.Since, r.Folder)
-	if u.refresh != nil {
-		u.refresh(a)
-	}
+	u.refresh(a)
 	u.say(fmt.Sprintf("%s: %s of calendars and contacts brought back", a, counted(n, "object")))
 	return err
 }
