@@ -14,13 +14,20 @@ local function display(m)
   return name:match("^ ?(.-) ?$")
 end
 
+-- Whether the address is of somebody who is known, proven or not: that it may be forged is
+-- for scripts against spam.
+local function known_address(author, box)
+  local contact = box:contact(author)
+  return contact and (contact.name ~= "" or contact.written)
+end
+
 function deliver(m, box)
   local author = m:addresses("From")[1]
   if not author or m.is.list or m.is.auto then
     return
   end
   local name = display(m)
-  if m.is.first_time and not m.is.from_contact and not m.is.from_local then
+  if m.is.first_time and not m.is.from_local and not known_address(author, box) then
     box:flag(TAG)
     local known = name ~= "" and kv.get("name " .. name)
     if known and known ~= author:lower() then

@@ -15,6 +15,16 @@ function test_who_stands_in_an_address_book_is_known()
   expect(run("deliver", message { from = '"Alice Martin" <boss@freemail.example>' })):flag("$Newcomer"):subject_prefix("[name of a known person]")
 end
 
+-- Who was written to is not new, though nothing proves that the answer is theirs; their name is
+-- learnt from mail that is proven.
+function test_unproven_people()
+  box { contacts = { ["alice@example.net"] = { written = "2026-01-02" } } }
+  expect(run("deliver", message { from = boss, auth = {} })):nothing()
+  expect(run("deliver", message { from = '"Alice Martin" <boss@freemail.example>' })):flag("$Newcomer"):count(1)
+  expect(run("deliver", message { from = boss, auth = { dmarc = "pass" } })):nothing()
+  expect(run("deliver", message { from = '"Alice Martin" <boss@freemail.example>' })):flag("$Newcomer"):subject_prefix("[name")
+end
+
 function test_a_newcomer_with_a_known_name()
   box { contacts = { ["alice@example.net"] = { received = "2026-01-01", written = "2026-01-02" } } }
   expect(run("deliver", message { from = boss })):nothing()

@@ -70,4 +70,35 @@ end
 function test_contacts_are_never_junk()
   box { contacts = { ["bob@example.net"] = { written = "2026-01-01" } } }
   expect(run("deliver", mail { from = "bob@example.net", spam = { score = 9 } })):nothing()
+  local signed = { dkim = "pass", domains = { "mail.example.net" } } -- and no policy
+  expect(run("deliver", mail { from = "bob@example.net", spam = { score = 9 }, auth = signed })):nothing()
+end
+
+function test_forged_contacts_are_junk()
+  box { contacts = { "bob@example.net" } }
+  local function from(auth, score)
+    return run("deliver", mail { from = "bob@example.net", reverse_path = "x@thief.example", auth = auth, spam = { score = score } })
+  end
+  expect(from({ dmarc = "fail" }, 5)):fileinto("Junk")
+  expect(from({ spf = "fail" }, 5)):fileinto("Junk")
+  expect(from({ dkim = "fail" }, 5)):fileinto("Junk")
+  expect(from({ spf = "pass", dkim = "pass", domains = { "thief.example" } }, 8)):fileinto("Junk")
+end
+
+-- A domain that proves nothing, as of a small association, has some points more.
+function test_contacts_that_prove_nothing()
+  box { contacts = { ["bob@example.net"] = { written = "2026-01-01" }, ["eve@example.net"] = { received = "2026-01-01" } } }
+  local function from(author, score)
+    return run("deliver", mail { from = author, auth = {}, spam = { score = score } })
+  end
+  expect(from("bob@example.net", 7.5)):nothing()
+  expect(from("bob@example.net", 8)):fileinto("Junk")
+  expect(from("eve@example.net", 5)):fileinto("Junk")
+  expect(from("nobody@example.net", 5)):fileinto("Junk")
+end
+
+-- Over LMTP nothing is verified: the server in front has decided whom it believes.
+function test_contacts_where_nothing_is_verified()
+  box { contacts = { "bob@example.net" } }
+  expect(run("deliver", message { from = "bob@example.net", spam = { score = 9 } })):nothing()
 end

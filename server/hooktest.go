@@ -238,6 +238,7 @@ func (o HookTestOptions) addTo(world *trial.World, facts *trial.Facts) error {
 	facts.Message.Spam.Score = o.Spam
 	facts.Message.Submitted = o.User != ""
 	facts.Message.ReversePath, facts.Message.Recipients = from, []address.Address{to}
+	trial.ShowAuthor(&facts.Message)
 	plain, detail, tagged := strings.Cut(to.Local, "+")
 	account := to
 	if tagged {

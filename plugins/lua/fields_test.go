@@ -31,6 +31,7 @@ var fields = []try{
 	{"deliver", `log(m.virus == "")`, "true"},
 	{"data", `log(m.is, m.is.bounce, m.is.list, m.is.auto, m.is.bulk, m.is.encrypted, m.is.calendar)`, "m.is\tfalse\ttrue\tfalse\ttrue\tfalse\tfalse"},
 	{"data", `log(m.is.first_time, m.is.from_contact, m.is.from_local)`, "nil\tnil\tfalse"},
+	{"data", `log(m.is.proven)`, "true"},
 	{"submit", `log(m.is.from_local, m.submitted)`, "true\ttrue"},
 	{"deliver", `log(m.is.first_time, m.is.from_contact, m.is.first_time)`, "false\ttrue\tfalse"},
 	{"data", `log(m:header("x-two"), m:header("X-None"), #m:headers("X-Two"), m:headers("X-Two")[2], #m:headers("X-None"))`, "one\t\t2\ttwo\t0"},
@@ -96,6 +97,37 @@ func TestNullReversePathIsBounce(t *testing.T) {
 	out := mustCompile(t, newQuietHost(), `function deliver(m, box) log(m.is.bounce, m.from == "") end`).Run(t.Context(), call)
 	if out.Err != nil || logged(out)[0] != "true\ttrue" {
 		t.Error(out.Err, logged(out))
+	}
+}
+
+// A contact counts when it is shown that the message is from there, or when nobody looked.
+func TestContactIsProven(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		auth      *hook.Authenticity
+		submitted bool
+		from      string
+		want      string // m.is.proven, from_contact, first_time
+	}{
+		{"proven", &hook.Authenticity{Author: "elsewhere.net"}, false, "carol@elsewhere.net", "true\ttrue\tfalse"},
+		{"not proven", &hook.Authenticity{SPF: "pass", DKIM: "pass"}, false, "carol@elsewhere.net", "false\tfalse\tfalse"},
+		{"another domain is", &hook.Authenticity{Author: "thief.example"}, false, "carol@elsewhere.net, x@thief.example", "false\tfalse\tfalse"},
+		{"by a client that is trusted", &hook.Authenticity{Exempt: true}, false, "carol@elsewhere.net", "nil\ttrue\tfalse"},
+		{"nothing was verified", nil, false, "carol@elsewhere.net", "nil\ttrue\tfalse"},
+		{"submitted here", nil, true, "carol@elsewhere.net", "true\ttrue\tfalse"},
+		{"proven, and nobody known", &hook.Authenticity{Author: "example.net"}, false, "x@example.net", "true\tfalse\ttrue"},
+		{"without an author", &hook.Authenticity{}, false, "", "false\tnil\tnil"},
+	} {
+		call := testCall(hook.Deliver)
+		call.Message.Auth, call.Message.Submitted = c.auth, c.submitted
+		call.Message.Content = content{header: header("From: " + c.from)}
+		if c.from == "" {
+			call.Message.Content = content{}
+		}
+		out := mustCompile(t, newQuietHost(), `function deliver(m, box) log(m.is.proven, m.is.from_contact, m.is.first_time) end`).Run(t.Context(), call)
+		if out.Err != nil || logged(out)[0] != c.want {
+			t.Errorf("%s: %v, %q, want %q", c.name, out.Err, logged(out), c.want)
+		}
 	}
 }
 

@@ -162,7 +162,8 @@ func testCall(stage hook.Stage) hook.Call {
 	if stage.HasContent() {
 		call.Message.Content = testContent()
 		call.Message.Spam = hook.Spam{Score: 6.5, Rules: []hook.Rule{{Name: "BAD_WORD", Points: 6.5, Why: "a word"}}}
-		call.Message.Auth = &hook.Authenticity{SPF: "pass", DKIM: "pass", DMARC: "fail", ARC: "none", Domains: []address.Domain{"elsewhere.net"}}
+		call.Message.Auth = &hook.Authenticity{SPF: "pass", DKIM: "pass", DMARC: "fail", ARC: "none", Domains: []address.Domain{"elsewhere.net"},
+			Author: "elsewhere.net"} // a trusted sealer vouches for it
 	}
 	if stage.Live() && stage != hook.Resolve {
 		call.Client = &hook.Client{IP: netip.MustParseAddr("192.0.2.7"), RDNS: "mx.elsewhere.net", Helo: "mx", TLSVersion: "TLS 1.3", TLSCipher: "AES", Listener: "smtp", ID: "c1"}

@@ -122,14 +122,23 @@ func (s *state) contact() *hook.Contact {
 		return nil
 	}
 	if s.run.contact == nil {
-		authors := serve(s, "m.is", func() []address.Address { return s.call.Message.Content.Addresses("From") })
-		if len(authors) == 0 {
+		author, ok := s.author()
+		if !ok {
 			return nil
 		}
-		c := serve(s, "m.is", func() hook.Contact { return s.call.Box.Contact(authors[0]) })
+		c := serve(s, "m.is", func() hook.Contact { return s.call.Box.Contact(author) })
 		s.run.contact = &c
 	}
 	return s.run.contact
+}
+
+// author is the first address of From.
+func (s *state) author() (address.Address, bool) {
+	authors := serve(s, "m.is", func() []address.Address { return s.call.Message.Content.Addresses("From") })
+	if len(authors) == 0 {
+		return address.Address{}, false
+	}
+	return authors[0], true
 }
 
 // changeKind is event at the stage stored.

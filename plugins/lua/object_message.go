@@ -89,14 +89,17 @@ var natureKind = kind{
 		"bounce": func(s *state) lua.LValue {
 			return lua.LBool(s.call.Message.ReversePath.IsZero() || s.nature().Bounce)
 		},
-		"list":         func(s *state) lua.LValue { return lua.LBool(s.nature().List) },
-		"auto":         func(s *state) lua.LValue { return lua.LBool(s.nature().Auto) },
-		"bulk":         func(s *state) lua.LValue { return lua.LBool(s.nature().Bulk) },
-		"encrypted":    func(s *state) lua.LValue { return lua.LBool(s.nature().Encrypted) },
-		"calendar":     func(s *state) lua.LValue { return lua.LBool(s.nature().Calendar) },
-		"first_time":   known(func(c *hook.Contact) bool { return c.Received.IsZero() }),
-		"from_contact": known(func(c *hook.Contact) bool { return c.Name != "" || !c.Written.IsZero() }),
-		"from_local":   func(s *state) lua.LValue { return lua.LBool(s.call.Message.Submitted) },
+		"list":       func(s *state) lua.LValue { return lua.LBool(s.nature().List) },
+		"auto":       func(s *state) lua.LValue { return lua.LBool(s.nature().Auto) },
+		"bulk":       func(s *state) lua.LValue { return lua.LBool(s.nature().Bulk) },
+		"encrypted":  func(s *state) lua.LValue { return lua.LBool(s.nature().Encrypted) },
+		"calendar":   func(s *state) lua.LValue { return lua.LBool(s.nature().Calendar) },
+		"proven":     (*state).proven,
+		"first_time": known(func(_ *state, c *hook.Contact) bool { return c.Received.IsZero() }),
+		"from_contact": known(func(s *state, c *hook.Contact) bool {
+			return (c.Name != "" || !c.Written.IsZero()) && s.proven() != lua.LFalse
+		}),
+		"from_local": func(s *state) lua.LValue { return lua.LBool(s.call.Message.Submitted) },
 	},
 }
 
@@ -110,14 +113,33 @@ func (s *state) nature() *hook.Nature {
 }
 
 // known is a field that tells something of the author; nil when nobody knows.
-func known(tell func(*hook.Contact) bool) field {
+func known(tell func(*state, *hook.Contact) bool) field {
 	return func(s *state) lua.LValue {
 		c := s.contact()
 		if c == nil {
 			return lua.LNil
 		}
-		return lua.LBool(tell(c))
+		return lua.LBool(tell(s, c))
 	}
+}
+
+// proven tells whether the message is from its author; nil when nobody knows.
+func (s *state) proven() lua.LValue {
+	m := s.call.Message
+	if m.Submitted {
+		return lua.LTrue
+	}
+	if m.Auth == nil || m.Content == nil {
+		return lua.LNil
+	}
+	author, ok := s.author()
+	switch {
+	case ok && author.Domain == m.Auth.Author:
+		return lua.LTrue
+	case m.Auth.Exempt:
+		return lua.LNil
+	}
+	return lua.LFalse
 }
 
 func (s *state) subject() lua.LValue { return s.data(s.call.Message.Content.Subject()) }

@@ -55,6 +55,8 @@ type Authenticity struct {
 	DMARC   string
 	ARC     string
 	Domains []address.Domain // whose signatures pass
+	Author  address.Domain   // that of From, when it is shown to be true; "" when it is not
+	Exempt  bool             // the client is trusted to bring mail of others: what is not shown means nothing
 }
 
 // Content reads a message. Implementations bound what they read.

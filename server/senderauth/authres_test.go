@@ -44,7 +44,7 @@ func TestFieldText(t *testing.T) {
 	if r := Recorded(parse(t, want+"\r\n"), "mail.example.org"); r.SPF.Result != "" || r.Junk() || r.Hook() != nil {
 		t.Errorf("another's: %+v", r)
 	}
-	if got := fmt.Sprint(*r.Hook()); got != "{pass pass fail pass [example.org]}" {
+	if got := fmt.Sprint(*r.Hook()); got != "{pass pass fail pass [example.org]  false}" {
 		t.Error(got)
 	}
 }

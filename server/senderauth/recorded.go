@@ -69,12 +69,30 @@ func (r *Results) record(method []pair) {
 	}
 }
 
+// Author returns the domain of From when it is shown that the message comes from there, else
+// "": DMARC passes; or it has no policy, and SPF or a signature passes of a domain that is
+// aligned with it (RFC 7489 3.1); or a trusted sealer saw that it did.
+func (r Results) Author() address.Domain {
+	author := r.DMARC.Domain
+	shown := r.DMARC.Result == Pass || r.ARC.Trusted
+	if r.DMARC.Result == None {
+		shown = shown || r.SPF.Result == Pass && aligned(r.SPF.Domain, author, false)
+		for _, d := range r.DKIM {
+			shown = shown || d.Result == Pass && aligned(d.Domain, author, false)
+		}
+	}
+	if !shown {
+		return ""
+	}
+	return author
+}
+
 // Hook returns the results as scripts see them; nil when nothing was verified.
 func (r Results) Hook() *hook.Authenticity {
 	if r.SPF.Result == "" {
 		return nil
 	}
-	a := &hook.Authenticity{SPF: string(r.SPF.Result), DKIM: string(None), DMARC: string(r.DMARC.Result), ARC: string(r.ARC.Result)}
+	a := &hook.Authenticity{SPF: string(r.SPF.Result), DKIM: string(None), DMARC: string(r.DMARC.Result), ARC: string(r.ARC.Result), Author: r.Author(), Exempt: r.Exempt}
 	for _, d := range r.DKIM {
 		if a.DKIM != string(Pass) {
 			a.DKIM = string(d.Result)

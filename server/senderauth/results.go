@@ -39,6 +39,9 @@ type Results struct {
 	DMARC DMARC
 	ARC   ARC
 	IPRev IPRev
+	// Exempt: the client may bring what it likes (Facts.Exempt), so that what does not pass
+	// says nothing.
+	Exempt bool
 }
 
 // SPF is the result of RFC 7208.

@@ -90,7 +90,7 @@ func (v *Verifier) Verify(ctx context.Context, f Facts, h *message.Header, b env
 	chain := parseARC(h, v.opts.Now())
 	chain.want(keys, sums)
 
-	var r Results
+	r := Results{Exempt: f.Exempt}
 	var policies []policyOf
 	var all sync.WaitGroup // the questions, side by side
 	all.Go(func() { r.SPF = checkSPF(ctx, live.Resolver, f) })

@@ -14,6 +14,7 @@ import (
 	"facteur/server/envelope"
 	"facteur/server/hook"
 	"facteur/server/message"
+	"facteur/server/senderauth"
 )
 
 // The sender of a message of which nothing else is said.
@@ -211,6 +212,7 @@ func messageOf(f *fields, w *World, open func(name string) (io.ReadCloser, error
 		for _, d := range a.texts("domains") {
 			m.Auth.Domains = append(m.Auth.Domains, address.Domain(d))
 		}
+		ShowAuthor(&m)
 		if err := a.done(); err != nil {
 			return m, err
 		}
@@ -226,6 +228,23 @@ func messageOf(f *fields, w *World, open func(name string) (io.ReadCloser, error
 		}
 	}
 	return m, f.done()
+}
+
+// ShowAuthor says of a message whether its results show that it is from its author, as
+// senderauth would. SPF is about the reverse-path.
+func ShowAuthor(m *hook.Message) {
+	authors := m.Content.Addresses("From")
+	if m.Auth == nil || len(authors) == 0 {
+		return
+	}
+	r := senderauth.Results{
+		SPF:   senderauth.SPF{Result: senderauth.Result(m.Auth.SPF), Domain: m.ReversePath.Domain},
+		DMARC: senderauth.DMARC{Result: senderauth.Result(m.Auth.DMARC), Domain: authors[0].Domain},
+	}
+	for _, d := range m.Auth.Domains {
+		r.DKIM = append(r.DKIM, senderauth.DKIM{Result: senderauth.Pass, Domain: d})
+	}
+	m.Auth.Author = r.Author()
 }
 
 // pathsOf returns the reverse-path and the forward-paths: those that are given,
