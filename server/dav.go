@@ -46,6 +46,7 @@ func (s *Server) openCalendars(first *settings) (err error) {
 	}
 	s.dav.homes = homes.New(homes.Options{
 		Store: s.dav.kept, Derived: s.dav.derived, Directory: s.newestDirectory, Resolver: s.resolver, Log: s.log, Tell: s.tellFailing,
+		Shared: s.tellShared,
 	})
 	s.dav.homes.Apply(homesSettings(first))
 	return nil

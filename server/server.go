@@ -71,46 +71,47 @@ type Server struct {
 	log     *slog.Logger
 	started time.Time
 
-	lock       *os.File
-	resolver   *dns.Resolver
-	policies   *mtasts.Store
-	relay      *relay.Relay
-	state      *statedb.DB
-	sending    *limit.Sending
-	inbound    *limit.Inbound
-	greylist   *intake.Greylist
-	notices    chan notice // to be sent
-	memory     *kv.Store   // of scripts
-	scripts    *scriptCounts
-	failures   *failures
-	trace      *trace.Log
-	heldToday  perDay // notices of what scripts hold
-	redirects  *redirect.Memory
-	replies    *autoreply.Memory
-	people     *people.Memory
-	srs        *srs.Rewriter
-	own        ownAddresses
-	reports    reporting
-	store      *mailbox.Store
-	spool      *spool.Spool
-	deliver    *deliver.Deliverer
-	follow     *follow.Follower
-	intake     *intake.Intake
-	auth       *auth.Authenticator
-	smtp       *smtpd.Server
-	imap       *imapd.Server
-	pop        *pop3d.Server
-	dav        calendars
-	scheduling *scheduling.Scheduler
-	once       *schedule.Memory
-	web        *httpd.Server
-	certs      certs.Live
-	senders    *senderauth.Verifier
-	keys       *senderauth.Keys
-	sockets    *listen.Set
-	control    *control.Server
-	watcher    *watcher
-	ready      chan struct{} // closed once all parts are there: the spool waits for it
+	lock        *os.File
+	resolver    *dns.Resolver
+	policies    *mtasts.Store
+	relay       *relay.Relay
+	state       *statedb.DB
+	sending     *limit.Sending
+	inbound     *limit.Inbound
+	greylist    *intake.Greylist
+	notices     chan notice // to be sent
+	memory      *kv.Store   // of scripts
+	scripts     *scriptCounts
+	failures    *failures
+	trace       *trace.Log
+	heldToday   perDay // notices of what scripts hold
+	sharedToday perDay // notices of what is shared
+	redirects   *redirect.Memory
+	replies     *autoreply.Memory
+	people      *people.Memory
+	srs         *srs.Rewriter
+	own         ownAddresses
+	reports     reporting
+	store       *mailbox.Store
+	spool       *spool.Spool
+	deliver     *deliver.Deliverer
+	follow      *follow.Follower
+	intake      *intake.Intake
+	auth        *auth.Authenticator
+	smtp        *smtpd.Server
+	imap        *imapd.Server
+	pop         *pop3d.Server
+	dav         calendars
+	scheduling  *scheduling.Scheduler
+	once        *schedule.Memory
+	web         *httpd.Server
+	certs       certs.Live
+	senders     *senderauth.Verifier
+	keys        *senderauth.Keys
+	sockets     *listen.Set
+	control     *control.Server
+	watcher     *watcher
+	ready       chan struct{} // closed once all parts are there: the spool waits for it
 
 	reloading sync.Mutex // one reload at a time
 	live      atomic.Pointer[settings]

@@ -18,7 +18,7 @@ import (
 // CalendarServer). An address book is shared the same way.
 //
 // Nobody has to accept: what is shared stands in the other's home at once, and whoever does
-// not want it deletes it there. So there are no notifications.
+// not want it deletes it there. So there are no notifications but a mail (homes.Options.Shared).
 func sharing() part {
 	return part{
 		classes: []string{"calendarserver-sharing"},

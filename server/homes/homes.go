@@ -79,9 +79,12 @@ type Options struct {
 	// Tell tells an owner which of his subscriptions have failed for a day. false: it can't now,
 	// and is asked again. nil: nobody is told.
 	Tell  func([]Failing) bool
-	Roots *x509.CertPool   // of the servers of subscriptions; nil: those of the system
-	Log   *slog.Logger     // nil: none
-	Now   func() time.Time // nil: time.Now
+	Roots *x509.CertPool // of the servers of subscriptions; nil: those of the system
+	// Shared is told of what somebody has just shared with an account from a program, not by
+	// mail.toml. nil: nobody is.
+	Shared func(Sharing)
+	Log    *slog.Logger     // nil: none
+	Now    func() time.Time // nil: time.Now
 }
 
 // Homes answers who sees what.

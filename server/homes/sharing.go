@@ -1,6 +1,7 @@
 package homes
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -88,15 +89,42 @@ func (c *Collection) Share(with address.Address, write bool) error {
 	if account.Address.Key() == c.Owner.Key() {
 		return fault.New(fault.NotPossible, "It is the owner's already")
 	}
-	return c.changeShares(func(p *collection.Props) error {
+	var said Sharing
+	appears := c.home.homes.rights(account.Address, c.Owner) == 0
+	for _, g := range c.home.homes.opt.Directory().Grants(c.Owner, c.described.Name()) {
+		appears = appears && g.Account.Key() != account.Address.Key()
+	}
+	err := c.changeShares(func(p *collection.Props) error {
 		name := sharePrefix + string(account.Address.Key())
-		if _, ok := p.Other[name]; !ok && len(sharesOf(*p)) >= maxShares {
+		before, had := sharesOf(*p)[account.Address.Key()]
+		if !had && len(sharesOf(*p)) >= maxShares {
 			return fault.Newf(fault.TooMany, "A collection can be shared with %d accounts at most", maxShares)
 		}
+		appears = appears && (!had || before.Declined)
+		said = c.sharing(*p)
 		b, err := json.Marshal(share{Write: write})
 		p.Other[name] = string(b)
 		return err
 	})
+	if tell := c.home.homes.opt.Shared; err == nil && appears && tell != nil {
+		said.With, said.Write = account.Address, write
+		tell(said)
+	}
+	return err
+}
+
+// Sharing is a collection that stands in an account's home from now on.
+type Sharing struct {
+	With, By address.Address // the account, and who shared it
+	Kind     collection.Kind
+	Name     string // as its owner calls it
+	Seen     string // as the account sees it
+	Write    bool
+}
+
+func (c *Collection) sharing(p collection.Props) Sharing {
+	name := cmp.Or(c.common(p).DisplayName, c.described.Name())
+	return Sharing{By: c.Viewer, Kind: c.Kind(), Name: name, Seen: name + " (" + c.home.ownerName() + ")"}
 }
 
 // Unshare takes the collection away from an account, durably. What mail.toml gives stays.

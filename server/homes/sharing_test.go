@@ -336,3 +336,49 @@ func TestWithoutTheDerivedStore(t *testing.T) {
 		t.Errorf("alice sees %q, want %q", got, want)
 	}
 }
+
+// TestSharedIsTold: who has something in her home from now on is told, and not of what was there
+// before, nor of what mail.toml or a role gives.
+func TestSharedIsTold(t *testing.T) {
+	w := newWorld(t)
+	var told []string
+	w.more = func(o *Options) {
+		o.Shared = func(s Sharing) {
+			told = append(told, fmt.Sprintf("%s by %s: %s as %s, write=%v", s.With, s.By, s.Name, s.Seen, s.Write))
+		}
+	}
+	w.restart()
+	w.reload(func(o *directory.Options) {
+		o.Sharing = []directory.Sharing{{Key: alice + "/fixed", Owner: address.MustParse(alice), Collection: "fixed", Readers: []directory.Target{target(bob)}}}
+	})
+	make := func(owner, name, label string) *Collection {
+		t.Helper()
+		c, err := w.home(alice, owner).Create(name, collection.Calendar, collection.Props{DisplayName: label})
+		w.must(err)
+		return c
+	}
+	choir, fixed, desk := make(alice, "choir", "Choir"), make(alice, "fixed", ""), make(office, "desk", "")
+	share := func(c *Collection, with string, write bool) func() {
+		return func() { w.must(c.Share(address.MustParse(with), write)) }
+	}
+	for _, c := range []struct {
+		name string
+		do   func()
+		want string
+	}{
+		{"new", share(choir, bob, false), bob + " by " + alice + ": Choir as Choir (Alice Martin), write=false"},
+		{"with more rights", share(choir, bob, true), ""},
+		{"taken out", func() { w.must(w.home(bob, bob).Delete(alice + "~choir")) }, ""},
+		{"again", share(choir, bob, true), bob + " by " + alice + ": Choir as Choir (Alice Martin), write=true"},
+		{"taken away", func() { w.must(choir.Unshare(address.MustParse(bob))) }, ""},
+		{"of mail.toml", share(fixed, bob, true), ""},
+		{"by a role", share(desk, bob, true), ""},
+		{"of a shared mailbox", share(desk, dave, false), dave + " by " + alice + ": desk as desk (The office), write=false"},
+	} {
+		told = nil
+		c.do()
+		if got := strings.Join(told, "; "); got != c.want {
+			t.Errorf("%s: told %q, want %q", c.name, got, c.want)
+		}
+	}
+}
