@@ -311,6 +311,47 @@ func TestScheduleTagOfTransfer(t *testing.T) {
 	}
 }
 
+// TestTransferMeeting: a meeting that is copied to somebody else's calendar is put there, and
+// who organizes one does not lose it by MOVE (RFC 6638 3.2.3.2, 3.2.3.3).
+func TestTransferMeeting(t *testing.T) {
+	s := newScheduling(t)
+	const theirs, bobs, user = "/dav/office@example.org/calendar/", "/dav/bob@example.org/calendar/", "user: bob@example.org"
+	s.ask("PUT", calendarPath+"m.ics", invite).want(http.StatusCreated)
+	s.ask("MOVE", calendarPath+"m.ics", "", "Destination: "+theirs+"m.ics").condition(http.StatusForbidden, davxml.C("allowed-organizer-scheduling-object-change"))
+	if a := s.ask("COPY", calendarPath+"m.ics", "", "Destination: "+theirs+"m.ics").want(http.StatusCreated); a.header.Get("Schedule-Tag") == "" {
+		t.Error("no tag")
+	}
+	s.ask("COPY", calendarPath+"m.ics", "", "Destination: "+theirs+"m.ics", "Overwrite: F").want(http.StatusPreconditionFailed)
+	s.ask("COPY", calendarPath+"m.ics", "", "Destination: "+theirs+"m.ics").want(http.StatusNoContent)
+	s.ask("COPY", calendarPath+"m.ics", "", "Destination: "+theirs+"n.ics").condition(http.StatusConflict, davxml.C("no-uid-conflict"))
+
+	// bob moves his copy over that, and declines by it.
+	his := s.objects(bobs, "bob@example.org")
+	if len(his) != 1 {
+		t.Fatalf("bob has %q", his)
+	}
+	s.ask("MOVE", his[0], "", "Destination: "+theirs+"m.ics", user, `If-Schedule-Tag-Match: "x"`).want(http.StatusPreconditionFailed)
+	s.ask("MOVE", his[0], "", "Destination: "+theirs+"m.ics", user).want(http.StatusNoContent)
+	if body := s.ask("GET", calendarPath+"m.ics", "").body; !strings.Contains(body, "PARTSTAT=DECLINED") {
+		t.Errorf("alice has %s", body)
+	}
+	if left := s.objects(bobs, "bob@example.org"); len(left) != 0 {
+		t.Errorf("bob has %q", left)
+	}
+
+	// A meeting in whose place another event is moved is called off.
+	s.ask("PUT", calendarPath+"o.ics", strings.ReplaceAll(invite, "UID:m1", "UID:o1")).want(http.StatusCreated)
+	s.ask("PUT", calendarPath+"e.ics", event("e")).want(http.StatusCreated)
+	if got := len(s.objects(bobs, "bob@example.org")); got != 1 {
+		t.Fatalf("bob has %d", got)
+	}
+	s.ask("MOVE", calendarPath+"e.ics", "", "Destination: "+calendarPath+"o.ics", "Overwrite: F").want(http.StatusPreconditionFailed)
+	s.ask("MOVE", calendarPath+"e.ics", "", "Destination: "+calendarPath+"o.ics").want(http.StatusNoContent)
+	if left := s.objects(bobs, "bob@example.org"); len(left) != 0 {
+		t.Errorf("bob has %q", left)
+	}
+}
+
 // TestAnswerHeaders: what each answer has, also one that is an error.
 func TestAnswerHeaders(t *testing.T) {
 	s := newServer(t)

@@ -173,6 +173,17 @@ func (r *request) transferObject(from, to *node, overwrite bool) (created bool, 
 			return false, f
 		}
 	}
+	if from.kind == eventNode && r.opt.Scheduling != nil {
+		if from.owner != to.owner && (from.invites() || !to.absent && scheduling.Tag(to.entry) != "") {
+			return r.transferMeeting(from, to, c, overwrite)
+		}
+		if !to.absent && overwrite && scheduling.Tag(to.entry) != "" { // RFC 4918 9.9.3: as if DELETE came first
+			if err := r.unscheduled(to, collection.Condition{Match: []collection.ETag{to.entry.ETag}}); err != nil {
+				return false, err
+			}
+			defer func() { created = false }()
+		}
+	}
 	opt := collection.MoveOptions{Condition: c, To: to.coll.Collection, Href: to.name, Overwrite: overwrite}
 	var e *collection.Entry
 	if r.Method == "COPY" {
@@ -187,6 +198,22 @@ func (r *request) transferObject(from, to *node, overwrite bool) (created bool, 
 		r.w.Header().Set("Schedule-Tag", tag)
 	}
 	return created, nil
+}
+
+// transferMeeting copies or moves a meeting to the calendar of somebody else, and tells those
+// whom it concerns (RFC 6638 3.2.3.2, 3.2.3.3).
+func (r *request) transferMeeting(from, to *node, c collection.Condition, overwrite bool) (created bool, err error) {
+	source := r.scheduling(from, c)
+	done, err := r.opt.Scheduling.Transfer(r.Context(), scheduling.Transfer{
+		From: source, To: r.scheduling(to, collection.Condition{}), Move: r.Method == "MOVE", Overwrite: overwrite,
+	})
+	if err != nil {
+		return false, dataFailure(to, schedulingFailure(err))
+	}
+	if done.Tag != "" { // RFC 6638 8.2
+		r.w.Header().Set("Schedule-Tag", done.Tag)
+	}
+	return done.Created && to.absent, nil
 }
 
 // invites says whether an object has an organizer (RFC 6638 3.1).

@@ -29,6 +29,7 @@ type task struct {
 	Messages [][]byte `json:",omitempty"`
 	Sends    []send   `json:",omitempty"`
 	Arrived  *arrived `json:",omitempty"` // what came by mail
+	Move     *moving  `json:",omitempty"` // what is left of a MOVE
 
 	read  []*itip.Message // of Messages, when they were read
 	tries int
@@ -37,6 +38,7 @@ type task struct {
 
 // change is one of an object: before 3 of the package doc, it has to be made.
 type change struct {
+	Box              address.Address `json:",omitzero"` // whose it is; zero: that of the task
 	Collection, Href string
 	Before, After    string // sums of the octets; "": there is none
 }

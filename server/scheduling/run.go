@@ -82,5 +82,9 @@ func (s *Scheduler) work(ctx context.Context, p pending) {
 		s.workMail(ctx, t)
 		return
 	}
+	if t.Move != nil {
+		s.finishMove(ctx, t)
+		return
+	}
 	s.do(ctx, t, time.Time{})
 }

@@ -114,9 +114,7 @@ func (s *Scheduler) commit(now object, data []byte, t *task) (e *collection.Entr
 	// It was not made; or it was, and is not durable: the client is told that it failed, and
 	// will do it again.
 	if len(t.Sends) > 0 {
-		if left := s.journal.remove(t); left != nil {
-			s.opts.Log.Error("scheduling.task", "id", t.ID, "error", left)
-		}
+		s.forget(t)
 	}
 	return nil, false, err
 }
@@ -126,7 +124,11 @@ func (s *Scheduler) wasMade(t *task) bool {
 	if t.Change == nil || t.Change.Before == t.Change.After {
 		return true
 	}
-	home, err := s.opts.Homes.Own(t.Box)
+	box := t.Change.Box
+	if box.IsZero() {
+		box = t.Box
+	}
+	home, err := s.opts.Homes.Own(box)
 	if err != nil {
 		return !fault.Is(err, fault.NotFound)
 	}
@@ -214,9 +216,7 @@ func (s *Scheduler) do(ctx context.Context, t *task, until time.Time) {
 		s.postpone(t, over())
 		return
 	}
-	if err := s.journal.remove(t); err != nil {
-		s.opts.Log.Error("scheduling.task", "id", t.ID, "error", err)
-	}
+	s.forget(t)
 }
 
 // note sets what became of messages, where that is other than the object says.

@@ -1,0 +1,184 @@
+package scheduling
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"facteur/server/collection"
+	"facteur/server/fault"
+	"facteur/server/itip"
+)
+
+// Transfer is a COPY or MOVE of a meeting to the calendar of somebody else.
+type Transfer struct {
+	From Request // Condition and IfTag are those of the source
+	// To is where it goes; its Condition and IfTag count for nothing.
+	To        Request
+	Move      bool
+	Overwrite bool // what is there is replaced
+}
+
+// moving is the source of a MOVE, in a calendar of the task's Box: when the destination has
+// the object, it has to be removed.
+type moving struct {
+	Collection, Href string
+	Sum              string // of its octets
+	NoReply          bool
+}
+
+// Transfer makes what is copied to somebody else as a PUT there does, and takes away
+// what is moved as a DELETE does (RFC 6638 3.2.3.2, 3.2.3.3): each half tells those whom it
+// concerns. An organizer's own meeting is not moved away, for that would cancel it for all.
+// The errors are those of Put and Remove. After a crash the source is removed, too, when the destination was made.
+func (s *Scheduler) Transfer(ctx context.Context, t Transfer) (Result, error) {
+	var res Result
+	created := false
+	for range maxTries {
+		source, err := read(t.From.Collection, t.From.Href)
+		switch {
+		case err != nil:
+			return res, err
+		case source.entry == nil:
+			return res, fault.New(fault.NotFound, "")
+		case !t.From.holds(source.entry):
+			return res, collection.ErrCondition
+		}
+		if err := s.mayLeave(t, source); err != nil {
+			return res, err
+		}
+		there, err := s.clear(ctx, t, source)
+		if err != nil {
+			return res, err
+		}
+		res, err = s.transfer(ctx, t, source, there)
+		created = created || res.Created
+		if !errors.Is(err, collection.ErrCondition) {
+			res.Created = created
+			return res, err
+		}
+		t.Overwrite = t.Overwrite || created // by what this very transfer made
+	}
+	return res, errBusy
+}
+
+// mayLeave refuses to move the meeting of an organizer who has invited others.
+func (s *Scheduler) mayLeave(t Transfer, source object) error {
+	if !t.Move || source.cal == nil {
+		return nil
+	}
+	owner := t.From.Collection.Owner
+	plan, err := itip.Change{Before: source.cal, Self: s.person(owner), Now: s.opts.Now(), NoReply: t.From.NoReply, Floating: s.location()}.Plan()
+	switch {
+	case err != nil:
+		return refusal(err)
+	case plan.Role == itip.AsOrganizer && len(plan.Messages) > 0:
+		return &Precondition{
+			Name: caldav + itip.AllowedOrganizer,
+			Text: "the meeting would be cancelled for all whom " + owner.String() + " has invited: copy it, or remove it and make another one there",
+		}
+	}
+	return s.maySchedule(t.From, plan)
+}
+
+// clear returns what the destination is to be put in the place of: what it has of the same
+// meeting. Anything else is removed first (RFC 4918 9.8.4, 9.9.3).
+func (s *Scheduler) clear(ctx context.Context, t Transfer, source object) (object, error) {
+	there, err := read(t.To.Collection, t.To.Href)
+	if err != nil || there.entry == nil {
+		return there, err
+	}
+	if !t.Overwrite {
+		return there, collection.ErrCondition
+	}
+	if there.entry.Facts.UID == source.entry.Facts.UID {
+		return there, nil
+	}
+	r := t.To
+	r.Condition, r.IfTag = there.exactly(), ""
+	return object{in: there.in, href: there.href}, s.Remove(ctx, r)
+}
+
+// transfer makes one try.
+func (s *Scheduler) transfer(ctx context.Context, t Transfer, source, there object) (Result, error) {
+	to := t.To
+	to.Condition, to.IfTag = there.exactly(), ""
+	if !t.Move {
+		res, err := s.Put(ctx, to, source.data)
+		if err == nil {
+			err = copyProps(t)
+		}
+		return res, err
+	}
+	task := s.newTask(t.From.Collection.Owner, t.From.Account, nil)
+	task.Move = &moving{Collection: source.in.Name(), Href: source.href, Sum: sum(source.data), NoReply: t.From.NoReply}
+	task.Change = &change{Box: to.Collection.Owner, Collection: to.Collection.Name(), Href: to.Href, After: sum(source.data)}
+	if there.entry != nil {
+		task.Change.Before = sum(there.data)
+	}
+	if err := s.journal.add(task); err != nil {
+		return Result{}, fault.Wrap(fault.Unavailable, "", err)
+	}
+	defer s.forget(task)
+	res, err := s.Put(ctx, to, source.data)
+	if err != nil {
+		return res, err
+	}
+	if err := copyProps(t); err != nil {
+		return res, err
+	}
+	from := t.From
+	from.Condition, from.IfTag = source.exactly(), ""
+	return res, s.Remove(ctx, from)
+}
+
+// forget removes a task that is done.
+func (s *Scheduler) forget(t *task) {
+	if err := s.journal.remove(t); err != nil {
+		s.opts.Log.Error("scheduling.task", "id", t.ID, "error", err)
+	}
+}
+
+// copyProps gives what is transferred the properties of its source (RFC 4918 9.8.2).
+func copyProps(t Transfer) error {
+	props, err := t.From.Collection.ObjectProps(t.From.Href)
+	if err != nil || len(props) == 0 {
+		return err
+	}
+	return t.To.Collection.SetObjectProps(t.To.Href, func(p map[string]string) error {
+		clear(p)
+		maps.Copy(p, props)
+		return nil
+	})
+}
+
+// finishMove removes the source of a MOVE that a crash broke off after its first half.
+func (s *Scheduler) finishMove(ctx context.Context, t *task) {
+	err := s.removeMoved(ctx, t)
+	switch {
+	case err == nil || fault.Is(err, fault.NotFound) || errors.Is(err, collection.ErrCondition): // it is not what was moved
+	case fault.Temporary(err) && s.opts.Now().Sub(t.Made) < giveUp:
+		s.opts.Log.Warn("scheduling.move", "id", t.ID, "box", t.Box.String(), "error", err, "result", "it is tried again")
+		s.postpone(t, false)
+		return
+	default:
+		s.opts.Log.Error("scheduling.move", "id", t.ID, "box", t.Box.String(), "error", err, "result", "it is in both calendars")
+	}
+	s.forget(t)
+}
+
+func (s *Scheduler) removeMoved(ctx context.Context, t *task) error {
+	home, err := s.opts.Homes.Own(t.Box)
+	if err != nil {
+		return err
+	}
+	in, err := home.Open(t.Move.Collection)
+	if err != nil {
+		return err
+	}
+	now, err := read(in, t.Move.Href)
+	if err != nil || now.entry == nil || sum(now.data) != t.Move.Sum {
+		return err
+	}
+	return s.Remove(ctx, Request{Account: t.Account, Collection: in, Href: t.Move.Href, Condition: now.exactly(), NoReply: t.Move.NoReply})
+}
