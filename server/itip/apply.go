@@ -17,6 +17,9 @@ type Delivery struct {
 	Now     time.Time
 	// Create says that an object may be made where none is stored.
 	Create bool
+	// Only says of a REQUEST that its components are all that the person is invited to
+	// (Outgoing.First).
+	Only bool
 	// Floating is the zone of times that have none; nil: UTC.
 	Floating *time.Location
 }

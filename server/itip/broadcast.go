@@ -69,8 +69,11 @@ type group struct {
 	was, is []int // parts of before and of after
 	forced  bool
 	members map[string]bool
-	list    []*Message
+	list    []notice
 }
+
+// notice is what a group is told, with what has to arrive before (Outgoing.First).
+type notice struct{ first, message *Message }
 
 // messages returns what all attendees are told, in the order of the attendees.
 func (b *broadcast) messages() ([]Outgoing, error) {
@@ -99,7 +102,7 @@ func (b *broadcast) messages() ([]Outgoing, error) {
 	var out []Outgoing
 	for i, in := range all {
 		for _, m := range order[i].list {
-			out = append(out, Outgoing{From: b.from, To: in.User, Message: m})
+			out = append(out, Outgoing{From: b.from, To: in.User, Message: m.message, First: m.first})
 		}
 	}
 	return out, nil
@@ -162,24 +165,22 @@ func (b *broadcast) view(o *object, list []int) view {
 }
 
 // tell returns what a group is told.
-func (b *broadcast) tell(g *group) []*Message {
+func (b *broadcast) tell(g *group) []notice {
 	was, is := b.view(b.before, g.was), b.view(b.after, g.is)
 	b.spent += len(g.was) + len(g.is) + 1
 	switch {
 	case len(g.is) == 0 && len(g.was) == 0:
 		return nil
 	case len(g.is) == 0:
-		return []*Message{b.cancel(g, was, is, b.left(was, is))}
-	case len(g.was) == 0 || g.forced || is.whole && !was.whole:
-		return []*Message{b.request(is, b.all(is))}
-	case was.whole && !is.whole:
-		return []*Message{b.cancel(g, was, is, []string{""}), b.request(is, b.all(is))}
-	case is.whole && b.seriesChanged(was, is):
-		return []*Message{b.request(is, b.all(is))}
+		return []notice{{message: b.cancel(g, was, is, b.left(was, is))}}
+	case was.whole && !is.whole: // RFC 5546 has no message that says both
+		return []notice{{first: b.cancel(g, was, is, []string{""}), message: b.request(is, b.all(is))}}
+	case len(g.was) == 0 || g.forced || is.whole && !was.whole, is.whole && b.seriesChanged(was, is):
+		return []notice{{message: b.request(is, b.all(is))}}
 	}
-	var list []*Message
+	var list []notice
 	if gone := b.left(was, is); len(gone) > 0 {
-		list = append(list, b.cancel(g, was, is, gone))
+		list = append(list, notice{message: b.cancel(g, was, is, gone)})
 	}
 	var news []string
 	for _, id := range b.all(is) {
@@ -189,7 +190,7 @@ func (b *broadcast) tell(g *group) []*Message {
 		}
 	}
 	if len(news) > 0 {
-		list = append(list, b.request(is, news))
+		list = append(list, notice{message: b.request(is, news)})
 	}
 	return list
 }

@@ -44,6 +44,10 @@ type Plan struct {
 type Outgoing struct {
 	From, To User
 	Message  *Message
+	// First is a CANCEL of all instances, when the user is left out of them and the Message, a
+	// REQUEST, names those to which he is still invited. It has to arrive before that; not
+	// where both are worked in at once (Delivery.Only). nil: there is none.
+	First *Message
 }
 
 // Precondition is the error of a change that may not be (RFC 6638 3.2.4): Name is the local

@@ -123,7 +123,12 @@ func (a *applying) updated(parts []part) Result {
 	for _, p := range parts {
 		_, own := a.stored.part(p.id)
 		base, known := a.stored.covering(p.id)
-		if known && (own || !whole) && compareVersion(p.Component, base.Component) < 0 {
+		older := known && (own || !whole) && compareVersion(p.Component, base.Component) < 0
+		if !own && (a.Only || a.stored.excludes(p.id)) {
+			// What describes the others has a SEQUENCE of its own.
+			older = known && !whole && later(base.Component, p.Component)
+		}
+		if older {
 			newer[p.id] = true
 			continue
 		}
@@ -140,7 +145,11 @@ func (a *applying) updated(parts []part) Result {
 	if len(list) == 0 {
 		return ignored(Older)
 	}
-	list = append(a.keptParts(taken, newer, whole, list), list...)
+	if a.Only {
+		list = append(a.keptBeside(taken, list), list...)
+	} else {
+		list = append(a.keptParts(taken, newer, whole, list), list...)
+	}
 	r.Object = a.object(a.Stored, a.reinvited(list, taken, whole))
 	if whole {
 		a.dropUninvited(r.Object, parts)
@@ -152,6 +161,17 @@ func (a *applying) updated(parts []part) Result {
 		r.Events, r.News = nil, nil
 	}
 	return r
+}
+
+// keptBeside returns the stored components that stay beside those of a message that are all (Only): what
+// is newer than they are.
+func (a *applying) keptBeside(taken map[string]bool, list []*ical.Component) (kept []*ical.Component) {
+	for _, p := range a.stored.parts {
+		if !taken[p.id] && later(p.Component, list[0]) {
+			kept = append(kept, p.Component)
+		}
+	}
+	return kept
 }
 
 // newerVersion says whether SEQUENCE or DTSTAMP of a component differ.

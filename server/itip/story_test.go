@@ -89,36 +89,48 @@ func (s *story) person(name string) Person { return person(name + "@example.org"
 func (s *story) deliver(list []Outgoing) {
 	s.log = append(s.log, told(list))
 	for _, o := range list {
-		c, err := ical.ParseBytes(o.Message.Octets())
-		if err != nil {
-			s.fail("%v", err)
+		only := o.First != nil && s.rand.IntN(2) == 0 // it is worked in at once
+		if o.First != nil && !only {
+			s.arrive(o, o.First, false)
 		}
-		m, err := Read(c)
-		if err != nil {
-			s.fail("%v", err)
-		}
-		to := name(o.To)
-		d := Delivery{Message: m, Stored: s.objects[to], Self: s.person(to), From: s.person(name(o.From)), Now: s.at, Create: true}
-		r := d.Apply()
-		if name(o.From) == "room" && r.Reason == Same {
-			continue // it answers anew what was answered before
-		}
-		if r.Outcome != Applied {
-			s.fail("%s of %s to %s is %s", m.Method, name(o.From), to, result(r))
-		}
-		if r.Remove {
-			delete(s.objects, to)
-		} else {
-			s.objects[to] = r.Object
-		}
-		if again := (Delivery{Message: m, Stored: s.objects[to], Self: d.Self, From: d.From, Now: s.at}).Apply(); again.Outcome == Applied && shortAll(again.Object) != shortAll(s.objects[to]) {
-			s.fail("twice it is\n%s", shortAll(again.Object))
-		}
-		if to == "room" && r.Role == AsAttendee {
-			s.room(r)
-		}
+		r := s.arrive(o, o.Message, only)
 		s.deliver(append(r.Others, r.Answers...))
 	}
+}
+
+// arrive brings one message to whom it is for.
+func (s *story) arrive(o Outgoing, sent *Message, only bool) Result {
+	c, err := ical.ParseBytes(sent.Octets())
+	if err != nil {
+		s.fail("%v", err)
+	}
+	m, err := Read(c)
+	if err != nil {
+		s.fail("%v", err)
+	}
+	to := name(o.To)
+	d := Delivery{Message: m, Stored: s.objects[to], Self: s.person(to), From: s.person(name(o.From)), Now: s.at, Create: true, Only: only}
+	r := d.Apply()
+	if name(o.From) == "room" && r.Reason == Same {
+		return Result{} // it answers anew what was answered before
+	}
+	if r.Outcome != Applied {
+		s.fail("%s of %s to %s is %s", m.Method, name(o.From), to, result(r))
+	}
+	if r.Remove {
+		delete(s.objects, to)
+	} else {
+		s.objects[to] = r.Object
+	}
+	again := d
+	again.Stored, again.Create = s.objects[to], false
+	if r := again.Apply(); r.Outcome == Applied && shortAll(r.Object) != shortAll(s.objects[to]) {
+		s.fail("twice it is\n%s", shortAll(r.Object))
+	}
+	if to == "room" && r.Role == AsAttendee {
+		s.room(r)
+	}
+	return r
 }
 
 // change is a change of the organizer: a whole new object, which has what was answered.

@@ -122,9 +122,14 @@ func shortAll(c *ical.Calendar) string {
 func told(list []Outgoing) string {
 	var b strings.Builder
 	for _, o := range list {
-		fmt.Fprintf(&b, "%s -> %s: %s\n", name(o.From), name(o.To), o.Message.Method)
-		for line := range strings.SplitSeq(shortAll(o.Message.Calendar), "\n") {
-			b.WriteString("  " + line + "\n")
+		for _, m := range []*Message{o.First, o.Message} {
+			if m == nil {
+				continue
+			}
+			fmt.Fprintf(&b, "%s -> %s: %s\n", name(o.From), name(o.To), m.Method)
+			for line := range strings.SplitSeq(shortAll(m.Calendar), "\n") {
+				b.WriteString("  " + line + "\n")
+			}
 		}
 	}
 	return strings.TrimSpace(b.String())

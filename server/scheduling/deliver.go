@@ -28,7 +28,7 @@ func (s *Scheduler) deliver(ctx context.Context, t *task, to *send) (status stri
 	if !here {
 		return s.mail(ctx, t, to, m)
 	}
-	res, err := s.receive(ctx, &incoming{box: box, message: m, from: s.person(t.Box), create: true, quiet: to.Quiet, again: t.again})
+	res, err := s.receive(ctx, &incoming{box: box, message: m, from: s.person(t.Box), create: true, quiet: to.Quiet, only: to.Only, again: t.again})
 	switch {
 	case err != nil:
 		return statusFailed, err
@@ -92,6 +92,7 @@ type incoming struct {
 	from     itip.Person // who sent it
 	create   bool        // it may make a new object
 	quiet    bool
+	only     bool     // of itip.Delivery
 	again    bool     // it may have been worked in before a crash
 	decision Decision // what scripts said before
 	about    string   // Message-ID of the mail
@@ -159,7 +160,7 @@ func (s *Scheduler) try(ctx context.Context, in *incoming) (res itip.Result, t *
 
 func (s *Scheduler) apply(in *incoming, now object) itip.Result {
 	return itip.Delivery{
-		Message: in.message, Stored: now.cal, Self: s.person(in.box), From: in.from, Now: s.stamp(in.message.UID), Create: in.create, Floating: s.location(),
+		Message: in.message, Stored: now.cal, Self: s.person(in.box), From: in.from, Now: s.stamp(in.message.UID), Create: in.create, Only: in.only, Floating: s.location(),
 	}.Apply()
 }
 

@@ -51,6 +51,8 @@ type send struct {
 	Status string
 	// Quiet: it tells nothing that a person wants to know: what others answered.
 	Quiet bool `json:",omitempty"`
+	// Only: the message is all that the person is invited to (itip.Delivery).
+	Only bool `json:",omitempty"`
 	// Comment is for who reads the mail.
 	Comment string `json:",omitempty"`
 	About   string `json:",omitempty"` // the Message-ID that it answers

@@ -28,15 +28,22 @@ func (s *Scheduler) newTask(box, account address.Address, messages []itip.Outgoi
 	now := s.opts.Now()
 	t := &task{ID: fmt.Sprintf("%016x-%s", now.UnixNano(), envelope.NewID()), Made: now, Box: box, Account: account}
 	index := make(map[*itip.Message]int)
-	for _, m := range messages {
-		i, ok := index[m.Message]
+	add := func(m itip.Outgoing, message *itip.Message, only bool) {
+		i, ok := index[message]
 		if !ok {
 			i = len(t.read)
-			index[m.Message] = i
-			t.read = append(t.read, m.Message)
-			t.Messages = append(t.Messages, m.Message.Octets())
+			index[message] = i
+			t.read = append(t.read, message)
+			t.Messages = append(t.Messages, message.Octets())
 		}
-		t.Sends = append(t.Sends, send{From: m.From, To: m.To, Message: i})
+		t.Sends = append(t.Sends, send{From: m.From, To: m.To, Message: i, Only: only})
+	}
+	for _, m := range messages {
+		_, here := s.boxOf(m.To)
+		if m.First != nil && !here {
+			add(m, m.First, false)
+		}
+		add(m, m.Message, m.First != nil && here)
 	}
 	return t
 }
