@@ -219,7 +219,7 @@ func spfCheck(r *dns.Resolver, domain, hostname address.Domain) func(context.Con
 func publicAddresses(cfg *config.Config) []netip.Addr {
 	var all []netip.Addr
 	for _, listener := range cfg.Listen.SMTP {
-		host, _, err := net.SplitHostPort(listener)
+		host, _, err := net.SplitHostPort(listener.Address)
 		if err != nil {
 			continue
 		}
@@ -243,25 +243,14 @@ func publicAddresses(cfg *config.Config) []netip.Addr {
 // clientServices lists what mail programs elsewhere can connect to.
 func clientServices(cfg *config.Config) []publish.Service {
 	var all []publish.Service
-	for _, s := range []struct {
-		name      string
-		listeners []string
-	}{
-		{"submissions", cfg.Listen.Submissions}, {"submission", cfg.Listen.Submission}, {"imaps", cfg.Listen.IMAPS},
-		{"imap", cfg.Listen.IMAP}, {"pop3s", cfg.Listen.POP3S}, {"pop3", cfg.Listen.POP3},
-		{httpd.HTTPS, cfg.Listen.HTTPS},
-	} {
-		for _, listener := range s.listeners {
-			host, port, err := net.SplitHostPort(listener)
-			if err != nil {
-				continue
-			}
-			if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
-				continue
-			}
-			if n, err := net.LookupPort("tcp", port); err == nil && n > 0 {
-				all = append(all, publish.Service{Name: s.name, Port: uint16(n)})
-				break
+	for _, s := range cfg.Listen.Services() {
+		if s.Name == "smtp" || s.Name == "lmtp" {
+			continue
+		}
+		for _, l := range s.Listeners {
+			name, port := outside(s.Name, l, port(l))
+			if port > 0 && name != httpd.HTTP && !slices.ContainsFunc(all, func(have publish.Service) bool { return have.Name == name }) {
+				all = append(all, publish.Service{Name: name, Port: uint16(port)})
 			}
 		}
 	}

@@ -12,10 +12,8 @@ import (
 	"facteur/server/control"
 	"facteur/server/deliver"
 	"facteur/server/hook"
-	"facteur/server/httpd"
 	"facteur/server/imapd"
 	"facteur/server/intake"
-	"facteur/server/listen"
 	"facteur/server/pop3d"
 	"facteur/server/smtpd"
 	"facteur/server/spool"
@@ -205,25 +203,4 @@ func (s *Server) imapOptions(c *settings) imapd.Options {
 
 func (s *Server) popOptions(c *settings) pop3d.Options {
 	return pop3d.Options{Hostname: string(c.Hostname), Settings: s.connections(c)}
-}
-
-// wanted lists the addresses to listen on.
-func wanted(c *settings) []listen.Wanted {
-	var all []listen.Wanted
-	add := func(service string, addresses []string) {
-		for _, a := range addresses {
-			all = append(all, listen.Wanted{Service: service, Address: a})
-		}
-	}
-	add("smtp", c.Listen.SMTP)
-	add("submission", c.Listen.Submission)
-	add("submissions", c.Listen.Submissions)
-	add("lmtp", c.Listen.LMTP)
-	add("imap", c.Listen.IMAP)
-	add("imaps", c.Listen.IMAPS)
-	add("pop3", c.Listen.POP3)
-	add("pop3s", c.Listen.POP3S)
-	add(httpd.HTTP, c.Listen.HTTP)
-	add(httpd.HTTPS, c.Listen.HTTPS)
-	return all
 }

@@ -308,7 +308,7 @@ func (s *Server) build(first *settings) error {
 	s.imap = imapd.New(s.imapOptions(first))
 	s.pop = pop3d.New(maildrops{(*backend)(s)}, s.log, s.popOptions(first))
 	s.web = httpd.New(s.webOptions(first))
-	s.sockets = listen.New(listen.Options{Serve: s.serve, Log: s.log})
+	s.sockets = listen.New(listen.Options{Serve: s.serve, Proxies: s.proxies, Log: s.log})
 	return nil
 }
 

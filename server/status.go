@@ -22,7 +22,9 @@ func (s *Server) Status() control.Status {
 		Removed: s.removedAccounts(), Relay: s.relay.Trouble(),
 	}
 	for _, b := range s.sockets.Bound() {
-		st.Listeners = append(st.Listeners, control.Listener{Service: b.Service, Address: b.Addr.String()})
+		st.Listeners = append(st.Listeners, control.Listener{
+			Service: b.Service, Address: b.Addr.String(), Proxied: len(live.listener(b.Wanted).Proxies) > 0,
+		})
 	}
 	st.Warnings = s.warnings(live, st.Listeners)
 	counts := s.spool.Counts()
@@ -48,7 +50,11 @@ func printStatus(w io.Writer, st control.Status) {
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, l := range st.Listeners {
-		fmt.Fprintf(tw, "  %s\t%s\n", l.Service, l.Address)
+		through := ""
+		if l.Proxied {
+			through = " (also through proxies)"
+		}
+		fmt.Fprintf(tw, "  %s\t%s%s\n", l.Service, l.Address, through)
 	}
 	tw.Flush()
 	for _, warning := range st.Warnings {

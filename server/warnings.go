@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"facteur/server/control"
+	"facteur/server/httpd"
 )
 
 // warnings are what is well for the server, and yet not what people want.
@@ -28,7 +29,8 @@ func (s *Server) warnings(live *settings, listeners []control.Listener) []string
 // reached tells whether a listener can be reached from other machines.
 func reached(listeners []control.Listener) bool {
 	for _, l := range listeners {
-		if at, err := netip.ParseAddrPort(l.Address); err == nil && !at.Addr().IsLoopback() {
+		at, err := netip.ParseAddrPort(l.Address)
+		if err == nil && !at.Addr().IsLoopback() || l.Proxied && l.Service != httpd.HTTP { // of http the proxy has the TLS
 			return true
 		}
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net"
+	"slices"
 	"time"
 
 	"facteur/server/address"
@@ -34,9 +35,18 @@ func (s *Server) certified(name string) bool {
 // clientServices lists what programs can connect to, with the ports that are really open;
 // here is for one on this machine.
 func (s *Server) clientServices(here bool) (all []httpd.Service) {
+	live := s.live.Load()
 	for _, b := range s.sockets.Bound() {
-		if tcp, ok := b.Addr.(*net.TCPAddr); ok && (here || !tcp.IP.IsLoopback()) {
-			all = append(all, httpd.Service{Name: b.Service, Port: tcp.Port})
+		bound := 0
+		if tcp, ok := b.Addr.(*net.TCPAddr); ok {
+			bound = tcp.Port
+		}
+		name, port := b.Service, bound
+		if !here {
+			name, port = outside(b.Service, live.listener(b.Wanted), bound)
+		}
+		if port != 0 {
+			all = append(all, httpd.Service{Name: name, Port: port})
 		}
 	}
 	return all
@@ -62,7 +72,8 @@ func policyOf(c *config.Config) mtasts.Policy {
 
 // policyID is the id of the policy that is served, "" when none is.
 func policyID(c *config.Config) string {
-	if len(c.Listen.HTTPS) == 0 {
+	ended := func(l config.Listener) bool { return len(l.Proxies) > 0 } // a proxy has the TLS
+	if len(c.Listen.HTTPS) == 0 && !slices.ContainsFunc(c.Listen.HTTP, ended) {
 		return ""
 	}
 	return policyOf(c).TextID()

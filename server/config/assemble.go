@@ -40,18 +40,6 @@ func (a *assembler) assemble() {
 	c.Data = or(root, c.Data, "data")
 	c.Location = or(root, time.Local, "timezone")
 	c.Language = or(root, "en", "language")
-	c.Listen = Listen{
-		SMTP:        all[string](root, "listen", "smtp"),
-		Submission:  all[string](root, "listen", "submission"),
-		Submissions: all[string](root, "listen", "submissions"),
-		LMTP:        all[string](root, "listen", "lmtp"),
-		IMAP:        all[string](root, "listen", "imap"),
-		IMAPS:       all[string](root, "listen", "imaps"),
-		POP3:        all[string](root, "listen", "pop3"),
-		POP3S:       all[string](root, "listen", "pop3s"),
-		HTTP:        all[string](root, "listen", "http"),
-		HTTPS:       all[string](root, "listen", "https"),
-	}
 	c.TLS = TLS{
 		Cert:           or(root, "", "tls", "cert"),
 		Key:            or(root, "", "tls", "key"),
@@ -91,12 +79,11 @@ func (a *assembler) assemble() {
 		Sharing:    a.sharing(),
 	}
 	c.Vacations = a.vacations()
+	c.Listen = a.listen()
 	a.scripts()
 	a.missing()
 	a.pairs(root.get("tls"), "[tls]")
-	a.listeners()
 	a.directory()
-	a.demo()
 }
 
 // lua has the defaults that plugins/README.md tells.

@@ -37,14 +37,20 @@ func (c *checker) node(n *node, s *spec, in string) {
 		c.later(n.keyAt, quoted(n.name))
 	case n.kind == table && !s.isTable():
 		c.mistyped(n, s.value, quoted(n.name))
-	case n.kind == table && s.tableLater():
-		c.later(n.valueAt, "a table for "+quoted(n.name))
 	case n.kind == table:
 		c.table(n, s, strings.TrimPrefix(in+"."+quoted(n.name), "."))
 	case s.value == nil:
 		c.report.add(n.valueAt, fmt.Sprintf("%s must be a table, not %s", quoted(n.name), n.kind), tableHint(in, quoted(n.name)))
 	case s.status == later:
 		c.later(n.keyAt, quoted(n.name))
+	case n.kind == list && s.value.tables:
+		for _, element := range n.elements {
+			if element.kind == table {
+				c.table(element, s, strings.TrimPrefix(in+"."+quoted(n.name), "."))
+			} else {
+				c.value(element, s.value.of, quoted(n.name))
+			}
+		}
 	default:
 		c.value(n, s.value, quoted(n.name))
 	}

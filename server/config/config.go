@@ -84,10 +84,29 @@ func (s Script) Read() ([]byte, error) {
 	return os.ReadFile(s.Path)
 }
 
-// Listen is the addresses of each protocol: "127.0.0.1:25", ":25" for all
-// addresses, or "unix:" and a path. A protocol without any is off.
+// Listener is where a protocol is to be had.
+type Listener struct {
+	Address string         // "127.0.0.1:25", ":25" for all addresses, or "unix:" and a path
+	Proxies []netip.Prefix // who may say whose their connections are
+}
+
+// Listen is the listeners of each protocol. A protocol without any is off.
 type Listen struct {
-	SMTP, Submission, Submissions, LMTP, IMAP, IMAPS, POP3, POP3S, HTTP, HTTPS []string
+	SMTP, Submission, Submissions, LMTP, IMAP, IMAPS, POP3, POP3S, HTTP, HTTPS []Listener
+}
+
+// Service is a protocol of Listen, by its key.
+type Service struct {
+	Name      string
+	Listeners []Listener
+}
+
+// Services are all protocols.
+func (l *Listen) Services() []Service {
+	return []Service{
+		{"smtp", l.SMTP}, {"submission", l.Submission}, {"submissions", l.Submissions}, {"lmtp", l.LMTP}, {"imap", l.IMAP},
+		{"imaps", l.IMAPS}, {"pop3", l.POP3}, {"pop3s", l.POP3S}, {"http", l.HTTP}, {"https", l.HTTPS},
+	}
 }
 
 // Plaintext tells who may log in without TLS.

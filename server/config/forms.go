@@ -31,6 +31,7 @@ type form struct {
 	// single is set.
 	of     *form
 	single bool
+	tables bool // in the list there may be tables too
 	// free: any simple value, or a list of such.
 	free bool
 }
@@ -304,6 +305,18 @@ var listenForm = texts(`an address such as "127.0.0.1:25", ":25" or "unix:/run/f
 		return nil, hinted{fmt.Sprintf("%q is no IP address", host), "write an address of this machine, or nothing before the colon for all of them"}
 	}
 	return net.JoinHostPort(host, port), nil
+})
+
+// listenersForm is of a service.
+var listenersForm = &form{is: listenForm.is + ", or a list of such", kind: list, of: listenForm, single: true, tables: true}
+
+// proxyForm is a network whose word is taken for whose a connection is.
+var proxyForm = texts(`the address or network of a proxy, such as "10.0.0.1" or "10.0.0.0/24"`, func(s, dir string) (any, error) {
+	v, err := networkForm.read(&node{text: s}, dir)
+	if p, ok := v.(netip.Prefix); ok && err == nil && p.Bits() == 0 {
+		return nil, hinted{fmt.Sprintf("%q is everybody, who could then take any address", s), "write the address of the proxy"}
+	}
+	return v, err
 })
 
 // maxSocketPath is that of sun_path, less the NUL (unix(7)).

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -22,6 +23,20 @@ type rule struct {
 
 // rules is all of mail.toml. A table is there because something in it is.
 func rules() []rule {
+	return slices.Concat(listenerRules(), otherRules())
+}
+
+// listenerRules are those of the services: each may be an address, a table, or a list of such.
+func listenerRules() []rule {
+	var all []rule
+	for _, protocol := range protocols() {
+		key := "listen." + protocol
+		all = append(all, rule{key, listenersForm, now}, rule{key + ".address", listenForm, now}, rule{key + ".proxy", oneOrMore(proxyForm), now})
+	}
+	return all
+}
+
+func otherRules() []rule {
 	return []rule{
 		{"hostname", domainForm, now},
 		{"data", pathForm, now},
@@ -30,27 +45,7 @@ func rules() []rule {
 		{"language", oneOf("en", "fr"), now},
 		{"scripts", listOf(scriptForm), now},
 
-		{"listen.smtp", oneOrMore(listenForm), now},
-		{"listen.submission", oneOrMore(listenForm), now},
-		{"listen.submissions", oneOrMore(listenForm), now},
-		{"listen.lmtp", oneOrMore(listenForm), now},
-		{"listen.imap", oneOrMore(listenForm), now},
-		{"listen.imaps", oneOrMore(listenForm), now},
-		{"listen.pop3", oneOrMore(listenForm), now},
-		{"listen.pop3s", oneOrMore(listenForm), now},
-		{"listen.http", oneOrMore(listenForm), now},
-		{"listen.https", oneOrMore(listenForm), now},
 		{"listen.admin", oneOrMore(listenForm), later},
-		{"listen.smtp.<table>", anyForm, later}, // { address = ..., proxy = ... }
-		{"listen.submission.<table>", anyForm, later},
-		{"listen.submissions.<table>", anyForm, later},
-		{"listen.lmtp.<table>", anyForm, later},
-		{"listen.imap.<table>", anyForm, later},
-		{"listen.imaps.<table>", anyForm, later},
-		{"listen.pop3.<table>", anyForm, later},
-		{"listen.pop3s.<table>", anyForm, later},
-		{"listen.http.<table>", anyForm, later},
-		{"listen.https.<table>", anyForm, later},
 
 		{"tls.acme", addressForm, later},
 		{"tls.cert", fileForm, now},
@@ -155,7 +150,7 @@ type spec struct {
 	keys   map[string]*spec // of a table with fixed keys
 	names  []string         // the keys in the order of rules
 	each   *spec            // of a table whose keys are chosen in the file
-	eachIs string           // "domain", "address", "name", "window", "calendar", "table"
+	eachIs string           // "domain", "address", "name", "window", "calendar"
 }
 
 // schema makes a tree of the rules.

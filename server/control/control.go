@@ -96,6 +96,7 @@ func (p Problem) String() string {
 type Listener struct {
 	Service string `json:"service"`
 	Address string `json:"address"`
+	Proxied bool   `json:"proxied,omitempty"` // proxies may speak for others there
 }
 
 // Backend is the server as the command line sees it.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"facteur/server/auth"
+	"facteur/server/connection"
 	"facteur/server/envelope"
 	"facteur/server/fault"
 	"facteur/server/listen"
@@ -25,7 +26,9 @@ type conn struct {
 	id      string
 	service string
 	queue   *queue
-	used    atomic.Bool // it has asked for something
+	direct  origin         // of who is at the other end
+	proxies []netip.Prefix // not nil: it is one of them, and its requests may say whose they are
+	used    atomic.Bool    // it has asked for something
 	once    sync.Once
 	closed  chan struct{}
 }
@@ -43,12 +46,16 @@ func connOf(c net.Conn) *conn {
 // start admits a connection, or turns the client away.
 func (s *Server) start(raw net.Conn, service string, q *queue) {
 	opt := s.opt.Load()
-	c := &conn{Conn: raw, id: envelope.NewID(), service: service, queue: q, closed: make(chan struct{})}
+	c := &conn{Conn: raw, id: envelope.NewID(), service: service, queue: q, closed: make(chan struct{}), proxies: listen.Forwards(raw)}
+	c.direct = origin{conn: c, client: listen.AddrPort(raw.RemoteAddr())}
 	limits := &opt.Limits
-	if !limits.HoldFor(c.client()) {
+	switch {
+	case c.proxies != nil: // what is one client's is counted with its requests
+		limits = &connection.Limits{Connections: opt.Connections, PerClient: opt.Connections}
+	case !limits.HoldFor(c.direct.remote()):
 		limits = nil
 	}
-	if refusal := s.sessions.Start(c, c.client(), limits); refusal != nil {
+	if refusal := s.sessions.Start(c, c.direct.remote(), limits); refusal != nil {
 		opt.Log.Info("httpd.refused", "remote", raw.RemoteAddr().String(), "listener", service, "text", refusal.Text)
 		if service == HTTP { // with TLS it would take a handshake to say so
 			_ = raw.SetWriteDeadline(time.Now().Add(refusalTimeout)) // best effort
@@ -59,9 +66,6 @@ func (s *Server) start(raw net.Conn, service string, q *queue) {
 }
 
 const refusalTimeout = 500 * time.Millisecond
-
-// client is the address of the other end, invalid on a Unix socket.
-func (c *conn) client() netip.Addr { return listen.AddrPort(c.RemoteAddr()).Addr() }
 
 // Serve is that of connection.Session.
 func (c *conn) Serve() {

@@ -25,8 +25,12 @@
 // belongs to package davd, which gets the Credential; an account has some requests at
 // once, and more wait for their turn (turns.go).
 //
+// A trusted proxy at the other end (listen.Forwards) says in headers whose a request is: origin.go.
+// All that asks for the client, its TLS and the host that it asked for gets what it has said;
+// of nobody else these headers are read.
+//
 // Server.mu guards the count of requests, memory.mu the logins, turns.mu how many requests
-// each account has; none is held during I/O.
+// each account has, crowd.mu how many each client has behind a proxy; none is held during I/O.
 package httpd
 
 import (
@@ -131,6 +135,7 @@ type Server struct {
 	opt      atomic.Pointer[Options]
 	sessions *connection.Table
 	logins   *memory
+	crowd    *crowd
 	turns    *turns
 	web      *http.Server
 	begin    sync.Once
@@ -144,7 +149,7 @@ type Server struct {
 
 // New returns a Server; Serve starts it.
 func New(opt Options) *Server {
-	s := &Server{sessions: connection.NewTable(), logins: newMemory(), turns: newTurns(), plain: newQueue(), secure: newQueue()}
+	s := &Server{sessions: connection.NewTable(), logins: newMemory(), crowd: newCrowd(), turns: newTurns(), plain: newQueue(), secure: newQueue()}
 	o := opt.withDefaults()
 	s.opt.Store(o)
 	s.web = s.newWeb(o)

@@ -18,24 +18,24 @@ import (
 )
 
 // mayLogIn tells whether a password may be sent over the connection of a request.
-func (o *Options) mayLogIn(r *http.Request, c *conn) bool {
-	return r.TLS != nil || o.PlaintextLogin && listen.Trusted(nil, c.client())
+func (o *Options) mayLogIn(r *http.Request, from *origin) bool {
+	return !from.nameless && (r.TLS != nil || o.PlaintextLogin && listen.Trusted(nil, from.remote()))
 }
 
 // login returns who asks, or answers that nobody does.
-func (s *Server) login(w http.ResponseWriter, r *http.Request, c *conn) (auth.Credential, bool) {
+func (s *Server) login(w http.ResponseWriter, r *http.Request, from *origin) (auth.Credential, bool) {
 	opt := s.opt.Load()
 	name, password, ok := r.BasicAuth()
 	if !ok {
 		unauthorized(w)
 		return auth.Credential{}, false
 	}
-	id := s.logins.id(r.Header.Get("Authorization"), c)
+	id := s.logins.id(r.Header.Get("Authorization"), from)
 	if cred, ok := s.logins.find(id, time.Now()); ok && opt.Auth.Valid(cred) {
 		return cred, true
 	}
 	cred, err := opt.Auth.Login(r.Context(), auth.Attempt{
-		Name: utf8Text(name), Password: utf8Text(password), Remote: c.client(), Protocol: c.service, Session: facts(r, c),
+		Name: utf8Text(name), Password: utf8Text(password), Remote: from.remote(), Protocol: from.service, Session: facts(r, from),
 	})
 	if err != nil {
 		refuseLogin(w, err)
@@ -46,12 +46,15 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request, c *conn) (auth.Cr
 }
 
 // facts are what scripts are told of a client that logs in.
-func facts(r *http.Request, c *conn) envelope.Session {
+func facts(r *http.Request, from *origin) envelope.Session {
 	f := envelope.Session{
-		ID: c.id, Listener: c.service, Remote: listen.AddrPort(c.RemoteAddr()), Local: listen.AddrPort(c.LocalAddr()), Mechanism: "BASIC",
+		ID: from.id, Listener: from.service, Remote: from.client, Local: listen.AddrPort(from.LocalAddr()), Mechanism: "BASIC",
 	}
 	if r.TLS != nil {
-		f.TLSVersion, f.TLSCipher = connection.TLSVersion(r.TLS.Version), tls.CipherSuiteName(r.TLS.CipherSuite)
+		f.TLSVersion = connection.TLSVersion(r.TLS.Version)
+	}
+	if r.TLS != nil && r.TLS.CipherSuite != 0 { // unknown, where a proxy has it
+		f.TLSCipher = tls.CipherSuiteName(r.TLS.CipherSuite)
 	}
 	return f
 }
@@ -123,8 +126,8 @@ func newMemory() *memory {
 }
 
 // id is under what a login is remembered.
-func (m *memory) id(header string, c *conn) mark {
-	text := append(m.key[:], c.service+"\x00"+c.client().String()+"\x00"+header...)
+func (m *memory) id(header string, from *origin) mark {
+	text := append(m.key[:], from.service+"\x00"+from.remote().String()+"\x00"+header...)
 	return sha256.Sum256(text)
 }
 

@@ -95,7 +95,7 @@ var profileXML = template.Must(template.New("profile").Parse(`<?xml version="1.0
       <key>PayloadUUID</key><string>{{.UUID "caldav"}}</string>
       <key>PayloadDisplayName</key><string>Calendars</string>
       <key>CalDAVAccountDescription</key><string>{{html .Address}}</string>
-      <key>CalDAVHostName</key><string>{{html .Host}}</string>
+      <key>CalDAVHostName</key><string>{{html .DAVHost}}</string>
       <key>CalDAVPort</key><integer>{{.DAVPort}}</integer>
       <key>CalDAVUseSSL</key><true/>
       <key>CalDAVUsername</key><string>{{html .Address}}</string>
@@ -107,7 +107,7 @@ var profileXML = template.Must(template.New("profile").Parse(`<?xml version="1.0
       <key>PayloadUUID</key><string>{{.UUID "carddav"}}</string>
       <key>PayloadDisplayName</key><string>Contacts</string>
       <key>CardDAVAccountDescription</key><string>{{html .Address}}</string>
-      <key>CardDAVHostName</key><string>{{html .Host}}</string>
+      <key>CardDAVHostName</key><string>{{html .DAVHost}}</string>
       <key>CardDAVPort</key><integer>{{.DAVPort}}</integer>
       <key>CardDAVUseSSL</key><true/>
       <key>CardDAVUsername</key><string>{{html .Address}}</string>

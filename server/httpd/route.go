@@ -24,6 +24,8 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connKey{}).(*conn)
 	begun := time.Now()
 	a := newAnswer(w, opt.Part)
+	r, err := resolveOrigin(r, c)
+	from := originOf(r)
 	if r.Body != nil && r.Body != http.NoBody {
 		// A copy, for net/http looks at the body of its own: with Expect: 100-continue it must
 		// not wait for a body that an early answer makes the client keep (RFC 9110 10.1.1).
@@ -35,10 +37,29 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
-	s.route(a, r, c)
+	switch {
+	case err != nil:
+		opt.Log.Info("httpd.refused", "remote", c.RemoteAddr().String(), "listener", c.service, "text", err.Error())
+		http.Error(a, "The proxy does not tell whose this request is: "+err.Error()+".", http.StatusBadRequest)
+	case from.proxied && opt.HoldFor(from.remote()):
+		s.routeCounted(a, r, from)
+	default:
+		s.route(a, r, from)
+	}
 	readRest(r)
-	opt.Log.Log(r.Context(), wire.LevelTrace, "httpd.request", "id", c.id, "method", r.Method, "path", shownPath(r), "status", a.status,
+	opt.Log.Log(r.Context(), wire.LevelTrace, "httpd.request", "id", c.id, "remote", from.remote(), "method", r.Method, "path", shownPath(r), "status", a.status,
 		"octets", a.octets, "took", time.Since(begun))
+}
+
+// routeCounted is route, when the client has not too many requests already.
+func (s *Server) routeCounted(w http.ResponseWriter, r *http.Request, from *origin) {
+	if !s.crowd.enter(from.remote(), s.opt.Load().PerClient) {
+		w.Header().Set("Retry-After", strconv.Itoa(throttled))
+		http.Error(w, "Too many requests at once from your address.", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.crowd.leave(from.remote())
+	s.route(w, r, from)
 }
 
 // maxRest is how much of a body that nobody wanted is read.
@@ -66,23 +87,25 @@ func shownPath(r *http.Request) string {
 const publishedPath = "/ics/"
 
 // route gives a request to whom it is for.
-func (s *Server) route(w http.ResponseWriter, r *http.Request, c *conn) {
+func (s *Server) route(w http.ResponseWriter, r *http.Request, from *origin) {
 	opt := s.opt.Load()
 	path := r.URL.Path
-	secure := opt.mayLogIn(r, c)
+	secure := opt.mayLogIn(r, from)
 	switch {
 	case isWellKnown(path):
 		target := "/dav/"
-		if port := opt.SecurePort(); !secure && port != 0 {
+		if port := opt.securePort(r); r.TLS == nil && !secure && port != 0 {
 			target = opt.secureURL(r, port, target)
 		}
 		redirect(w, r, target, http.StatusMovedPermanently)
 	case isAutoconfig(path): // over http too: it has no secrets
 		s.autoconfig(w, r)
-	case !secure:
+	case from.nameless && (path != "/" || isDAV(r)): // a proxy that looks whether we are there may ask for that
+		http.Error(w, "The proxy at "+from.remote().String()+" does not tell whose this request is: it must set X-Forwarded-For.", http.StatusForbidden)
+	case !secure && !from.nameless:
 		s.leadAway(w, r)
 	case opt.DAV != nil && isDAV(r):
-		s.dav(w, r, c)
+		s.dav(w, r, from)
 	case path == "/.well-known/mta-sts.txt":
 		s.policy(w, r)
 	case isAutodiscover(path):
@@ -120,8 +143,8 @@ func isDAV(r *http.Request) bool {
 }
 
 // dav is a request below /dav/.
-func (s *Server) dav(w http.ResponseWriter, r *http.Request, c *conn) {
-	cred, ok := s.login(w, r, c)
+func (s *Server) dav(w http.ResponseWriter, r *http.Request, from *origin) {
+	cred, ok := s.login(w, r, from)
 	if !ok {
 		return
 	}
@@ -175,8 +198,12 @@ func forged(r *http.Request) bool {
 // leadAway sends a client of the service http to https.
 func (s *Server) leadAway(w http.ResponseWriter, r *http.Request) {
 	opt := s.opt.Load()
-	port := opt.SecurePort()
-	if port == 0 {
+	port := opt.securePort(r)
+	switch {
+	case port == 0 && originOf(r).proxied:
+		http.Error(w, "This needs https. The proxy does not tell whether it was asked so: it must set X-Forwarded-Proto.", http.StatusForbidden)
+		return
+	case port == 0:
 		http.Error(w, "This needs https, which this server does not have.", http.StatusForbidden)
 		return
 	}
@@ -198,11 +225,9 @@ func redirect(w http.ResponseWriter, r *http.Request, target string, status int)
 // server's when the certificate is only good for that.
 func (o *Options) secureURL(r *http.Request, port int, target string) string {
 	host := hostOf(r)
-	if host == "" || net.ParseIP(host) == nil && !o.Certified(host) && o.Certified(o.Hostname) {
+	ours := !originOf(r).proxied // the certificate: else it is the proxy's
+	if host == "" || ours && net.ParseIP(host) == nil && !o.Certified(host) && o.Certified(o.Hostname) {
 		host = o.Hostname
-	}
-	if port == 443 && strings.Contains(host, ":") {
-		host = "[" + host + "]"
 	}
 	host = hostPort(host, port)
 	if !strings.HasPrefix(target, "/") {

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"net/http/httptest"
 	"testing"
 )
@@ -37,7 +38,7 @@ func TestSecureURL(t *testing.T) {
 		{"example.org", good("example.org"), 443, "http://evil.example/", "https://example.org/"},
 	} {
 		o := Options{Hostname: "mail.example.org", Certified: c.certified}.withDefaults()
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), connKey{}, new(conn)), "GET", "/", nil)
 		r.Host = c.host
 		if got := o.secureURL(r, c.port, c.target); got != c.want {
 			t.Errorf("%s %d %s: %s", c.host, c.port, c.target, got)

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"bytes"
+	"cmp"
 	"net"
 	"net/http"
 	"strconv"
@@ -33,6 +34,7 @@ type settings struct {
 	Host               string
 	Incoming, Outgoing []endpoint // the best first
 	DAV                string     // the URL; "" without https
+	DAVHost            string
 	DAVPort            int
 }
 
@@ -77,9 +79,9 @@ func (s *Server) settings(r *http.Request, addr, domain string) (out settings, o
 func (s *Server) describe(r *http.Request, out *settings) {
 	opt := s.opt.Load()
 	out.Host = opt.Hostname
-	c := r.Context().Value(connKey{}).(*conn)
+	from := originOf(r)
 	ports := make(map[string]int)
-	for _, service := range opt.Services(listen.Trusted(nil, c.client())) {
+	for _, service := range opt.Services(listen.Trusted(nil, from.remote()) && !from.nameless) {
 		if ports[service.Name] == 0 {
 			ports[service.Name] = service.Port
 		}
@@ -95,13 +97,20 @@ func (s *Server) describe(r *http.Request, out *settings) {
 			out.Incoming = append(out.Incoming, e)
 		}
 	}
-	if port := ports[HTTPS]; port != 0 && opt.DAV != nil {
-		out.DAVPort, out.DAV = port, "https://"+hostPort(out.Host, port)+"/dav/"
+	port, host := ports[HTTPS], out.Host
+	if from.proxied { // it is known where the client found us
+		port, host = opt.securePort(r), cmp.Or(hostOf(r), out.Host)
+	}
+	if port != 0 && opt.DAV != nil {
+		out.DAVHost, out.DAVPort, out.DAV = host, port, "https://"+hostPort(host, port)+"/dav/"
 	}
 }
 
 func hostPort(host string, port int) string {
-	if port == 443 {
+	switch {
+	case port == usualPort && strings.Contains(host, ":"):
+		return "[" + host + "]"
+	case port == usualPort:
 		return host
 	}
 	return net.JoinHostPort(host, strconv.Itoa(port))
