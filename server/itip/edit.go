@@ -31,15 +31,8 @@ func withParts(c *ical.Calendar, parts []*ical.Component) *ical.Calendar {
 // namedZones returns each TZID that components name.
 func namedZones(parts []*ical.Component) map[string]bool {
 	named := make(map[string]bool)
-	for _, c := range parts {
-		for _, p := range c.Props {
-			if id := p.Param("TZID"); id != "" {
-				named[id] = true
-			}
-		}
-		for id := range namedZones(c.Children) {
-			named[id] = true
-		}
+	for _, id := range (&ical.Component{Children: parts}).NamedZones() {
+		named[id] = true
 	}
 	return named
 }
