@@ -7,13 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"facteur/server/collection"
 	"facteur/server/contentline"
 	"facteur/server/davxml"
 	"facteur/server/homes"
-	"facteur/server/ical"
 )
 
 // caldav is RFC 4791 5 and 6, with the properties of RFC 7809 and those of Apple's programs.
@@ -21,7 +19,7 @@ func caldav() part {
 	order, description := davxml.A("calendar-order"), davxml.C("calendar-description")
 	transp, timezone, zoneID := davxml.C("schedule-calendar-transp"), davxml.C("calendar-timezone"), davxml.C("calendar-timezone-id")
 	return part{
-		classes: []string{"calendar-access"},
+		classes: []string{"calendar-access", "calendar-no-timezone"}, // RFC 4791 5.1, RFC 7809 3.1.1
 		methods: map[string]method{
 			"MKCALENDAR": {absent: calendarNode, makes: mayBind, run: mkcalendar},
 		},
@@ -30,8 +28,8 @@ func caldav() part {
 			text(order, collectionNodes, maxName),
 			{name: davxml.A("calendar-color"), kinds: collectionNodes, loads: loadProps, has: hasColor, write: writeColor, set: setColor},
 			{name: transp, kinds: calendarNode, loads: loadProps, write: writeTransp, set: setTransp},
-			{name: timezone, kinds: calendarNode, loads: loadProps, has: hasKept(timezone), write: writeKept(timezone), set: setTimezone},
-			{name: zoneID, kinds: calendarNode, loads: loadProps, has: hasKept(zoneID), write: writeKept(zoneID), set: setZoneID},
+			{name: timezone, kinds: calendarNode, loads: loadProps, has: hasTimezone, write: writeTimezone, set: setTimezone},
+			{name: zoneID, kinds: calendarNode, loads: loadProps, has: hasTimezone, write: writeZoneID, set: setZoneID},
 			{name: davxml.C("supported-calendar-component-set"), kinds: calendarNode, loads: loadProps, write: writeComponents, set: setComponents},
 			{name: davxml.C("supported-calendar-component-sets"), kinds: homeNode, write: writeComponentSets},
 			{name: davxml.C("supported-calendar-data"), kinds: calendarNode | inboxNode | outboxNode, write: func(_ *request, _ *node, w *davxml.Writer) {
@@ -145,88 +143,6 @@ func setTransp(_ *request, _ *node, kept *collection.Props, e *davxml.Element) e
 	}
 	kept.Other[transpKey] = "transparent"
 	return nil
-}
-
-const (
-	timezoneKey = "{urn:ietf:params:xml:ns:caldav}calendar-timezone"
-	zoneIDKey   = "{urn:ietf:params:xml:ns:caldav}calendar-timezone-id"
-)
-
-// setTimezone keeps a VTIMEZONE (RFC 4791 5.2.2), and its name where that is known (RFC 7809
-// 5.2).
-func setTimezone(_ *request, _ *node, kept *collection.Props, e *davxml.Element) error {
-	delete(kept.Other, timezoneKey)
-	delete(kept.Other, zoneIDKey)
-	if e == nil {
-		return nil
-	}
-	id, _, err := readZone(e.Text)
-	if err != nil {
-		return forbidden(davxml.C("valid-calendar-data"), "%v", err)
-	}
-	kept.Other[timezoneKey] = e.Text
-	if ical.LoadZone(id) != nil {
-		kept.Other[zoneIDKey] = id
-	}
-	return nil
-}
-
-// readZone returns the TZID of a calendar that is one VTIMEZONE, and the zone: that which is
-// known by the name, else as it is described (nil: not even so).
-func readZone(text string) (id string, zone *time.Location, err error) {
-	if len(text) > maxText {
-		return "", nil, contentline.Errorf(0, "the time zone is too long")
-	}
-	c, err := ical.ParseBytes([]byte(text))
-	if err != nil {
-		return "", nil, err
-	}
-	if len(c.Children) != 1 || c.Children[0].Name != "VTIMEZONE" {
-		return "", nil, contentline.Errorf(0, "it has to be one VTIMEZONE")
-	}
-	if id = c.Children[0].Value("TZID"); id == "" {
-		return "", nil, contentline.Errorf(c.Children[0].Line, "the VTIMEZONE has no TZID")
-	}
-	zones, err := c.Zones()
-	if err != nil {
-		return "", nil, err
-	}
-	if zone = ical.LoadZone(id); zone == nil {
-		zone = zones.Location(id)
-	}
-	return id, zone, nil
-}
-
-// setZoneID keeps the name of a time zone (RFC 7809 5.2).
-func setZoneID(_ *request, _ *node, kept *collection.Props, e *davxml.Element) error {
-	delete(kept.Other, timezoneKey)
-	delete(kept.Other, zoneIDKey)
-	if e == nil {
-		return nil
-	}
-	id := e.Trimmed()
-	if ical.LoadZone(id) == nil {
-		return forbidden(davxml.C("valid-timezone"), "There is no time zone of that name")
-	}
-	kept.Other[zoneIDKey] = id
-	return nil
-}
-
-// zoneOf returns the time zone in which floating times of a calendar are (RFC 4791 5.2.2), nil
-// where nobody said one. loadProps has been loaded.
-func zoneOf(p *collection.Props) *time.Location {
-	if id := p.Other[zoneIDKey]; id != "" {
-		return ical.LoadZone(id)
-	}
-	text := p.Other[timezoneKey]
-	if text == "" {
-		return nil
-	}
-	_, zone, err := readZone(text)
-	if err != nil {
-		return nil // another program wrote it
-	}
-	return zone
 }
 
 // kinds of components that a calendar may keep (RFC 4791 5.2.3, RFC 7953 for VAVAILABILITY).

@@ -1,6 +1,6 @@
 // Package davd speaks WebDAV, CalDAV and CardDAV: RFC 4918 (class 1 and 3, and 2 for plain files), 5689 (extended
 // MKCOL), 5397 (current-user-principal), 8144 (Prefer), 3744 (privileges and principals), 4791
-// (CalDAV), 6352 (CardDAV), and Apple's way to share and publish (sharing.go).
+// (CalDAV), 7809 (time zones by name), 6352 (CardDAV), and Apple's way to share and publish (sharing.go).
 //
 // A request's path leads to a node (node.go): a principal, a home, a collection, an object.
 // The table of methods says which nodes have a method and which privilege it needs, and allow
@@ -180,7 +180,7 @@ func (h *Handler) Serve(w http.ResponseWriter, hr *http.Request, who auth.Creden
 		head.Set("DAV", h.classes+", calendarserver-subscribed")
 	}
 	head.Set("X-Content-Type-Options", "nosniff")
-	head.Set("Vary", "Authorization, Accept, Brief, Prefer")
+	head.Set("Vary", "Authorization, Accept, Brief, CalDAV-Timezones, Prefer")
 	head.Set("Cache-Control", "private, no-cache")
 	if err := r.serve(); err != nil && !errors.Is(err, errAnswered) {
 		r.fail(err)

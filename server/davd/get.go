@@ -26,8 +26,8 @@ func get(r *request, n *node) error {
 	return r.page(n)
 }
 
-// represent sends the octets of an object. With 200, the conditions and ranges of the request
-// count (RFC 9110 13 and 14).
+// represent sends the octets of an object, with the time zones that the request wants. With 200,
+// the conditions and ranges of the request count (RFC 9110 13 and 14).
 func (r *request) represent(n *node, status int) error {
 	body, e, err := n.coll.Get(n.name)
 	if err != nil {
@@ -35,23 +35,35 @@ func (r *request) represent(n *node, status int) error {
 	}
 	defer body.Close()
 	n.entry = e
+	tag, size, content := e.ETag, e.Size, io.Reader(body)
+	if z := r.zones(); z != zonesAsKept && n.kind&(eventNode|messageNode) != 0 {
+		kept, err := io.ReadAll(body)
+		if err != nil {
+			return err
+		}
+		octets, changed := z.octets(kept)
+		if changed {
+			tag = variantTag(tag, octets)
+		}
+		content, size = bytes.NewReader(octets), int64(len(octets))
+	}
 	head := r.w.Header()
-	head.Set("ETag", string(e.ETag))
+	head.Set("ETag", string(tag))
 	if tag := scheduling.Tag(e); tag != "" && n.kind == eventNode && r.opt.Scheduling != nil { // RFC 6638 8.2
 		head.Set("Schedule-Tag", tag)
 	}
 	head.Set("Content-Type", contentType(n))
 	head.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	seeker, ok := body.(io.ReadSeeker)
+	seeker, ok := content.(io.ReadSeeker)
 	if status == http.StatusOK && r.Method != http.MethodPut && ok {
 		http.ServeContent(r.w, r.Request, "", e.Modified, seeker)
 		return nil
 	}
 	head.Set("Last-Modified", e.Modified.UTC().Format(http.TimeFormat))
-	head.Set("Content-Length", strconv.FormatInt(e.Size, 10))
+	head.Set("Content-Length", strconv.FormatInt(size, 10))
 	r.w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		io.Copy(r.w, body) // an error: the client is gone
+		io.Copy(r.w, content) // an error: the client is gone
 	}
 	return nil
 }

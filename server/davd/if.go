@@ -63,7 +63,7 @@ func (r *request) is(n *node, c ifCondition) bool {
 		return false
 	}
 	if c.etag != "" {
-		return c.etag == r.etag(n)
+		return keptTag(c.etag) == r.etag(n)
 	}
 	for _, has := range r.states {
 		if has(r, n, c.token) {

@@ -24,17 +24,19 @@ func (r *request) calendarReport(n *node, e *davxml.Element) (*objectReport[*ica
 	if err != nil {
 		return nil, err
 	}
-	withZones := r.Header.Get("CalDAV-Timezones") != "F" // RFC 7809 7.1
+	zones := r.zones()
 	left := maxExpansion
 	a.data = data.Name
-	a.asKept = func([]byte) bool { return withZones && d.asKept() }
+	a.asKept = func([]byte) bool { return zones == zonesAsKept && d.asKept() }
 	a.apply = func(dst []byte, o *ical.Object) ([]byte, error) {
-		if !withZones {
-			c, err := ical.NewObject(withoutZones(o.Calendar()))
-			if err != nil {
+		c, changed := zones.of(o.Calendar())
+		if !changed && d.asKept() {
+			return append(dst, a.octets...), nil
+		}
+		if changed {
+			if o, err = ical.NewObject(c); err != nil {
 				return dst, err
 			}
-			o = c
 		}
 		out, truncated, err := d.apply(dst, o, floating, &left)
 		if truncated || left < 0 {
@@ -51,18 +53,6 @@ func readCalendar(octets []byte) (*ical.Object, error) {
 		return nil, err
 	}
 	return ical.NewObject(c)
-}
-
-// withoutZones leaves out the time zones that have the name of a known one.
-func withoutZones(c *ical.Calendar) *ical.Calendar {
-	out := *c
-	out.Children = nil
-	for _, child := range c.Children {
-		if child.Name != "VTIMEZONE" || ical.LoadZone(child.Value("TZID")) == nil {
-			out.Children = append(out.Children, child)
-		}
-	}
-	return &out
 }
 
 // calendarQuery answers calendar-query (RFC 4791 7.8).

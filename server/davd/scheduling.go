@@ -38,7 +38,7 @@ func implicitScheduling() part {
 				r.number(w, itip.MaxAttendees)
 			}},
 			{name: davxml.C("schedule-default-calendar-URL"), kinds: inboxNode, loads: loadProps, has: hasDefault, write: writeDefault, set: setDefault},
-			{name: availability, kinds: inboxNode, loads: loadProps, has: hasKept(availability), write: writeKept(availability), set: setAvailability}, // RFC 7953 7.2.4
+			{name: availability, kinds: inboxNode, loads: loadProps, has: hasKept(availability), write: writeAvailability, set: setAvailability}, // RFC 7953 7.2.4
 		},
 	}
 }
@@ -115,6 +115,12 @@ func setDefault(r *request, n *node, kept *collection.Props, e *davxml.Element) 
 	}
 	kept.Other[scheduling.DefaultCalendar] = to.name
 	return nil
+}
+
+// writeAvailability writes when somebody can be met, with the time zones that the request wants.
+func writeAvailability(r *request, n *node, w *davxml.Writer) {
+	octets, _ := r.zones().octets([]byte(n.props.Other[scheduling.Availability])) // RFC 7809 3.1.3
+	w.TextBytes(octets)
 }
 
 // setAvailability keeps when somebody can be met at all: a calendar with VAVAILABILITY.

@@ -23,6 +23,11 @@ func condition(h http.Header) (c collection.Condition, err error) {
 		c.Match = []collection.ETag{""} // nothing has it
 	}
 	c.NoneMatch, c.Absent, err = parseTags(h.Values("If-None-Match"), true)
+	for _, tags := range [][]collection.ETag{c.Match, c.NoneMatch} {
+		for i, tag := range tags {
+			tags[i] = collection.ETag(keptTag(string(tag)))
+		}
+	}
 	return c, err
 }
 

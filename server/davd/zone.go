@@ -1,8 +1,12 @@
 package davd
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
 	"time"
 
+	"facteur/server/collection"
 	"facteur/server/davxml"
 	"facteur/server/ical"
 )
@@ -38,4 +42,73 @@ func (n *node) zone() (*time.Location, error) {
 		return nil, err
 	}
 	return zoneOf(n.props), nil
+}
+
+// zoneChoice is which VTIMEZONE components an answer has.
+type zoneChoice uint8
+
+const (
+	zonesAsKept   zoneChoice = iota
+	zonesIncluded            // all that are named and known
+	zonesByName              // those alone that have no standard name
+)
+
+// zones reads the header CalDAV-Timezones (RFC 7809 7.1). Without it objects are told as they
+// were put.
+func (r *request) zones() zoneChoice {
+	switch strings.TrimSpace(r.Header.Get("CalDAV-Timezones")) {
+	case "T":
+		return zonesIncluded
+	case "F":
+		return zonesByName
+	}
+	return zonesAsKept
+}
+
+// of returns a calendar with the time zones that are wanted (RFC 7809 3.1.3); changed: they are
+// others than it has.
+func (z zoneChoice) of(c *ical.Calendar) (out *ical.Calendar, changed bool) {
+	switch z {
+	case zonesIncluded:
+		return c.WithZones()
+	case zonesByName:
+		return c.WithoutZones()
+	}
+	return c, false
+}
+
+// octets returns a calendar with the time zones that are wanted; changed: they are others than it
+// has. What can't be read stays as it is.
+func (z zoneChoice) octets(data []byte) (out []byte, changed bool) {
+	if z == zonesAsKept {
+		return data, false
+	}
+	c, err := ical.ParseBytes(data)
+	if err != nil {
+		return data, false
+	}
+	if c, changed = z.of(c); !changed {
+		return data, false
+	}
+	return c.Append(nil), true
+}
+
+// variantMark stands in the entity tag of an object with other time zones than were put: another
+// representation has another strong tag (RFC 9110 8.8.3). A hash of the octets is behind it.
+const variantMark = "~"
+
+// variantTag is the entity tag of an object that is told with other octets.
+func variantTag(kept collection.ETag, octets []byte) collection.ETag {
+	sum := sha256.Sum256(octets)
+	return collection.ETag(strings.TrimSuffix(string(kept), `"`) + variantMark + hex.EncodeToString(sum[:8]) + `"`)
+}
+
+// keptTag is the entity tag of an object as it is kept, by that of any representation: who has
+// seen one of them has seen that state of it.
+func keptTag(tag string) string {
+	i := strings.LastIndex(tag, variantMark)
+	if i < 0 || len(tag)-i != len(variantMark)+16+len(`"`) {
+		return tag
+	}
+	return tag[:i] + `"`
 }

@@ -12,7 +12,7 @@
 //     REPORT asks for.
 //
 // A time zone is that of the VTIMEZONE in the object; a name without one is an IANA or a
-// Windows name. The zones are in the binary (time/tzdata), so it works where the system has
+// Windows name, and VTimezone makes its VTIMEZONE. The zones are in the binary (time/tzdata), so it works where the system has
 // none; those of the system come first.
 //
 // Where the RFCs leave a choice, or the field does other than they say:

@@ -10,8 +10,8 @@ import (
 	"facteur/server/ical"
 )
 
-// CalendarWriter writes calendar objects as one VCALENDAR. Of time zones with one name the
-// first is taken.
+// CalendarWriter writes calendar objects as one VCALENDAR, with each time zone that they name
+// and that is known. Of time zones with one name the first is taken.
 type CalendarWriter struct {
 	w     *bufio.Writer
 	zones map[string][]byte
@@ -34,6 +34,7 @@ func (c *CalendarWriter) Add(data []byte) error {
 	if err != nil {
 		return err
 	}
+	parsed, _ = parsed.WithZones() // clients leave out those that this server knows by name (RFC 7809)
 	for _, child := range parsed.Children {
 		if id := child.Value("TZID"); child.Name == "VTIMEZONE" {
 			zone := canonical(child)
