@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"facteur/server/utf7"
 )
 
 // ErrShortLiteral ends a connection: less came than a literal has announced, and
@@ -187,7 +189,7 @@ func (e *Encoder) AString(s string) *Encoder {
 // Mailbox writes a mailbox name: in modified UTF-7 unless SetUTF8 is on.
 func (e *Encoder) Mailbox(name string) *Encoder {
 	if !e.utf8 {
-		name = EncodeUTF7(name)
+		name = utf7.Encode(name)
 	}
 	return e.AString(name)
 }

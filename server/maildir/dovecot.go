@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"facteur/server/safefile"
+	"facteur/server/utf7"
 )
 
 // uidlistFile is where Dovecot keeps the UIDs of a folder (its maildir driver,
@@ -164,7 +165,7 @@ func parseDovecotSubscriptions(data string) []string {
 	for line := range strings.Lines(data) {
 		parts := strings.Split(strings.TrimRight(line, "\r\n"), separator)
 		for i, part := range parts {
-			if text, ok := decodeUTF7(part); ok {
+			if text, ok := utf7.Decode(part); ok {
 				parts[i] = text
 			}
 		}

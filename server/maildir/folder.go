@@ -7,6 +7,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"facteur/server/fault"
+	"facteur/server/utf7"
 )
 
 // Inbox is the name of the folder that the home directory itself is.
@@ -52,7 +53,7 @@ func FolderDir(name string) string {
 	if name == Inbox {
 		return "."
 	}
-	return "." + strings.ReplaceAll(encodeUTF7(name), "/", ".")
+	return "." + strings.ReplaceAll(utf7.Encode(name), "/", ".")
 }
 
 // FolderName returns the name of the folder in a directory below the home.
@@ -67,7 +68,7 @@ func FolderName(dir string) (string, bool) {
 		if part == "" {
 			return "", false
 		}
-		if text, ok := decodeUTF7(part); ok {
+		if text, ok := utf7.Decode(part); ok {
 			parts[i] = text
 		}
 	}

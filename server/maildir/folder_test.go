@@ -7,34 +7,6 @@ import (
 	"facteur/server/fault"
 )
 
-func TestUTF7(t *testing.T) {
-	for text, want := range map[string]string{
-		"":              "",
-		"Sent":          "Sent",
-		"R&D":           "R&-D",
-		"Entwürfe":      "Entw&APw-rfe",
-		"台北":            "&U,BTFw-",
-		"~peter/日本語":    "~peter/&ZeVnLIqe-",
-		"😀x":            "&2D3eAA-x",
-		"tab\there":     "tab&AAk-here",
-		"&":             "&-",
-		"é&é":           "&AOk-&-&AOk-",
-		"Boîte d'envoi": "Bo&AO4-te d'envoi",
-	} {
-		if got := encodeUTF7(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-		if got, ok := decodeUTF7(want); !ok || got != text {
-			t.Errorf("%q: %q, %v", want, got, ok)
-		}
-	}
-	for _, bad := range []string{"&", "&AOk", "é", "&!-", "&AO-", "&AGE-", "&2D0-", "&3gA-", "&AOk-&AOk-", "&AOl-x&", "a\x00", "&AOkA-", "&AOm-&"} {
-		if got, ok := decodeUTF7(bad); ok {
-			t.Errorf("%q decoded as %q", bad, got)
-		}
-	}
-}
-
 func TestFolderNames(t *testing.T) {
 	for _, c := range []struct{ name, canonical, dir string }{
 		{"inbox", "INBOX", "."},

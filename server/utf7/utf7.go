@@ -1,4 +1,6 @@
-package maildir
+// Package utf7 is the modified UTF-7 in which IMAP4rev1 has the names of mailboxes (RFC 3501
+// 5.1.3), and Maildir++ those of their directories.
+package utf7
 
 import (
 	"encoding/base64"
@@ -11,18 +13,24 @@ import (
 var b64 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,").
 	WithPadding(base64.NoPadding).Strict()
 
-// encodeUTF7 writes valid UTF-8 in modified UTF-7 (RFC 3501 5.1.3).
-func encodeUTF7(s string) string {
+// direct tells whether a character stands for itself; "&" stands as "&-".
+func direct(r rune) bool { return r >= 0x20 && r < 0x7f }
+
+// Encode writes UTF-8 in modified UTF-7.
+func Encode(s string) string {
+	if isDirect(s) && strings.IndexByte(s, '&') < 0 {
+		return s
+	}
 	var b strings.Builder
 	for s != "" {
 		r, size := utf8.DecodeRuneInString(s)
-		if r == '&' {
+		switch {
+		case r == '&':
 			b.WriteString("&-")
-		} else if r >= 0x20 && r < 0x7f {
+		case direct(r):
 			b.WriteRune(r)
-		} else {
-			size = strings.IndexFunc(s, func(r rune) bool { return r >= 0x20 && r < 0x7f })
-			if size < 0 {
+		default:
+			if size = strings.IndexFunc(s, direct); size < 0 {
 				size = len(s)
 			}
 			var raw []byte
@@ -36,32 +44,34 @@ func encodeUTF7(s string) string {
 	return b.String()
 }
 
-// decodeUTF7 reads modified UTF-7. Only the form that encodeUTF7 writes is
-// accepted, so that two names never mean the same.
-func decodeUTF7(s string) (string, bool) {
+func isDirect(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return !direct(r) }) < 0
+}
+
+// Decode reads modified UTF-7. Only the form that Encode writes is accepted, so that two
+// names never mean the same.
+func Decode(s string) (string, bool) {
+	if !isDirect(s) {
+		return "", false
+	}
 	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c < 0x20 || c >= 0x7f {
+	for rest := s; rest != ""; {
+		before, shifted, found := strings.Cut(rest, "&")
+		b.WriteString(before)
+		if !found {
+			break
+		}
+		if shifted, rest, found = strings.Cut(shifted, "-"); !found {
 			return "", false
 		}
-		if c != '&' {
-			b.WriteByte(c)
-			continue
-		}
-		end := strings.IndexByte(s[i:], '-')
-		if end < 0 {
-			return "", false
-		}
-		if end == 1 {
+		if shifted == "" {
 			b.WriteByte('&')
-		} else if !decodeShifted(&b, s[i+1:i+end]) {
+		} else if !decodeShifted(&b, shifted) {
 			return "", false
 		}
-		i += end
 	}
 	out := b.String()
-	return out, encodeUTF7(out) == s
+	return out, Encode(out) == s
 }
 
 func decodeShifted(b *strings.Builder, s string) bool {
