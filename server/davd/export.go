@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"facteur/server/collection"
-	"facteur/server/contentline"
 	"facteur/server/ical"
+	"facteur/server/transfer"
 	"facteur/server/vcard"
 )
 
@@ -44,7 +44,7 @@ func (r *request) export(n *node) error {
 	if name == "" {
 		name = n.name
 	}
-	if err := writeWhole(r.w, n, name, exporting{public: r.public, wanted: r.zones()}); err != nil {
+	if err := writeWhole(r.w, n, name, exporting{public: r.public, zones: r.zones()}); err != nil {
 		// The status is sent: only an answer that is cut off says that it is not all.
 		r.opt.Log.Error("A collection could not be exported", "protocol", "dav", "path", n.href, "err", err)
 		panic(http.ErrAbortHandler)
@@ -52,76 +52,73 @@ func (r *request) export(n *node) error {
 	return nil
 }
 
-// writeWhole writes all objects of a collection as one calendar, or one vCard after the
-// other. Of time zones with one name the first is taken.
-func writeWhole(to io.Writer, n *node, name string, o exporting) error {
-	c := n.coll.Collection
-	w := bufio.NewWriterSize(to, 32<<10)
-	calendar := c.Kind() == collection.Calendar
-	if calendar {
-		w.WriteString("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//facteur//facteur//EN\r\n")
-		w.Write(contentline.AppendFolded(nil, "X-WR-CALNAME:"+contentline.EscapeText(name)))
-	}
-	o.calendar, o.zones = calendar, make(map[string]bool)
-	for e := range n.snap.All() {
-		if e.Broken {
-			continue
-		}
-		err := writeOne(w, c, e.Href, o)
-		if err != nil && !gone(err) { // removed meanwhile
-			return fmt.Errorf("%s: %w", e.Href, err)
-		}
-	}
-	if calendar {
-		w.WriteString("END:VCALENDAR\r\n")
-	}
-	return w.Flush()
-}
-
 // exporting is how objects are written.
 type exporting struct {
-	calendar bool
-	public   bool            // without what is not for all
-	wanted   zoneChoice      // a file is for all programs, so it has all of them unless a client says otherwise
-	zones    map[string]bool // those that are written
+	public bool       // without what is not for all
+	zones  zoneChoice // a file is for all programs, so it has all of them unless a client says otherwise
 }
 
-func writeOne(w *bufio.Writer, c *collection.Collection, href string, o exporting) error {
-	body, _, err := c.Get(href)
-	if err != nil {
-		return err
+// writeWhole writes all objects of a collection as one calendar, or one vCard after the
+// other.
+func writeWhole(to io.Writer, n *node, name string, o exporting) error {
+	if n.coll.Collection.Kind() == collection.AddressBook {
+		return writeCards(to, n, o.public)
 	}
-	defer body.Close()
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return err
-	}
-	if !o.calendar && o.public {
-		if card, err := vcard.ParseBytes(data); err != nil || !isPublic(card.Value("CLASS")) {
-			return nil
+	out := transfer.NewCalendarWriter(to, name)
+	err := eachObject(n, func(data []byte) error {
+		parsed, err := ical.ParseBytes(data)
+		if err != nil || o.public && !makePublic(parsed) {
+			return nil // what somebody's editor has just broken is left out, as what was broken before
 		}
+		parsed, _ = max(o.zones, zonesIncluded).of(parsed)
+		return out.Write(parsed)
+	})
+	if err != nil {
+		return err
 	}
-	if !o.calendar {
+	return out.Close()
+}
+
+func writeCards(to io.Writer, n *node, public bool) error {
+	w := bufio.NewWriterSize(to, 32<<10)
+	err := eachObject(n, func(data []byte) error {
+		if public {
+			if card, err := vcard.ParseBytes(data); err != nil || !isPublic(card.Value("CLASS")) {
+				return nil
+			}
+		}
 		w.Write(data)
 		if len(data) > 0 && data[len(data)-1] != '\n' {
 			w.WriteString("\r\n")
 		}
 		return nil
+	})
+	if err != nil {
+		return err
 	}
-	parsed, err := ical.ParseBytes(data)
-	if err != nil || o.public && !makePublic(parsed) {
-		return nil // what somebody's editor has just broken is left out, as what was broken before
-	}
-	parsed, _ = max(o.wanted, zonesIncluded).of(parsed)
-	for _, child := range parsed.Children {
-		if id := child.Value("TZID"); child.Name == "VTIMEZONE" {
-			if o.zones[id] {
-				continue
-			}
-			o.zones[id] = true
+	return w.Flush()
+}
+
+// eachObject calls f with the octets of each object that is not broken.
+func eachObject(n *node, f func(data []byte) error) error {
+	for e := range n.snap.All() {
+		if e.Broken {
+			continue
 		}
-		if err := child.Write(w); err != nil {
-			return err
+		body, _, err := n.coll.Collection.Get(e.Href)
+		if gone(err) { // removed meanwhile
+			continue
+		}
+		var data []byte
+		if err == nil {
+			data, err = io.ReadAll(body)
+			body.Close()
+		}
+		if err == nil {
+			err = f(data)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.Href, err)
 		}
 	}
 	return nil

@@ -20,12 +20,12 @@ const movable = plainNodes | objectNodes | collectionNodes
 // calendar or an address book within its home, which gives it another name.
 func transfers() part {
 	return part{methods: map[string]method{
-		"COPY": {kinds: movable, needs: mayRead, run: transfer},
-		"MOVE": {kinds: movable, needs: mayUnbind, run: transfer},
+		"COPY": {kinds: movable, needs: mayRead, run: copyOrMove},
+		"MOVE": {kinds: movable, needs: mayUnbind, run: copyOrMove},
 	}}
 }
 
-func transfer(r *request, from *node) error {
+func copyOrMove(r *request, from *node) error {
 	overwrite, err := r.overwrite()
 	if err != nil {
 		return err

@@ -10,8 +10,7 @@ import (
 	"facteur/server/ical"
 )
 
-// CalendarWriter writes calendar objects as one VCALENDAR, with each time zone that they name
-// and that is known. Of time zones with one name the first is taken.
+// CalendarWriter writes calendar objects as one VCALENDAR, with each time zone once.
 type CalendarWriter struct {
 	w     *bufio.Writer
 	zones map[string][]byte
@@ -27,8 +26,9 @@ func NewCalendarWriter(w io.Writer, name string) *CalendarWriter {
 	return c
 }
 
-// Add writes an object. It is not written when it can't be read, or when its time zones
-// have names that others have for other rules: the error says so.
+// Add writes an object, with each time zone that it names and that is known. It is not
+// written when it can't be read, or when its time zones have names that others have for
+// other rules: the error says so.
 func (c *CalendarWriter) Add(data []byte) error {
 	parsed, err := ical.ParseBytes(data)
 	if err != nil {
@@ -43,7 +43,12 @@ func (c *CalendarWriter) Add(data []byte) error {
 			}
 		}
 	}
-	for _, child := range parsed.Children {
+	return c.Write(parsed)
+}
+
+// Write writes an object as it is. Of time zones with one name the first is taken.
+func (c *CalendarWriter) Write(object *ical.Calendar) error {
+	for _, child := range object.Children {
 		if id := child.Value("TZID"); child.Name == "VTIMEZONE" {
 			if c.zones[id] != nil {
 				continue
