@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"facteur/server/davxml"
 	"facteur/server/directory"
 	"facteur/server/homes"
+	"facteur/server/testkit"
 )
 
 // The people of the tests: alice and bob, and the shared mailbox office, which alice owns,
@@ -58,13 +58,13 @@ type server struct {
 	// client keeps a connection for each of many goroutines.
 	client *http.Client
 	room   error // what Options.Room of the store says
-	log    *syncBuilder
+	log    *testkit.Log
 }
 
 func newServer(t testing.TB, change ...func(*Options)) *server {
 	t.Helper()
 	dir := t.TempDir()
-	s := &server{t: t, log: new(syncBuilder)}
+	s := &server{t: t, log: new(testkit.Log)}
 	var err error
 	s.store, err = collection.Open(collection.Options{
 		Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp"), Index: homes.Index, IndexVersion: homes.IndexVersion,
@@ -288,22 +288,4 @@ func (s *server) keep(name string, objects map[string]string) {
 			s.t.Fatal(err)
 		}
 	}
-}
-
-// syncBuilder is a log that is written while it is read.
-type syncBuilder struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *syncBuilder) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(b)
-}
-
-func (s *syncBuilder) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

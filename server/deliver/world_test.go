@@ -1,7 +1,6 @@
 package deliver
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -26,6 +25,7 @@ import (
 	"facteur/server/spool"
 	"facteur/server/srs"
 	"facteur/server/statedb"
+	"facteur/server/testkit"
 )
 
 // world is a Deliverer over a real store and a real spool. Other servers are
@@ -44,19 +44,13 @@ type world struct {
 	hooks    map[string][]hook.Hook // by mailbox
 
 	mu   sync.Mutex
-	log  bytes.Buffer
+	log  testkit.Log
 	open bool
 	sent []string // "x@example.net: text"
 	gone []departed
 	keys error    // of all signatures
 	said []Notice // by Tell
 	told []string // reports of the spool
-}
-
-func (w *world) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.Write(p)
 }
 
 // setHooks gives a mailbox scripts, also while the spool is at work.
@@ -68,8 +62,6 @@ func (w *world) setHooks(box string, hooks []hook.Hook) {
 
 // logged tells whether an event was logged.
 func (w *world) logged(event string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	return strings.Contains(w.log.String(), "msg="+event)
 }
 
@@ -122,7 +114,7 @@ func everybody() directory.Options {
 func newWorld(t *testing.T, dir string, fsys safefile.FS) *world {
 	t.Helper()
 	w := &world{T: t, dir: dir, fs: fsys, ready: make(chan struct{}), hooks: make(map[string][]hook.Hook)}
-	log := slog.New(slog.NewTextHandler(w, nil))
+	log := slog.New(slog.NewTextHandler(&w.log, nil))
 	var err error
 	w.queue, err = spool.Open(spool.Options{
 		Dir: filepath.Join(dir, "spool"), FS: fsys, Log: log, Hostname: "mail.example.org", Attempt: w, Inject: w.report,

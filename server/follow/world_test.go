@@ -1,7 +1,6 @@
 package follow
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -31,6 +30,7 @@ import (
 	"facteur/server/scheduling"
 	"facteur/server/spool"
 	"facteur/server/statedb"
+	"facteur/server/testkit"
 )
 
 // program is a script of a test.
@@ -63,7 +63,7 @@ type world struct {
 	end       func()
 
 	mu       sync.Mutex
-	log      bytes.Buffer
+	log      testkit.Log
 	scripts  map[string]program // by mailbox
 	answers  map[string]*fault.Fault
 	sent     []sent
@@ -90,7 +90,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) open() {
 	w.Helper()
 	w.ready = make(chan struct{})
-	log := slog.New(slog.NewTextHandler(w, nil))
+	log := slog.New(slog.NewTextHandler(&w.log, nil))
 	var err error
 	check := func() {
 		w.Helper()
@@ -192,16 +192,8 @@ func (w *world) openCalendars(log *slog.Logger, dir *directory.Directory, replie
 	w.UseScheduling(w.calendars)
 }
 
-func (w *world) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.Write(p)
-}
-
 // logged counts the lines of an event that hold a text.
 func (w *world) logged(event, text string) (n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	for line := range strings.Lines(w.log.String()) {
 		if strings.Contains(line, "msg="+event+" ") && strings.Contains(line, text) {
 			n++

@@ -43,7 +43,7 @@ func newAuthWorld(t *testing.T) *authWorld {
 		t.Fatal(err)
 	}
 	opts := w.Intake.opts
-	opts.Verifier = senderauth.NewVerifier(senderauth.VerifierOptions{Log: slog.New(slog.NewTextHandler(w, nil))}, senderauth.Settings{Resolver: resolver})
+	opts.Verifier = senderauth.NewVerifier(senderauth.VerifierOptions{Log: slog.New(slog.NewTextHandler(&w.log, nil))}, senderauth.Settings{Resolver: resolver})
 	opts.Authenticated = func(env envelope.Envelope, f senderauth.Facts, r senderauth.Results) {
 		w.told = append(w.told, fmt.Sprint(f.IP, " ", len(env.Recipients), " ", r.DMARC.Result, " ", r.DMARC.Disposition))
 	}

@@ -299,7 +299,7 @@ func TestAddRcpt(t *testing.T) {
 					}
 				}
 			}
-			if n := strings.Count(w.logText(), "msg=hook.ignored"); n != c.ignored {
+			if n := strings.Count(w.log.String(), "msg=hook.ignored"); n != c.ignored {
 				t.Errorf("%d actions ignored", n)
 			}
 		})
@@ -371,7 +371,7 @@ func TestRouteAndCopies(t *testing.T) {
 		if via := (<-w.attempts).Via; via != c.via {
 			t.Errorf("%s: via %q", c.name, via)
 		}
-		if ignored := strings.Contains(w.logText(), "msg=hook.ignored"); ignored != (c.via == "" && len(c.server)+len(c.box) > 0) {
+		if ignored := strings.Contains(w.log.String(), "msg=hook.ignored"); ignored != (c.via == "" && len(c.server)+len(c.box) > 0) {
 			t.Errorf("%s: ignored %v", c.name, ignored)
 		}
 	}
@@ -413,7 +413,7 @@ func TestHeaderEdits(t *testing.T) {
 		if !strings.HasSuffix(got, below) || !strings.Contains(got, "X-Seen: yes\r\nReceived: from client.example") || strings.Contains(got, "eve@") {
 			t.Errorf("%s: %s", stage, got)
 		}
-		log := w.logText()
+		log := w.log.String()
 		if strings.Count(log, "msg=hook.ignored") != 3 || !strings.Contains(log, "msg=hook.signature_broken") || !strings.Contains(log, "signer=example.net") {
 			t.Error(log)
 		}

@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +22,7 @@ import (
 	"facteur/server/mailbox"
 	"facteur/server/safefile"
 	"facteur/server/spool"
+	"facteur/server/testkit"
 )
 
 func addr(s string) address.Address { return address.MustParse(s) }
@@ -66,29 +65,14 @@ type world struct {
 	queue    *spool.Spool
 	settings Settings
 	attempts chan spool.Item // the first hundred, while there is room
-
-	mu  sync.Mutex
-	log bytes.Buffer
-}
-
-func (w *world) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.Write(p)
-}
-
-// logText is what was logged so far.
-func (w *world) logText() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.String()
+	log      testkit.Log
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{T: t, attempts: make(chan spool.Item, 100)}
-	log := slog.New(slog.NewTextHandler(w, nil))
+	log := slog.New(slog.NewTextHandler(&w.log, nil))
 	var err error
 	w.queue, err = spool.Open(spool.Options{
 		Dir: filepath.Join(dir, "spool"), FS: safefile.Unsynced{FS: safefile.OS}, Log: log, Attempt: w,

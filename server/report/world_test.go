@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -29,7 +28,6 @@ type world struct {
 	daily *Daily
 
 	mu      sync.Mutex
-	log     bytes.Buffer
 	now     time.Time // zero: the real time
 	txt     map[string][]string
 	broken  map[string]bool
@@ -53,12 +51,6 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.Write(p)
-}
-
 func (w *world) clock() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -76,7 +68,7 @@ func (w *world) set(now time.Time) {
 
 func (w *world) open() {
 	w.Helper()
-	log := slog.New(slog.NewTextHandler(w, nil))
+	log := slog.New(slog.NewTextHandler(w.Output(), nil))
 	var err error
 	if w.db, err = statedb.Open(w.path, log); err != nil {
 		w.Fatal(err)

@@ -21,6 +21,7 @@ import (
 	"facteur/server/homes"
 	"facteur/server/hook"
 	"facteur/server/safefile"
+	"facteur/server/testkit"
 )
 
 func addr(s string) address.Address { return address.MustParse(s) }
@@ -41,7 +42,7 @@ type world struct {
 	script map[string]Decision
 	asked  []hook.Invitation
 	now    time.Time
-	log    strings.Builder
+	log    testkit.Log
 }
 
 type sent struct {
@@ -107,7 +108,7 @@ func (w *world) open() {
 	dir := func() *directory.Directory { return people }
 	w.homes = homes.New(homes.Options{Store: w.kept, Derived: w.deriv, Directory: dir})
 	w.Scheduler, err = Open(Options{
-		Homes: w.homes, Directory: dir, Dir: filepath.Join(w.dir, "scheduling"), FS: w.fs, Log: slog.New(slog.NewTextHandler(w, nil)),
+		Homes: w.homes, Directory: dir, Dir: filepath.Join(w.dir, "scheduling"), FS: w.fs, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 		Now: w.clock, Send: w.send, Ask: w.ask, Known: func(_ context.Context, _, who address.Address) bool { return who.Local == "friend" },
 		Room: func(a address.Address) bool { return a.Local == "room" },
 	})
@@ -120,12 +121,6 @@ func (w *world) close() {
 	if err := errors.Join(w.kept.Close(), w.deriv.Close()); err != nil {
 		w.Error(err)
 	}
-}
-
-func (w *world) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.log.Write(p)
 }
 
 func (w *world) clock() time.Time {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -184,42 +183,3 @@ func (c *Canned) SetReadDeadline(time.Time) error { return nil }
 
 // SetWriteDeadline is that of net.Conn, and does nothing.
 func (c *Canned) SetWriteDeadline(time.Time) error { return nil }
-
-// Trace is what many goroutines log.
-type Trace struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-// Write is that of io.Writer.
-func (s *Trace) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-// Check looks for what must and what must not be in the trace of one session,
-// and that each line has the session's id.
-func (s *Trace) Check(t testing.TB, want, secrets []string) {
-	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	trace := s.b.String()
-	for _, w := range want {
-		if !strings.Contains(trace, w) {
-			t.Errorf("no %q in the trace", w)
-		}
-	}
-	for _, secret := range secrets {
-		if strings.Contains(trace, secret) {
-			t.Errorf("%q is in the trace:\n%s", secret, trace)
-		}
-	}
-	_, id, _ := strings.Cut(trace, "id=")
-	id, _, _ = strings.Cut(strings.TrimSpace(id), " ")
-	for line := range strings.Lines(trace) {
-		if id == "" || !strings.Contains(line, "id="+strings.TrimSpace(id)) {
-			t.Errorf("a line without the id of the connection: %s", line)
-		}
-	}
-}
