@@ -170,6 +170,10 @@ func (im *importer) add(ctx context.Context, to destination, o control.Object, f
 		to.name = im.usual(o.Kind, kind)
 	}
 	there := im.collection(to.name)
+	if there != nil && im.opt.To == "" && there.Kind == kind && !keeps(*there, kind, o.Kind) { // others mix events and tasks
+		to.name, to.create = im.usual(o.Kind, kind), nil
+		there = im.collection(to.name)
+	}
 	if there == nil {
 		there = &control.Collection{Name: to.name, Kind: kind}
 		if to.create != nil {
@@ -206,18 +210,21 @@ func (im *importer) usual(component, kind string) string {
 	if component == "VTODO" {
 		names[control.KindCalendar] = "tasks"
 	}
-	keeps := func(c control.Collection) bool {
-		return c.Kind == kind && (len(c.Components) == 0 || component == transfer.Card || slices.Contains(c.Components, component))
-	}
-	if c := im.collection(names[kind]); c == nil || keeps(*c) {
-		if c != nil || !slices.ContainsFunc(im.collections, keeps) {
+	fits := func(c control.Collection) bool { return keeps(c, kind, component) }
+	if c := im.collection(names[kind]); c == nil || fits(*c) {
+		if c != nil || !slices.ContainsFunc(im.collections, fits) {
 			return names[kind]
 		}
 	}
-	if i := slices.IndexFunc(im.collections, keeps); i >= 0 {
+	if i := slices.IndexFunc(im.collections, fits); i >= 0 {
 		return im.collections[i].Name
 	}
 	return names[kind] // which tells why not
+}
+
+// keeps tells whether a collection is of a kind, and takes a component.
+func keeps(c control.Collection, kind, component string) bool {
+	return c.Kind == kind && (len(c.Components) == 0 || component == transfer.Card || slices.Contains(c.Components, component))
 }
 
 // flushAll puts all that waits.

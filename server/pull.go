@@ -111,17 +111,9 @@ func (im *importer) choose(all []davclient.Collection) (out []davclient.Collecti
 // was removed here since is not brought back, but with --replace.
 func (im *importer) pullOne(ctx context.Context, c *davclient.Client, from davclient.Collection) error {
 	to := im.pullTo(from)
-	before := make(map[string]control.Pulled)
-	if im.collection(to.name) != nil {
-		a, err := im.step.Transfer(ctx, control.TransferRequest{
-			Verb: "pulled", Account: im.report.Account, Collection: to.name, Source: to.source, DryRun: im.opt.DryRun,
-		})
-		if err != nil {
-			return err
-		}
-		for _, p := range a.Pulled {
-			before[p.Remote] = p
-		}
+	before, err := im.pulledBefore(ctx, from, to)
+	if err != nil {
+		return err
 	}
 	list, err := c.List(ctx, from)
 	if err != nil {
@@ -149,6 +141,31 @@ func (im *importer) pullOne(ctx context.Context, c *davclient.Client, from davcl
 		}
 	}
 	return im.flushAll(ctx)
+}
+
+// pulledBefore returns what earlier pulls took, by its path there: also the tasks among events
+// that went to a collection of their own.
+func (im *importer) pulledBefore(ctx context.Context, from davclient.Collection, to destination) (map[string]control.Pulled, error) {
+	names := []string{to.name}
+	if tasks := im.usual("VTODO", control.KindCalendar); !from.AddressBook && im.opt.To == "" && tasks != to.name {
+		names = append(names, tasks)
+	}
+	before := make(map[string]control.Pulled)
+	for _, name := range names {
+		if im.collection(name) == nil {
+			continue
+		}
+		a, err := im.step.Transfer(ctx, control.TransferRequest{
+			Verb: "pulled", Account: im.report.Account, Collection: name, Source: to.source, DryRun: im.opt.DryRun,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range a.Pulled {
+			before[p.Remote] = p
+		}
+	}
+	return before, nil
 }
 
 // pullTo is where a collection of another server goes: to one of its name.
