@@ -7,6 +7,7 @@ import (
 
 	"facteur/server/collection"
 	"facteur/server/ical"
+	"facteur/server/transfer"
 )
 
 // Bounds of what is fetched.
@@ -76,6 +77,7 @@ func splitFeed(data []byte) (map[string][]byte, error) {
 // published changes a component of a feed into what is kept of it.
 func published(c *ical.Component) {
 	c.Children = slices.DeleteFunc(c.Children, func(child *ical.Component) bool { return child.Name == "VALARM" })
+	transfer.Mend(c)
 	stamp := c.Value("LAST-MODIFIED")
 	if _, err := time.Parse("20060102T150405Z", stamp); err != nil {
 		stamp = "19700101T000000Z"

@@ -283,3 +283,11 @@ func TestSubscriptionsAreBounded(t *testing.T) {
 		t.Errorf("its name is %q", c.Name())
 	}
 }
+
+// TestFeedIsMended: what Google writes for a time that it does not know costs no event.
+func TestFeedIsMended(t *testing.T) {
+	want, err := splitFeed([]byte(feedHead + feedEvent("1", "20260301T120000Z", "DTSTART:20260501T100000Z", "CREATED:00001231T000000Z", "RRULE:") + "END:VCALENDAR\r\n"))
+	if err != nil || len(want) != 1 {
+		t.Errorf("%d objects, %v", len(want), err)
+	}
+}

@@ -149,6 +149,7 @@ func (r *calendarReader) parsed(lines []line, kind string) {
 		}
 		return
 	}
+	Mend(p.Component)
 	p.canon = canonical(p.Component)
 	if strings.TrimSpace(p.Value("UID")) == "" {
 		p.Props = slices.DeleteFunc(p.Props, func(p ical.Prop) bool { return p.Name == "UID" })

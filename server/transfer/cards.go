@@ -138,8 +138,9 @@ func quotedPrintable(lines []line) bool {
 
 // complete gives a card the name and the UID that it has to have (RFC 6352 5.1).
 func complete(c *vcard.Card) {
-	if len(c.All("FN")) == 0 {
+	if strings.TrimSpace(c.Value("FN")) == "" { // Google writes an empty one
 		if name := nameFor(c); name != "" {
+			c.Props = slices.DeleteFunc(c.Props, func(p vcard.Prop) bool { return p.Name == "FN" })
 			c.Props = slices.Insert(c.Props, min(1, len(c.Props)), vcard.Prop{Name: "FN", Value: contentline.EscapeText(name)})
 		}
 	}

@@ -56,6 +56,8 @@ func (c *contact) add(f field, header, value string) {
 		case !defaultValue(value):
 			c.extra = append(c.extra, header+": "+value)
 		}
+	case f.name == "FN":
+		c.full(text)
 	case f.of != "":
 		c.gather(f, value)
 	default:
@@ -64,6 +66,16 @@ func (c *contact) add(f field, header, value string) {
 			p.Params = []contentline.Param{{Name: "TYPE", Values: strings.Split(f.kind, ",")}}
 		}
 		c.props = append(c.props, p)
+	}
+}
+
+// full takes the name to show, of which a card has one. Zimbra's fileAs is the number of a
+// rule that makes it of the other columns, or "8:" and the name.
+func (c *contact) full(text string) {
+	text = strings.TrimPrefix(text, "8:")
+	rule := len(text) == 1 && text[0] >= '1' && text[0] <= '8'
+	if !rule && !slices.ContainsFunc(c.props, func(p vcard.Prop) bool { return p.Name == "FN" }) {
+		c.props = append(c.props, vcard.Prop{Name: "FN", Value: text})
 	}
 }
 

@@ -42,7 +42,7 @@ ORG.1     department organizationdepartment service departement
 TITLE     jobtitle organizationtitle fonction profession titreduposte poste intitule
 ROLE      role
 EMAIL     email emailaddress primaryemail mail adressedemessagerie adressedecourrier adressemail adresseelectronique premiereadresseelectronique courriel email1address
-EMAIL     email2address email3address secondaryemail adressedemessagerie2 adressedemessagerie3 adressedecourrier2 adressedecourrier3 deuxiemeadresseelectronique secondeadresseelectronique adresseelectroniquesecondaire
+EMAIL     email2address email3address secondaryemail adressedemessagerie2 adressedemessagerie3 adressedecourrier2 adressedecourrier3 deuxiemeadresseelectronique secondeadresseelectronique adresseelectroniquesecondaire email2 email3 email4
 TEL:WORK  businessphone businessphone2 workphone telephonebureau telephone2bureau telprofessionnel telephoneprofessionnel
 TEL:HOME  homephone homephone2 telephonedomicile telephone2domicile telpersonnel telephonepersonnel teldomicile
 TEL:CELL  mobilephone mobilenumber mobile cellphone telmobile telephonemobile portable telephoneportable

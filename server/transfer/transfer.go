@@ -1,5 +1,5 @@
 // Package transfer reads what people export from other programs: calendars (RFC 5545),
-// address books (vCard 4.0, 3.0 and 2.1) and tables of contacts (CSV of Outlook, Google and
+// address books (vCard 4.0, 3.0 and 2.1) and tables of contacts (CSV of Outlook, Google, Zimbra and
 // Thunderbird, in English and French). It makes of them objects as collections keep them,
 // each with one UID (RFC 4791 4.1, RFC 6352 5.1), and writes whole collections as one file.
 //
