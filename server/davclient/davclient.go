@@ -6,8 +6,8 @@
 // domain over TLS, as providers spread accounts over such; never over plain HTTP but to this
 // computer. What fails for a while is tried again. Every answer is bounded.
 //
-// A Client may be used by several goroutines at once. It only reads, and knows Basic
-// authentication only.
+// It logs in with Basic, or where a server takes that not, with Digest (RFC 7616, RFC 2617):
+// Baikal wants it unless it is told otherwise. A Client is for one goroutine. It only reads.
 package davclient
 
 import (
@@ -42,6 +42,8 @@ type Client struct {
 	opt  Options
 	base *url.URL
 	http http.Client
+	// digest is what the server asked for last; nil: Basic is well.
+	digest *challenge
 }
 
 // The bounds of answers, in octets, and how often and long something is tried.
@@ -145,6 +147,7 @@ func (c *Client) resolve(at *url.URL, href string) (*url.URL, error) {
 // the answer is from.
 func (c *Client) ask(ctx context.Context, method string, to *url.URL, depth string, body []byte) ([]byte, http.Header, *url.URL, error) {
 	pause := time.Second
+	challenged := false
 	for try, hops := 1, 0; ; {
 		data, header, err := c.once(ctx, method, to, depth, body)
 		var status *StatusError
@@ -158,6 +161,10 @@ func (c *Client) ask(ctx context.Context, method string, to *url.URL, depth stri
 			hops++
 			continue
 		case status != nil && status.Status == http.StatusUnauthorized:
+			if d := digestOf(header); d != nil && !challenged {
+				c.digest, challenged = d, true
+				continue
+			}
 			return nil, nil, nil, fmt.Errorf("%w (%s)", ErrLogin, to.Host)
 		case try == tries || ctx.Err() != nil || !passing(err):
 			return nil, nil, nil, err
@@ -191,6 +198,9 @@ func (c *Client) once(ctx context.Context, method string, to *url.URL, depth str
 		return nil, nil, err
 	}
 	req.SetBasicAuth(c.opt.Login, c.opt.Password)
+	if c.digest != nil {
+		req.Header.Set("Authorization", c.digest.answer(req, c.opt.Login, c.opt.Password))
+	}
 	req.Header.Set("User-Agent", "facteur")
 	if depth != "" {
 		req.Header.Set("Depth", depth)
