@@ -25,6 +25,7 @@ func (s *Server) openScheduling(first *settings) (err error) {
 		Dir: filepath.Join(first.Data, "scheduling"), Log: s.log,
 		Location: func() *time.Location { return s.live.Load().Location },
 		Language: func() string { return s.live.Load().Language },
+		Calm:     10 * time.Second,
 		Send:     s.sendInvitation, Known: s.wroteTo, Room: s.isRoom, Answers: s.once,
 		Ask: func(ctx context.Context, box address.Address, about hook.Invitation) scheduling.Decision {
 			return s.follow.Invited(ctx, box, about)

@@ -68,13 +68,22 @@ func TestSendingLimit(t *testing.T) {
 	}
 	w.down = fault.New(fault.TryLater, "")
 	w.put("alice", "m.ics", meeting("m1", "alice@example.org", invited...))
+	w.put("alice", "n.ics", meeting("n1", "alice@example.org", "guest@example.com"))
 	for round := range 3 {
 		w.settle()
-		same(t, "tries", strings.Count(w.log.String(), "scheduling.delayed"), (round+1)*maxRefused)
-		w.pass(lastRetry)
+		same(t, "tries", w.tried, (round+1)*maxRefused)
+		if lines := strings.Count(w.log.String(), "scheduling.delayed"); lines > 2*(round+1) {
+			t.Errorf("%d lines", lines)
+		}
+		same(t, "what waits", strings.Count(w.event("alice", "m1"), "SCHEDULE-STATUS="+statusPending) > 0, true)
+		w.pass(limitWait)
 	}
 	w.down = nil
 	w.settle()
-	same(t, "mail", len(w.takeMail()), guests)
+	w.pass(limitWait)
+	w.settle()
+	same(t, "mail", len(w.takeMail()), guests+1)
+	same(t, "what waits", strings.Count(w.event("alice", "m1")+w.event("alice", "n1"), "SCHEDULE-STATUS="+statusPending), 0)
+	same(t, "what was sent", strings.Count(w.event("alice", "m1"), "SCHEDULE-STATUS="+statusSent), guests)
 	same(t, "tasks left", w.tasks(), 0)
 }

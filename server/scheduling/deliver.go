@@ -200,13 +200,7 @@ func (s *Scheduler) addOthers(t *task, res itip.Result) {
 		if _, here := s.boxOf(o.To); !here {
 			continue
 		}
-		i := slices.Index(t.read, o.Message)
-		if i < 0 {
-			i = len(t.read)
-			t.read = append(t.read, o.Message)
-			t.Messages = append(t.Messages, o.Message.Octets())
-		}
-		t.Sends = append(t.Sends, send{From: o.From, To: o.To, Message: i, Quiet: true})
+		t.Sends = append(t.Sends, send{From: o.From, To: o.To, Message: t.index(o.Message), Quiet: true})
 	}
 }
 

@@ -30,10 +30,16 @@ type task struct {
 	Sends    []send   `json:",omitempty"`
 	Arrived  *arrived `json:",omitempty"` // what came by mail
 	Move     *moving  `json:",omitempty"` // what is left of a MOVE
+	// Of a change that a person made and of which mail leaves: what the object was for those who
+	// get it (Sends.Base), which it is, and when it was changed (Scheduler.stamp).
+	Bases [][]byte  `json:",omitempty"`
+	UID   string    `json:",omitempty"`
+	Stamp time.Time `json:",omitzero"`
 
 	read  []*itip.Message // of Messages, when they were read
 	tries int
-	again bool // it was begun before
+	again bool      // it was begun before
+	calm  time.Time // mail waits until then
 }
 
 // change is one of an object: before 3 of the package doc, it has to be made.
@@ -47,6 +53,7 @@ type change struct {
 type send struct {
 	From, To itip.User
 	Message  int // its index
+	Base     int `json:",omitempty"` // the index of what was known
 	// Status is what the object says of the message already (SCHEDULE-STATUS, RFC 6638 7.3).
 	Status string
 	// Quiet: it tells nothing that a person wants to know: what others answered.
@@ -142,6 +149,9 @@ func (j *journal) read(id string) (*task, error) {
 	for _, s := range t.Sends {
 		if s.Message < 0 || s.Message >= len(t.Messages) {
 			return nil, errors.New("a message is missing")
+		}
+		if s.Base < 0 || s.Base >= max(len(t.Bases), 1) {
+			return nil, errors.New("what was before is missing")
 		}
 	}
 	return t, nil

@@ -125,7 +125,7 @@ func (s *Scheduler) workMail(ctx context.Context, t *task) {
 	switch {
 	case err != nil && fault.Temporary(err) && s.opts.Now().Sub(t.Made) < giveUp:
 		log.Warn("scheduling.mail", "error", err, "result", "it is tried again")
-		s.postpone(t, false)
+		s.postpone(t, t.retry())
 		return
 	case err != nil:
 		log.Error("scheduling.mail", "error", err, "result", "it stays plain mail")

@@ -145,6 +145,7 @@ func (s *Scheduler) put(ctx context.Context, r Request, now object, data []byte,
 	}
 	kept, changed := data, false
 	t := s.newTask(r.Collection.Owner, s.actor(r), plan.Messages)
+	s.follows(t, now.data, uidOf(after), c.Now)
 	object := plan.Object
 	if status := s.expect(t); len(status) > 0 {
 		if noted := itip.SetStatus(object, plan.Role, status); !slices.Equal(noted.Children, object.Children) {
@@ -308,8 +309,10 @@ func (s *Scheduler) remove(ctx context.Context, r Request, now object) error {
 	if now.cal == nil || Tag(now.entry) == "" || r.Collection.Origin != homes.Kept {
 		return r.Collection.Remove(r.Href, now.exactly())
 	}
+	uid := uidOf(now.cal)
+	stamp := s.stamp(uid)
 	plan, err := itip.Change{
-		Before: now.cal, Self: s.person(r.Collection.Owner), Now: s.stamp(uidOf(now.cal)), NoReply: r.NoReply, Floating: s.location(),
+		Before: now.cal, Self: s.person(r.Collection.Owner), Now: stamp, NoReply: r.NoReply, Floating: s.location(),
 	}.Plan()
 	if err != nil {
 		return refusal(err)
@@ -318,6 +321,7 @@ func (s *Scheduler) remove(ctx context.Context, r Request, now object) error {
 		return err
 	}
 	t := s.newTask(r.Collection.Owner, s.actor(r), plan.Messages)
+	s.follows(t, now.data, uid, stamp)
 	if _, _, err := s.commit(now, nil, t); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -12,18 +13,33 @@ type pending struct {
 	tries int
 	mail  bool
 	again bool // it was begun before a crash, or more than once
+	// about is the meeting that its mail is about, which another task may replace; "": none.
+	about string
+	made  time.Time
+	calm  time.Time // its mail not before
 }
 
-// postpone leaves what failed of a task for later; soon: there was no time for it.
-func (s *Scheduler) postpone(t *task, soon bool) {
-	if err := s.journal.add(t); err != nil { // what is done already is done again, then
+// pending is a task until a time.
+func (s *Scheduler) pending(t *task, next time.Time) pending {
+	about, _ := s.waits(t)
+	return pending{id: t.ID, next: next, tries: t.tries, mail: t.Arrived != nil, again: t.again, about: about, made: t.Made, calm: t.calm}
+}
+
+// retry is how long a task waits that failed for a while.
+func (t *task) retry() time.Duration { return min(firstRetry<<min(t.tries, 10), lastRetry) }
+
+// postpone leaves what is left of a task for later.
+func (s *Scheduler) postpone(t *task, wait time.Duration) {
+	s.keepTask(t)
+	t.tries, t.again = t.tries+1, true
+	s.later(s.pending(t, s.opts.Now().Add(wait)))
+}
+
+// keepTask writes a task anew. Where that fails what is done already is done again.
+func (s *Scheduler) keepTask(t *task) {
+	if err := s.journal.add(t); err != nil {
 		s.opts.Log.Error("scheduling.task", "id", t.ID, "error", err)
 	}
-	wait := min(firstRetry<<min(t.tries, 10), lastRetry)
-	if soon {
-		wait = 0
-	}
-	s.later(pending{id: t.ID, next: s.opts.Now().Add(wait), tries: t.tries + 1, mail: t.Arrived != nil, again: true})
 }
 
 // later leaves a task to Run.
@@ -40,9 +56,9 @@ func (s *Scheduler) later(p pending) {
 // Run does what is left to do, until ctx ends.
 func (s *Scheduler) Run(ctx context.Context) {
 	for ctx.Err() == nil {
-		p, wait := s.next()
+		list, wait := s.next()
 		if wait == 0 {
-			s.work(ctx, p)
+			s.work(ctx, list)
 			continue
 		}
 		timer := time.NewTimer(wait)
@@ -55,36 +71,58 @@ func (s *Scheduler) Run(ctx context.Context) {
 	}
 }
 
-// next returns a task that is due, else how long to wait for one.
-func (s *Scheduler) next() (p pending, wait time.Duration) {
+// next returns a task that is due, with those whose mail goes with its own; else how long to
+// wait for one.
+func (s *Scheduler) next() (list []pending, wait time.Duration) {
 	now := s.opts.Now()
 	wait = lastRetry
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, p := range s.waiting {
-		if !p.next.After(now) {
-			s.waiting = append(s.waiting[:i:i], s.waiting[i+1:]...)
-			return p, 0
+		if p.next.After(now) {
+			wait = min(wait, p.next.Sub(now))
+			continue
 		}
-		wait = min(wait, p.next.Sub(now))
+		list = []pending{p}
+		s.waiting = append(s.waiting[:i:i], s.waiting[i+1:]...)
+		if p.about == "" || p.calm.After(now) {
+			return list, 0
+		}
+		s.waiting = slices.DeleteFunc(s.waiting, func(q pending) bool {
+			with := q.about == p.about
+			if with {
+				list = append(list, q)
+			}
+			return with
+		})
+		return list, 0
 	}
-	return pending{}, wait
+	return nil, wait
 }
 
-func (s *Scheduler) work(ctx context.Context, p pending) {
-	t, err := s.journal.read(p.id)
-	if err != nil {
-		s.opts.Log.Error("scheduling.task", "id", p.id, "error", err, "result", "it is left as it is")
-		return
+// work does what is to be done of tasks; of several they are about one meeting.
+func (s *Scheduler) work(ctx context.Context, list []pending) {
+	var tasks []*task
+	for _, p := range list {
+		t, err := s.journal.read(p.id)
+		if err != nil {
+			s.opts.Log.Error("scheduling.task", "id", p.id, "error", err, "result", "it is left as it is")
+			continue
+		}
+		t.tries, t.again, t.calm = p.tries, p.again, p.calm
+		tasks = append(tasks, t)
 	}
-	t.tries, t.again = p.tries, p.again
-	if t.Arrived != nil {
-		s.workMail(ctx, t)
-		return
+	if len(tasks) > 1 {
+		s.merge(tasks)
 	}
-	if t.Move != nil {
-		s.finishMove(ctx, t)
-		return
+	for _, t := range tasks {
+		switch {
+		case t.Arrived != nil:
+			s.workMail(ctx, t)
+		case t.Move != nil:
+			s.finishMove(ctx, t)
+		default:
+			s.do(ctx, t, time.Time{})
+		}
 	}
-	s.do(ctx, t, time.Time{})
 }

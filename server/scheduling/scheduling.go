@@ -17,7 +17,12 @@
 //  3. Then each message is delivered. For a person here: the inbox first, under a name made of
 //     the message, then the calendar object, by 1 to 3 as well when that leads to
 //     messages of its own (a room's answer). For others: the mail is durable in the spool.
-//  4. Then the task is removed. What failed for a while is tried again, for five days.
+//  4. Then the task is removed. What failed for a while is tried again, for five days; what a
+//     limit of the account refuses waits until it may be sent.
+//
+// Mail of what a person changes waits in its task for some seconds (Options.Calm). When more
+// changes of the object follow, of all that waits for somebody one message is made: what leads from
+// what that person was told last to what is now (merge).
 //
 // After a crash Open finds the tasks. One whose object is still what it was before is
 // removed: the change was never made, and no client was told that it was. For all others 3 is
@@ -80,6 +85,9 @@ type Options struct {
 	// Answers remembers the invitations that were declined and are kept nowhere, so that each is
 	// answered once. nil: nothing does.
 	Answers *schedule.Memory
+	// Calm is how long mail of a change waits for the next one, which may replace it; of one that
+	// follows the other at most so many times that (maxCalm). Zero: it waits for nothing.
+	Calm time.Duration
 }
 
 // Decision is what scripts say about an invitation.
@@ -97,7 +105,8 @@ type Scheduler struct {
 	waiting []pending     // what Run has to do, in order
 	wake    chan struct{} // something was added to waiting
 	boxes   map[address.Key]*boxLock
-	stamps  map[string]time.Time // the last one that was given for a UID
+	stamps  map[string]time.Time    // the last one that was given for a UID
+	limits  map[address.Key]limited // of accounts that may send no more for now
 }
 
 // Open returns a Scheduler. What a crash left is done by Run.
@@ -111,7 +120,7 @@ func Open(opts Options) (*Scheduler, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Scheduler{opts: opts, wake: make(chan struct{}, 1), boxes: make(map[address.Key]*boxLock), stamps: make(map[string]time.Time)}
+	s := &Scheduler{opts: opts, wake: make(chan struct{}, 1), boxes: make(map[address.Key]*boxLock), stamps: make(map[string]time.Time), limits: make(map[address.Key]limited)}
 	var err error
 	if s.journal, err = openJournal(opts.FS, opts.Dir); err != nil {
 		return nil, err
@@ -122,7 +131,8 @@ func Open(opts Options) (*Scheduler, error) {
 	}
 	for _, t := range left {
 		if s.wasMade(t) {
-			s.later(pending{id: t.ID, again: true})
+			t.again = true
+			s.later(s.pending(t, time.Time{}))
 		} else if err := s.journal.remove(t); err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"facteur/server/address"
@@ -16,7 +17,8 @@ import (
 
 // The values of SCHEDULE-STATUS (RFC 6638 3.2.9) that are used.
 const (
-	statusSent      = "1.1" // as mail
+	statusPending   = "1.0" // it waits until it may be sent
+	statusSent      = "1.1" // as mail, or within seconds
 	statusDelivered = "1.2"
 	statusUnknown   = "3.7" // no such user
 	statusRefused   = "3.8" // no authority
@@ -27,25 +29,41 @@ const (
 func (s *Scheduler) newTask(box, account address.Address, messages []itip.Outgoing) *task {
 	now := s.opts.Now()
 	t := &task{ID: fmt.Sprintf("%016x-%s", now.UnixNano(), envelope.NewID()), Made: now, Box: box, Account: account}
-	index := make(map[*itip.Message]int)
-	add := func(m itip.Outgoing, message *itip.Message, only bool) {
-		i, ok := index[message]
-		if !ok {
-			i = len(t.read)
-			index[message] = i
-			t.read = append(t.read, message)
-			t.Messages = append(t.Messages, message.Octets())
-		}
-		t.Sends = append(t.Sends, send{From: m.From, To: m.To, Message: i, Only: only})
-	}
 	for _, m := range messages {
-		_, here := s.boxOf(m.To)
-		if m.First != nil && !here {
-			add(m, m.First, false)
-		}
-		add(m, m.Message, m.First != nil && here)
+		s.address(t, m, 0)
 	}
 	return t
+}
+
+// address adds what one person is told to a task.
+func (s *Scheduler) address(t *task, m itip.Outgoing, base int) {
+	_, here := s.boxOf(m.To)
+	if m.First != nil && !here {
+		t.Sends = append(t.Sends, send{From: m.From, To: m.To, Message: t.index(m.First), Base: base})
+	}
+	t.Sends = append(t.Sends, send{From: m.From, To: m.To, Message: t.index(m.Message), Only: m.First != nil && here, Base: base})
+}
+
+// index returns the index of a message, which is added when it is new.
+func (t *task) index(m *itip.Message) int {
+	if t.read == nil {
+		t.read = make([]*itip.Message, len(t.Messages))
+	}
+	i := slices.Index(t.read, m)
+	if i < 0 {
+		i = len(t.read)
+		t.read = append(t.read, m)
+		t.Messages = append(t.Messages, m.Octets())
+	}
+	return i
+}
+
+// follows notes what was before the change of a task that a person makes, so that its mail
+// may be merged with that of the next one.
+func (s *Scheduler) follows(t *task, before []byte, uid string, stamp time.Time) {
+	if slices.ContainsFunc(t.Sends, func(to send) bool { return s.byMail(&to) }) {
+		t.Bases, t.UID, t.Stamp = [][]byte{before}, uid, stamp
+	}
 }
 
 // message returns a message of a task.
@@ -174,8 +192,9 @@ const maxRefused = 10
 
 // start delivers the messages of a task, now or soon.
 func (s *Scheduler) start(ctx context.Context, t *task) {
+	s.calm(t)
 	if len(t.Sends) > maxAtOnce {
-		s.later(pending{id: t.ID})
+		s.later(s.pending(t, t.Made))
 		return
 	}
 	s.do(ctx, t, time.Now().Add(patience))
@@ -187,43 +206,95 @@ func (s *Scheduler) do(ctx context.Context, t *task, until time.Time) {
 	if len(t.Sends) == 0 {
 		return
 	}
+	d := doing{Scheduler: s, task: t, late: s.opts.Now().Sub(t.Made) > giveUp, calm: s.opts.Now().Before(t.calm), status: make(map[string]string)}
 	ctx = context.WithoutCancel(ctx) // the client may hang up now: the change was made
-	late := s.opts.Now().Sub(t.Made) > giveUp
 	over := func() bool { return !until.IsZero() && time.Now().After(until) }
-	left, refused := 0, 0
-	status := make(map[string]string)
 	for k := range t.Sends {
 		to := &t.Sends[(k+t.tries*maxRefused)%len(t.Sends)]
-		if to.Done {
-			continue
-		}
-		if over() || refused >= maxRefused && !late {
-			left++
-			continue
-		}
-		is, err := s.deliver(ctx, t, to)
-		if err != nil && fault.Temporary(err) && !late {
-			s.opts.Log.Warn("scheduling.delayed", "id", t.ID, "box", t.Box.String(), "to", to.To.URI, "error", err)
-			left++
-			if fault.Is(err, fault.TryLater) {
-				refused++
-			}
-			continue
-		}
-		if err != nil {
-			s.opts.Log.Warn("scheduling.failed", "id", t.ID, "box", t.Box.String(), "to", to.To.URI, "error", err)
-		}
-		to.Done = true
-		if is != to.Status {
-			status[to.To.Key()] = is
+		switch {
+		case to.Done:
+		case over():
+			d.left++
+		default:
+			d.send(ctx, to)
 		}
 	}
-	s.note(t, status)
-	if left > 0 {
-		s.postpone(t, over())
+	if d.failed != nil {
+		s.opts.Log.Warn("scheduling.delayed", "id", t.ID, "box", t.Box.String(), "messages", d.left, "error", d.failed)
+	}
+	s.note(t, d.status)
+	switch {
+	case d.left > 0 && over(): // there was no time for it
+		s.postpone(t, 0)
+	case d.left > 0 && d.rule:
+		s.postpone(t, limitWait)
+	case d.left > 0:
+		s.postpone(t, t.retry())
+	case d.waiting && d.changed:
+		s.keepTask(t)
+		fallthrough
+	case d.waiting:
+		s.later(s.pending(t, t.calm))
+	default:
+		s.forget(t)
+	}
+}
+
+// doing is the work of do.
+type doing struct {
+	*Scheduler
+	task    *task
+	late    bool              // what fails now is given up
+	calm    bool              // mail waits still
+	waiting bool              // there is such mail
+	changed bool              // something was sent
+	left    int               // what failed for a while, or waits for a limit
+	refused int               // of these, by a rule
+	rule    bool              // there are such, or there were before
+	failed  error             // the first of these
+	status  map[string]string // what is to be noted
+}
+
+// send delivers one message.
+func (d *doing) send(ctx context.Context, to *send) {
+	t := d.task
+	mail := d.byMail(to)
+	switch {
+	case mail && d.calm:
+		d.waiting = true
+		return
+	case d.refused >= maxRefused && !d.late, mail && d.limited(t.Account) && !d.late:
+		d.left++
+		d.rule = true
+		d.become(to, statusPending)
 		return
 	}
-	s.forget(t)
+	is, err := d.deliver(ctx, t, to)
+	if err != nil && fault.Temporary(err) && !d.late {
+		d.left++
+		if d.failed == nil {
+			d.failed = err
+		}
+		if fault.Is(err, fault.TryLater) {
+			d.refused++
+			d.rule = true
+			d.refuse(t.Account)
+			d.become(to, statusPending) // RFC 6638 3.2.9
+		}
+		return
+	}
+	if err != nil {
+		d.opts.Log.Warn("scheduling.failed", "id", t.ID, "box", t.Box.String(), "to", to.To.URI, "error", err)
+	}
+	to.Done, d.changed = true, true
+	d.become(to, is)
+}
+
+// become notes what became of a message, where that is other than the object says.
+func (d *doing) become(to *send, status string) {
+	if to.Status != status {
+		d.status[to.To.Key()], to.Status = status, status
+	}
 }
 
 // note sets what became of messages, where that is other than the object says.

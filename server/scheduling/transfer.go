@@ -159,7 +159,7 @@ func (s *Scheduler) finishMove(ctx context.Context, t *task) {
 	case err == nil || fault.Is(err, fault.NotFound) || errors.Is(err, collection.ErrCondition): // it is not what was moved
 	case fault.Temporary(err) && s.opts.Now().Sub(t.Made) < giveUp:
 		s.opts.Log.Warn("scheduling.move", "id", t.ID, "box", t.Box.String(), "error", err, "result", "it is tried again")
-		s.postpone(t, false)
+		s.postpone(t, t.retry())
 		return
 	default:
 		s.opts.Log.Error("scheduling.move", "id", t.ID, "box", t.Box.String(), "error", err, "result", "it is in both calendars")

@@ -39,6 +39,8 @@ type world struct {
 	mu     sync.Mutex
 	mail   []sent
 	down   error // what Send answers
+	tried  int   // how often it was called
+	calm   time.Duration
 	script map[string]Decision
 	asked  []hook.Invitation
 	now    time.Time
@@ -110,7 +112,7 @@ func (w *world) open() {
 	w.Scheduler, err = Open(Options{
 		Homes: w.homes, Directory: dir, Dir: filepath.Join(w.dir, "scheduling"), FS: w.fs, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 		Now: w.clock, Send: w.send, Ask: w.ask, Known: func(_ context.Context, _, who address.Address) bool { return who.Local == "friend" },
-		Room: func(a address.Address) bool { return a.Local == "room" },
+		Room: func(a address.Address) bool { return a.Local == "room" }, Calm: w.calm,
 	})
 	if err != nil {
 		w.Fatal(err)
@@ -139,6 +141,7 @@ func (w *world) pass(d time.Duration) {
 func (w *world) send(_ context.Context, account address.Address, env envelope.Envelope, body envelope.Body) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.tried++
 	if w.down != nil {
 		return w.down
 	}
@@ -288,11 +291,11 @@ func (w *world) takeMail() (list []string) {
 // settle does what waits and is due.
 func (w *world) settle() {
 	for {
-		p, wait := w.next()
+		list, wait := w.next()
 		if wait > 0 {
 			return
 		}
-		w.work(context.Background(), p)
+		w.work(context.Background(), list)
 	}
 }
 
