@@ -19,7 +19,6 @@ func reporting() part {
 		reports: map[davxml.Name]report{
 			davxml.C("calendar-query"):                   {kinds: calendars, needs: mayRead, run: calendarQuery},
 			davxml.C("calendar-multiget"):                {kinds: calendars, needs: mayRead, run: calendarMultiget},
-			davxml.C("free-busy-query"):                  {kinds: calendarNode | homeNode, run: freeBusyQuery},
 			davxml.CR("addressbook-query"):               {kinds: books, needs: mayRead, run: cardQuery},
 			davxml.CR("addressbook-multiget"):            {kinds: books, needs: mayRead, run: cardMultiget},
 			davxml.D("sync-collection"):                  {kinds: collectionNodes | inboxNode, needs: mayRead, run: syncCollection},

@@ -56,7 +56,7 @@ func calQuery(component, inside, props string) string {
 }
 
 func withObjects(t *testing.T) *server {
-	s := newServer(t)
+	s := newScheduling(t)
 	kept := make(map[string]string)
 	for name, text := range objects() {
 		if !strings.Contains(text, "VTODO") {
@@ -285,7 +285,7 @@ func TestCardReports(t *testing.T) {
 }
 
 func TestFreeBusy(t *testing.T) {
-	s := newServer(t)
+	s := newScheduling(t)
 	s.keep("calendar", map[string]string{
 		"a.ics": event("a", "DTSTART:20260310T100000Z", "DTEND:20260310T110000Z"),
 		"b.ics": event("b", "DTSTART:20260310T103000Z", "DTEND:20260310T120000Z", "STATUS:TENTATIVE"),
@@ -309,6 +309,62 @@ func TestFreeBusy(t *testing.T) {
 	s.report(calendarPath, `<C:free-busy-query`+xmlns+`/>`).want(http.StatusBadRequest)
 	s.report(calendarPath, `<C:free-busy-query`+xmlns+`><C:time-range start="20260310T000000Z"/></C:free-busy-query>`).condition(http.StatusForbidden, davxml.C("valid-filter"))
 	s.report(calendarPath, body, "user: bob@example.org").want(http.StatusNotFound)
+}
+
+// TestFreeBusyAvailability: hours at which somebody can be met count, those in a calendar (RFC 7953 7.2.2) and of a
+// home also those of the inbox (7.2.4); and the answer of a home is that of the outbox.
+func TestFreeBusyAvailability(t *testing.T) {
+	s := newScheduling(t)
+	const hoursPath = "/dav/alice@example.org/all/" // that of a new account keeps events alone
+	s.ask("MKCALENDAR", hoursPath, "").want(http.StatusCreated)
+	hours := func(uid, start, end string) string {
+		return "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VAVAILABILITY\r\nUID:" + uid + "\r\nDTSTAMP:20260101T000000Z\r\nPRIORITY:" + uid + "\r\nDTSTART:20260310T000000Z\r\nDTEND:20260311T000000Z\r\n" +
+			"BEGIN:AVAILABLE\r\nUID:" + uid + "a\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260310T" + start + "\r\nDTEND:20260310T" + end + "\r\nEND:AVAILABLE\r\nEND:VAVAILABILITY\r\nEND:VCALENDAR\r\n"
+	}
+	declined := event("d", "DTSTART:20260310T140000Z", "DTEND:20260310T150000Z", "ORGANIZER:mailto:x@example.com", "ATTENDEE;PARTSTAT=DECLINED:mailto:alice@example.org")
+	for name, object := range map[string]string{"hours": hours("2", "090000Z", "170000Z"), "e": event("e", "DTSTART:20260310T100000Z", "DTEND:20260310T110000Z"), "d": declined} {
+		s.ask("PUT", hoursPath+name+".ics", object).want(http.StatusCreated)
+	}
+	busy := func(path string) string {
+		t.Helper()
+		a := s.report(path, `<C:free-busy-query`+xmlns+`><C:time-range start="20260310T000000Z" end="20260311T000000Z"/></C:free-busy-query>`).want(http.StatusOK)
+		var lines []string
+		for line := range strings.SplitSeq(a.body, "\r\n") {
+			if rest, ok := strings.CutPrefix(line, "FREEBUSY;FBTYPE="); ok {
+				lines = append(lines, strings.NewReplacer("20260310T", "", "20260311T", "", "0000Z", "").Replace(rest))
+			}
+		}
+		return strings.Join(lines, " ")
+	}
+	want := "BUSY-UNAVAILABLE:00/09 BUSY:10/11 BUSY-UNAVAILABLE:17/00"
+	if got := busy(hoursPath); got != want {
+		t.Errorf("of a calendar: %s", got)
+	}
+	if got := busy(homePath); got != want {
+		t.Errorf("of a home: %s", got)
+	}
+	// What floats does so in the zone of the calendar: 08:00 there is 23:00 of the day before.
+	s.ask("PUT", hoursPath+"hours.ics", hours("2", "080000", "230000")).want(http.StatusNoContent)
+	s.ask("PROPPATCH", hoursPath, update("<C:calendar-timezone-id>Asia/Tokyo</C:calendar-timezone-id>", "")).want(http.StatusMultiStatus)
+	if got := busy(hoursPath); got != "BUSY:10/11 BUSY-UNAVAILABLE:14/00" {
+		t.Errorf("floating: %s", got)
+	}
+	// Of the inbox is the higher priority.
+	s.ask("PROPPATCH", "/dav/alice@example.org/inbox/", update("<C:calendar-availability>"+hours("1", "120000Z", "130000Z")+"</C:calendar-availability>", "")).want(http.StatusMultiStatus)
+	if got := busy(homePath); got != "BUSY-UNAVAILABLE:00/12 BUSY-UNAVAILABLE:13/00" {
+		t.Errorf("with the inbox: %s", got)
+	}
+	if got := busy(hoursPath); got != "BUSY:10/11 BUSY-UNAVAILABLE:14/00" {
+		t.Errorf("of a calendar there is no inbox: %s", got)
+	}
+	question := "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nMETHOD:REQUEST\r\nBEGIN:VFREEBUSY\r\nUID:q\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260310T000000Z\r\nDTEND:20260311T000000Z\r\n" +
+		"ORGANIZER:mailto:alice@example.org\r\nATTENDEE:mailto:alice@example.org\r\nEND:VFREEBUSY\r\nEND:VCALENDAR\r\n"
+	if a := s.ask("POST", "/dav/alice@example.org/outbox/", question, "Content-Type: text/calendar").want(http.StatusOK); strings.Count(a.body, "BUSY-UNAVAILABLE") != 2 || strings.Contains(a.body, "FBTYPE=BUSY:") {
+		t.Errorf("the outbox: %s", a.body)
+	}
+	endless := event("s", "DTSTART:20260310T000000Z", "DURATION:PT1S", "RRULE:FREQ=SECONDLY")
+	s.ask("PUT", hoursPath+"s.ics", endless).want(http.StatusCreated)
+	s.report(hoursPath, `<C:free-busy-query`+xmlns+`><C:time-range start="20260310T000000Z" end="20260311T000000Z"/></C:free-busy-query>`).condition(http.StatusForbidden, davxml.D("number-of-matches-within-limits"))
 }
 
 func syncBody(token, more string) string {

@@ -19,10 +19,11 @@ import (
 func implicitScheduling() part {
 	availability := davxml.C("calendar-availability")
 	return part{
-		classes: []string{"calendar-auto-schedule"},
+		classes: []string{"calendar-auto-schedule", "calendar-availability"}, // RFC 6638 2, RFC 7953 7.2.1
 		methods: map[string]method{
 			"POST": {kinds: outboxNode, needs: maySendFreeBusy, run: postFreeBusy},
 		},
+		reports:  map[davxml.Name]report{davxml.C("free-busy-query"): {kinds: calendarNode | homeNode, run: freeBusyQuery}},
 		segments: map[string]segment{"inbox": {open: openInbox, list: true}, "outbox": {open: openOutbox, list: true}},
 		properties: []property{
 			{name: davxml.C("schedule-inbox-URL"), kinds: principalNode, has: hasHome, write: func(_ *request, n *node, w *davxml.Writer) { // RFC 6638 2.2.1

@@ -42,7 +42,7 @@ func (s *server) objects(path, user string) []string {
 func TestScheduling(t *testing.T) {
 	s := newScheduling(t)
 	const me, bobs = "/dav/alice@example.org/", "/dav/bob@example.org/"
-	if dav := s.ask("OPTIONS", me, "").want(http.StatusOK).header.Get("DAV"); !strings.Contains(dav, "calendar-auto-schedule") {
+	if dav := s.ask("OPTIONS", me, "").want(http.StatusOK).header.Get("DAV"); !strings.Contains(dav, "calendar-auto-schedule") || !strings.Contains(dav, "calendar-availability") {
 		t.Errorf("DAV: %s", dav)
 	}
 	for name, want := range map[davxml.Name]string{

@@ -8,6 +8,7 @@ import (
 
 	"facteur/server/collection"
 	"facteur/server/davxml"
+	"facteur/server/homes"
 	"facteur/server/ical"
 )
 
@@ -21,7 +22,7 @@ func (r *request) floating(n *node, e *davxml.Element) (*time.Location, error) {
 		return nil, forbidden(davxml.C("valid-timezone"), "There is no time zone %q", clip(id.Trimmed()))
 	}
 	if zone := e.Child(davxml.C("timezone")); zone != nil {
-		_, described, err := readZone(zone.Text)
+		_, described, err := homes.ReadZone(zone.Text)
 		if err != nil { // RFC 4791 7.8
 			return nil, forbidden(davxml.C("valid-calendar-data"), "The timezone can't be read: %v", err)
 		}
@@ -41,7 +42,7 @@ func (n *node) zone() (*time.Location, error) {
 	if err := n.load(loadProps); err != nil {
 		return nil, err
 	}
-	return zoneOf(n.props), nil
+	return homes.ZoneOf(*n.props), nil
 }
 
 // zoneChoice is which VTIMEZONE components an answer has.

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"facteur/server/address"
 	"facteur/server/ical"
 )
 
@@ -31,29 +30,24 @@ func CheckAvailability(text string) error {
 	return err
 }
 
-// unavailable returns when the owner of a mailbox can't be met.
-func (s *Scheduler) unavailable(box address.Address, r ical.TimeRange) ([]ical.BusyPeriod, error) {
-	home, err := s.opts.Homes.Own(box)
+// inbox adds the hours that the owner has said.
+func (b *busyTime) inbox() error {
+	home, err := b.scheduler.opts.Homes.Own(b.Owner)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	inbox, err := home.Inbox()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	props, err := inbox.Props()
 	if err != nil || props.Other[Availability] == "" {
-		return nil, err
+		return err
 	}
-	c, err := ical.ParseBytes([]byte(props.Other[Availability]))
-	if err != nil {
-		return nil, nil // it was checked: another program wrote it
+	if c, err := ical.ParseBytes([]byte(props.Other[Availability])); err == nil { // it was checked; another program may have written it
+		return b.object(b.Owner, c, "VAVAILABILITY", b.scheduler.location())
 	}
-	all, err := readAvailability(c, s.location())
-	if err != nil {
-		return nil, nil
-	}
-	return outside(all, r, s.location()), nil
+	return nil
 }
 
 // availability is a VAVAILABILITY (RFC 7953 3.1): within span, what is outside of all slots
@@ -63,6 +57,7 @@ type availability struct {
 	priority int // 1 is the highest, 10 stands for none
 	kind     ical.BusyType
 	slots    []*ical.Object
+	floating *time.Location
 }
 
 // readAvailability reads the components of a calendar.
@@ -76,7 +71,7 @@ func readAvailability(c *ical.Calendar, floating *time.Location) ([]availability
 		if child.Name != "VAVAILABILITY" {
 			continue
 		}
-		a := availability{priority: 10, kind: ical.BusyUnavailable}
+		a := availability{priority: 10, kind: ical.BusyUnavailable, floating: floating}
 		if n, err := strconv.Atoi(child.Value("PRIORITY")); err == nil && n > 0 && n < 10 {
 			a.priority = n
 		}
@@ -97,8 +92,12 @@ func readAvailability(c *ical.Calendar, floating *time.Location) ([]availability
 	if len(all) == 0 {
 		return nil, errors.New("it has no VAVAILABILITY")
 	}
-	slices.SortStableFunc(all, func(a, b availability) int { return cmp.Compare(a.priority, b.priority) })
 	return all, nil
+}
+
+// sortAvailability puts those first that come before others (RFC 7953 4).
+func sortAvailability(all []availability) {
+	slices.SortStableFunc(all, func(a, b availability) int { return cmp.Compare(a.priority, b.priority) })
 }
 
 // spanOf is when a VAVAILABILITY counts; without times, always.
@@ -158,7 +157,7 @@ func slots(c *ical.Calendar, of *ical.Component) ([]*ical.Object, error) {
 
 // outside returns when somebody can't be met. What has the higher priority counts alone where
 // it says anything (RFC 7953 4).
-func outside(all []availability, r ical.TimeRange, floating *time.Location) (out []ical.BusyPeriod) {
+func outside(all []availability, r ical.TimeRange) (out []ical.BusyPeriod) {
 	open := []ical.TimeRange{r} // what none has spoken of yet
 	for _, a := range all {
 		var rest []ical.TimeRange
@@ -171,7 +170,7 @@ func outside(all []availability, r ical.TimeRange, floating *time.Location) (out
 				rest = append(rest, o)
 				continue
 			}
-			for _, gap := range without(part, a.free(part, floating)) {
+			for _, gap := range without(part, a.free(part)) {
 				out = append(out, ical.BusyPeriod{Start: gap.From, End: gap.To, Type: a.kind})
 			}
 			rest = append(rest, without(o, []ical.TimeRange{part})...)
@@ -182,9 +181,9 @@ func outside(all []availability, r ical.TimeRange, floating *time.Location) (out
 }
 
 // free returns the slots in a range, by their starts.
-func (a availability) free(r ical.TimeRange, floating *time.Location) (out []ical.TimeRange) {
+func (a availability) free(r ical.TimeRange) (out []ical.TimeRange) {
 	for _, o := range a.slots {
-		list, _, err := o.Instances(r.From, r.To, floating, maxPeriods)
+		list, _, err := o.Instances(r.From, r.To, a.floating, maxPeriods)
 		if err != nil {
 			continue
 		}

@@ -1,11 +1,14 @@
 package scheduling
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/fault"
 	"facteur/server/homes"
 	"facteur/server/ical"
 	"facteur/server/itip"
@@ -29,7 +32,8 @@ const (
 const (
 	maxAsked   = 200
 	maxBusy    = 370 * 24 * time.Hour // the range
-	maxPeriods = 10_000
+	maxPeriods = 100_000              // before they are joined
+	maxHours   = 1000                 // VAVAILABILITY components
 )
 
 // FreeBusy answers what is posted to the outbox of a home (RFC 6638 5): when people are busy.
@@ -110,62 +114,115 @@ func (s *Scheduler) busy(box address.Address, r ical.TimeRange, except string) (
 	if err != nil {
 		return nil, err
 	}
-	var list []ical.BusyPeriod
-	for _, c := range all {
+	return s.BusyTime(BusyQuestion{Owner: box, Calendars: all, All: true, Range: r, Except: except})
+}
+
+// BusyQuestion asks when somebody is busy.
+type BusyQuestion struct {
+	Owner     address.Address
+	Calendars []*homes.Collection
+	// All: it is about the owner and not about these calendars: those that take no time are left
+	// out (RFC 6638 9.1), and the calendar-availability of the inbox counts (RFC 7953 7.2.4).
+	All    bool
+	Range  ical.TimeRange
+	Except string        // the UID of an event that does not count; "": none
+	Look   time.Duration // bounds the time that it takes; 0: nothing does
+}
+
+// ErrTooBusy: more happens in a range of time than one answer tells.
+var ErrTooBusy = fault.New(fault.TooMany, "Too much happens in that time: ask for less")
+
+// BusyTime answers when somebody is busy (RFC 4791 7.10, RFC 7953 5): the periods are within
+// the range, in order, and do not overlap. Nothing is left out: the error is ErrTooBusy instead.
+func (s *Scheduler) BusyTime(q BusyQuestion) ([]ical.BusyPeriod, error) {
+	b := busyTime{BusyQuestion: q, scheduler: s, begin: time.Now()}
+	for _, c := range q.Calendars {
 		props, err := c.Props()
 		if err != nil {
 			return nil, err
 		}
-		if props.Other[Transparency] == "transparent" {
+		if q.All && props.Other[Transparency] == "transparent" {
 			continue
 		}
-		if list, err = s.busyIn(list, c, r, except); err != nil {
+		if err := b.calendar(c, cmp.Or(homes.ZoneOf(props), s.location())); err != nil {
 			return nil, err
 		}
 	}
-	closed, err := s.unavailable(box, r)
-	if err != nil {
-		return nil, err
+	if q.All {
+		if err := b.inbox(); err != nil {
+			return nil, err
+		}
 	}
-	return ical.MergeBusy(append(list, closed...)), nil
+	sortAvailability(b.hours)
+	return ical.MergeBusy(append(b.list, outside(b.hours, q.Range)...)), nil
 }
 
-// busyIn adds what one calendar says.
-func (s *Scheduler) busyIn(list []ical.BusyPeriod, c *homes.Collection, r ical.TimeRange, except string) ([]ical.BusyPeriod, error) {
+// busyTime is what calendars say of somebody's time.
+type busyTime struct {
+	BusyQuestion
+	scheduler *Scheduler
+	begin     time.Time
+	list      []ical.BusyPeriod
+	hours     []availability
+}
+
+// calendar adds what one calendar says.
+func (b *busyTime) calendar(c *homes.Collection, floating *time.Location) error {
 	snapshot, err := c.Snapshot()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for e := range snapshot.Query(r.From, r.To, "") {
-		if e.Facts.UID == except || len(list) > maxPeriods {
+	for e := range snapshot.Query(b.Range.From, b.Range.To, "") {
+		if b.Except != "" && e.Facts.UID == b.Except || e.Broken || !slices.Contains([]string{"VEVENT", "VFREEBUSY", "VAVAILABILITY"}, e.Facts.Kind) {
 			continue
 		}
 		o, err := read(c, e.Href)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if o.cal == nil {
-			continue
+			continue // it went, or another program broke it
 		}
-		obj, err := ical.NewObject(o.cal)
-		if err != nil {
-			continue
+		if err := b.object(c.Owner, o.cal, e.Facts.Kind, floating); err != nil {
+			return err
 		}
-		if list, err = s.busyBy(list, c.Owner, obj, r); err != nil {
-			return nil, err
+		if len(b.list) > maxPeriods || len(b.hours) > maxHours || b.Look > 0 && time.Since(b.begin) > b.Look {
+			return ErrTooBusy
 		}
 	}
-	return list, nil
+	return nil
+}
+
+// object adds what one object says.
+func (b *busyTime) object(owner address.Address, c *ical.Calendar, kind string, floating *time.Location) error {
+	if kind == "VAVAILABILITY" { // RFC 7953 7.2
+		if hours, err := readAvailability(c, floating); err == nil { // else it says nothing that is understood
+			b.hours = append(b.hours, hours...)
+		}
+		return nil
+	}
+	o, err := ical.NewObject(c)
+	if err != nil {
+		return nil
+	}
+	b.list, err = b.scheduler.busyBy(b.list, owner, o, b.Range, floating)
+	return err
 }
 
 // busyBy adds what one object says. What is not answered yet is tentative, and what is
 // declined takes no time.
-func (s *Scheduler) busyBy(list []ical.BusyPeriod, owner address.Address, o *ical.Object, r ical.TimeRange) ([]ical.BusyPeriod, error) {
+func (s *Scheduler) busyBy(list []ical.BusyPeriod, owner address.Address, o *ical.Object, r ical.TimeRange, floating *time.Location) ([]ical.BusyPeriod, error) {
 	if o.Kind != "VEVENT" {
-		more, _, err := o.Busy(r, s.location(), maxPeriods)
+		more, truncated, err := o.Busy(r, floating, 0)
+		if truncated {
+			err = ErrTooBusy
+		}
 		return append(list, more...), err
 	}
-	instances, _, err := o.Instances(r.From, r.To, s.location(), maxPeriods)
+	instances, truncated, err := o.Instances(r.From, r.To, floating, 0)
+	if truncated {
+		err = ErrTooBusy
+	}
 	if err != nil {
 		return nil, err
 	}

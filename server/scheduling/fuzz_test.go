@@ -29,7 +29,7 @@ func FuzzAvailability(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, b := range outside(all, r, time.UTC) {
+		for _, b := range outside(all, r) {
 			if b.Start.Before(r.From) || b.End.After(r.To) || !b.Start.Before(b.End) {
 				t.Errorf("%v to %v", b.Start, b.End)
 			}

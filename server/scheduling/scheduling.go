@@ -5,7 +5,7 @@
 // Put and Remove are what a client does. For a person here a message is kept in the
 // scheduling inbox and worked into that person's calendars; to others it goes as mail, and so
 // it does to an address here that is not one mailbox's alone. Mail takes what came by mail.
-// FreeBusy answers the outbox. Who is who, and what a message means, is package itip's.
+// FreeBusy answers the outbox, and BusyTime finds when somebody is busy. Who is who, and what a message means, is package itip's.
 //
 // What is durable when:
 //
