@@ -135,7 +135,7 @@ func TestEverything(t *testing.T) {
 					Key: "Alice@example.com/Choir practice", Owner: address.MustParse("Alice@example.com"), Collection: "Choir practice",
 					Members: to("bob@other.example"), Readers: to("example0001"), Published: "0123456789_abcdefghij-XYZ",
 				},
-				{Key: "bob@other.example/a/b", Owner: address.MustParse("bob@other.example"), Collection: "a/b", Readers: to("example0001")},
+				{Key: "bob@other.example/a/b", Owner: address.MustParse("bob@other.example"), Collection: "a/b", Readers: to("example0001"), FreeBusy: to("example0001")},
 			},
 		},
 		Vacations: map[address.Key]hook.AutoReply{"bob@other.example": {

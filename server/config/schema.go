@@ -134,6 +134,7 @@ func otherRules() []rule {
 
 		{"sharing.<calendar>.members", oneOrMore(targetForm), now},
 		{"sharing.<calendar>.readers", oneOrMore(targetForm), now},
+		{"sharing.<calendar>.freebusy", oneOrMore(targetForm), now},
 		{"sharing.<calendar>.published", linkForm, now},
 
 		{"relay.via", viaForm, now},

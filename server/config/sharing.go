@@ -62,6 +62,7 @@ func (a *assembler) sharing() []directory.Sharing {
 			Collection: at.collection,
 			Members:    all[directory.Target](n, "members"),
 			Readers:    all[directory.Target](n, "readers"),
+			FreeBusy:   all[directory.Target](n, "freebusy"),
 			Published:  directory.Secret(or(n, "", "published")),
 		})
 	}

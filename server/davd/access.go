@@ -10,11 +10,11 @@ func access() part {
 	owned := homeNode | collectionNodes | objectNodes | inboxNode | outboxNode | messageNode | folderNode | fileNode
 	return part{
 		properties: []property{
-			{name: davxml.D("owner"), kinds: owned | principalNode, write: func(_ *request, n *node, w *davxml.Writer) {
+			{name: davxml.D("owner"), kinds: owned | principalNode, unread: true, write: func(_ *request, n *node, w *davxml.Writer) {
 				w.Element(davxml.D("href"), principalHref(n.owner))
 			}},
 			{name: davxml.D("group"), kinds: owned},
-			{name: davxml.D("current-user-privilege-set"), kinds: anything, write: func(_ *request, n *node, w *davxml.Writer) {
+			{name: davxml.D("current-user-privilege-set"), kinds: anything, unread: true, write: func(_ *request, n *node, w *davxml.Writer) {
 				writePrivileges(w, n.kind, n.privileges())
 			}},
 			{name: davxml.D("supported-privilege-set"), kinds: anything, write: writeSupportedPrivileges},

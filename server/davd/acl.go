@@ -9,7 +9,7 @@ import (
 )
 
 // accessControl is the method ACL (RFC 3744 8.1), as far as collections are shared with
-// accounts: each is a reader or may write too. What mail.toml says is protected.
+// accounts: each is a reader, may write too, or sees when a calendar takes time (RFC 4791 6.1.1). What mail.toml says is protected.
 func accessControl() part {
 	return part{
 		classes: []string{"access-control"},
@@ -37,6 +37,9 @@ func acl(r *request, n *node) error {
 		if err != nil {
 			return err
 		}
+		if rights == homes.Busy && n.kind != calendarNode {
+			return forbidden(davxml.D("not-supported-privilege"), "Only a calendar takes time")
+		}
 		if rights == 0 || ace.Child(davxml.D("protected")) != nil || protected[a.Key()] {
 			continue // they stay as they are
 		}
@@ -53,7 +56,11 @@ func acl(r *request, n *node) error {
 		}
 	}
 	for _, a := range order {
-		if err := n.coll.Share(a, want[a.Key()].Has(homes.Write)); err != nil {
+		share := func(a address.Address) error { return n.coll.Share(a, want[a.Key()].Has(homes.Write)) }
+		if want[a.Key()] == homes.Busy {
+			share = n.coll.ShareBusy
+		}
+		if err := share(a); err != nil {
 			return err
 		}
 	}
@@ -96,11 +103,13 @@ func (r *request) parseACE(ace *davxml.Element) (a address.Address, rights homes
 				rights |= homes.WriterRights
 			case set&mayRead != 0:
 				rights |= homes.ReaderRights
+			case set&mayReadFreeBusy != 0:
+				rights |= homes.Busy
 			}
 		}
 	}
 	if rights == 0 {
-		return a, 0, forbidden(davxml.D("not-supported-privilege"), "An account that a collection is shared with reads it at least")
+		return a, 0, forbidden(davxml.D("not-supported-privilege"), "An account that a collection is shared with reads it, or sees when it takes time, at least")
 	}
 	return account.Address, rights, nil
 }

@@ -26,7 +26,7 @@ func webdav() part {
 			"DELETE":    {kinds: keptObjects | collectionNodes, needs: mayUnbind, run: remove},
 		},
 		properties: []property{
-			{name: davxml.D("resourcetype"), kinds: anything, all: true, write: writeResourceType},
+			{name: davxml.D("resourcetype"), kinds: anything, unread: true, all: true, write: writeResourceType},
 			{name: davxml.D("displayname"), kinds: rootNode | principalsNode | principalNode | homeNode | inboxNode | outboxNode, all: true, write: writeName},
 			{name: davxml.D("displayname"), kinds: collectionNodes, all: true, loads: loadProps, has: hasDisplayName, write: writeDisplayName, lang: langOfName, set: setDisplayName},
 			{name: davxml.D("getetag"), kinds: keptObjects, all: true, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(string(n.entry.ETag)) }},
@@ -46,7 +46,7 @@ func webdav() part {
 			{name: davxml.CS("getctag"), kinds: keptCollections, loads: loadSnapshot, write: func(_ *request, n *node, w *davxml.Writer) { w.Text(string(n.snap.CTag())) }},
 			{name: davxml.D("supportedlock"), kinds: anything &^ (folderNode | fileNode), all: true},
 			{name: davxml.D("lockdiscovery"), kinds: anything &^ (folderNode | fileNode), all: true},
-			{name: davxml.D("supported-report-set"), kinds: anything, write: writeReports},
+			{name: davxml.D("supported-report-set"), kinds: anything, unread: true, write: writeReports},
 			{name: davxml.D("supported-method-set"), kinds: anything, write: writeMethods},
 			{name: davxml.D("parent-set"), kinds: homeNode | keptCollections | keptObjects, write: writeParent},
 		},

@@ -96,6 +96,8 @@ func (m *multistatus) propstats(n *node, a *asked, p *plan) {
 	}
 	for i, q := range p.live {
 		switch {
+		case q == nil && !n.shows(nil):
+			m.refused = append(m.refused, i)
 		case q == nil:
 			if value, ok := n.other(a.keys[i]); ok && isElement(value) {
 				begin()
@@ -105,7 +107,7 @@ func (m *multistatus) propstats(n *node, a *asked, p *plan) {
 			}
 		case q.has != nil && !q.has(m.r, n):
 			m.missing = append(m.missing, i)
-		case q.needs != 0 && q.needs&^n.privileges() != 0:
+		case !n.shows(q):
 			m.refused = append(m.refused, i)
 		default:
 			begin()
@@ -132,12 +134,15 @@ func (m *multistatus) propstats(n *node, a *asked, p *plan) {
 func (m *multistatus) extra(n *node, a *asked, p *plan) {
 	for _, q := range p.extra {
 		switch {
-		case q.has != nil && !q.has(m.r, n), q.needs != 0 && q.needs&^n.privileges() != 0:
+		case q.has != nil && !q.has(m.r, n), !n.shows(q):
 		case a.mode == askNothing:
 			m.Empty(q.name)
 		default:
 			m.property(n, q)
 		}
+	}
+	if !n.shows(nil) {
+		return
 	}
 	for _, key := range m.r.dead(n) {
 		if a.mode == askNothing {

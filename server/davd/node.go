@@ -248,7 +248,11 @@ func (r *request) homeChildren(n *node, do func(*node) error) error {
 		return err
 	}
 	for _, c := range list {
-		if err := do(n.collection(c)); err != nil {
+		child := n.collection(c)
+		if child.need(mayRead) != nil { // one may know when it takes time, and no more
+			continue
+		}
+		if err := do(child); err != nil {
 			return err
 		}
 	}

@@ -11,10 +11,10 @@ import (
 func principals() part {
 	return part{
 		properties: []property{
-			{name: davxml.D("current-user-principal"), kinds: anything, write: func(r *request, _ *node, w *davxml.Writer) { // RFC 5397 3
+			{name: davxml.D("current-user-principal"), kinds: anything, unread: true, write: func(r *request, _ *node, w *davxml.Writer) { // RFC 5397 3
 				w.Element(davxml.D("href"), principalHref(r.viewer))
 			}},
-			{name: davxml.D("principal-collection-set"), kinds: anything, write: func(_ *request, _ *node, w *davxml.Writer) {
+			{name: davxml.D("principal-collection-set"), kinds: anything, unread: true, write: func(_ *request, _ *node, w *davxml.Writer) {
 				w.Element(davxml.D("href"), href(true, "principals"))
 			}},
 			{name: davxml.D("principal-URL"), kinds: principalNode, write: func(_ *request, n *node, w *davxml.Writer) {

@@ -19,6 +19,8 @@ type property struct {
 	loads load // what has and write look at
 	// needs is the privilege that it takes to see it, beside that of seeing the node.
 	needs privilege
+	// unread: who may not read a calendar, but know when it takes time, sees it.
+	unread bool
 	// has says whether a node of these kinds has it; nil: each does.
 	has func(*request, *node) bool
 	// write writes what stands in it; nil: nothing does.

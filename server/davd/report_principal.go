@@ -20,7 +20,7 @@ const (
 // value returns a property of a node as XML; nil: it has none that the viewer may see.
 func (r *request) value(n *node, name davxml.Name) *davxml.Element {
 	p := r.property(name, n.kind)
-	if p == nil || p.needs&^n.privileges() != 0 || n.load(p.loads) != nil || p.has != nil && !p.has(r, n) {
+	if p == nil || !n.shows(p) || n.load(p.loads) != nil || p.has != nil && !p.has(r, n) {
 		return nil
 	}
 	if p.write == nil {

@@ -107,7 +107,7 @@ func (n *node) privileges() privilege {
 	if n.kind == bookNode {
 		p &^= mayReadFreeBusy
 	}
-	if n.coll != nil && n.coll.Personal {
+	if n.coll != nil && n.coll.Personal && n.rights.Has(homes.Read) {
 		p |= mayWriteProperties // for himself
 	}
 	return p
@@ -169,4 +169,18 @@ func (n *node) need(want privilege) error {
 				}
 			}
 		}}
+}
+
+// shows says whether the viewer may see a property, and the dead ones (nil), of a node. Of a calendar
+// of which he may only know when it takes time he sees what leads to that (RFC 4791 6.1.1): all else
+// takes DAV:read (RFC 3744 appendix B).
+func (n *node) shows(p *property) bool {
+	if n.kind&collectionNodes == 0 && (p == nil || p.needs == 0) {
+		return true
+	}
+	may := n.privileges()
+	if n.kind&collectionNodes != 0 && may&mayRead == 0 && (p == nil || !p.unread) {
+		return false
+	}
+	return p == nil || p.needs&^may == 0
 }

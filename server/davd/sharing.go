@@ -173,6 +173,9 @@ func writeInvite(r *request, n *node, w *davxml.Writer) {
 	w.Element(davxml.CS("common-name"), r.nameOf(n.owner))
 	w.End()
 	for _, i := range all {
+		if i.Busy { // Apple's programs have no such access: RFC 3744 tells of it
+			continue
+		}
 		w.Begin(davxml.CS("user"))
 		w.Element(nHref, "mailto:"+i.Account.String())
 		if i.Name != "" {
@@ -265,8 +268,11 @@ func (r *request) invited(n *node) (out []actor, protected map[address.Key]bool)
 	}
 	for _, i := range all {
 		rights := homes.ReaderRights
-		if i.Write {
+		switch {
+		case i.Write:
 			rights = homes.WriterRights
+		case i.Busy:
+			rights = homes.Busy
 		}
 		if r.opt.Directory().Rights(i.Account, n.owner) == "" && !i.Declined {
 			out = append(out, actor{i.Account, rights})

@@ -9,6 +9,7 @@ const (
 	OwnerRights  = "lrswipkxtea"
 	MemberRights = "lrswipkte"
 	ReaderRights = "lr"
+	BusyRights   = "l" // of a single calendar: see when it takes time
 )
 
 // Role is what an account may do with a shared mailbox.

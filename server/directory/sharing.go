@@ -15,6 +15,7 @@ type Sharing struct {
 	Owner            address.Address // an account or shared mailbox
 	Collection       string          // by the last segment of its href
 	Members, Readers []Target        // accounts
+	FreeBusy         []Target        // accounts that see when a calendar takes time, and no more
 	Published        Secret          // of the link under which everybody may read it; "": none
 }
 
@@ -23,7 +24,7 @@ type Grant struct {
 	Account    address.Address
 	Owner      address.Address // of the collection
 	Collection string
-	Rights     string // MemberRights or ReaderRights
+	Rights     string // MemberRights, ReaderRights or BusyRights
 }
 
 // held is a collection.
@@ -46,7 +47,7 @@ func (d *Directory) Granted(account address.Address) []Grant {
 	return d.shares.granted[d.exact(account)]
 }
 
-// Grants returns what mail.toml lets others do with a collection: members, then readers,
+// Grants returns what mail.toml lets others do with a collection: members, readers, then those of freebusy,
 // each account once. The slice must not be changed.
 func (d *Directory) Grants(owner address.Address, collection string) []Grant {
 	return d.shares.grants[held{d.exact(owner), collection}]
@@ -84,6 +85,7 @@ func (d *Directory) addSharing() {
 		d.shares.entries[place] = s
 		d.grant(place, s.Members, MemberRights)
 		d.grant(place, s.Readers, ReaderRights)
+		d.grant(place, s.FreeBusy, BusyRights)
 		if sum := sha256.Sum256([]byte(s.Published)); s.Published != "" && d.shares.secrets[sum] == nil {
 			d.shares.secrets[sum] = s
 		}
@@ -132,6 +134,7 @@ func (c *checker) sharing() {
 		first[place] = s.Key
 		c.granted(s.Key, "members", s.Members)
 		c.granted(s.Key, "readers", s.Readers)
+		c.granted(s.Key, "freebusy", s.FreeBusy)
 		if other, taken := secrets[s.Published]; taken && s.Published != "" {
 			c.add(Problem{append(path, "published"), false, fmt.Sprintf("this is also the secret of %q", other), "each link needs a secret of its own"})
 			continue

@@ -98,7 +98,7 @@ func (h *Home) viewKept(c *collection.Collection) (*Collection, error) {
 		}
 		rights |= g
 	}
-	if rights == 0 {
+	if rights == 0 || rights == Busy && c.Kind() != collection.Calendar {
 		return nil, errNoCollection()
 	}
 	v := &Collection{
@@ -189,8 +189,8 @@ func (h *Home) mounts() ([]*Collection, error) {
 		}
 	}
 	for _, g := range h.homes.grantsTo(h.Viewer) {
-		if whole[g.owner.Key()] {
-			continue // it is there already
+		if whole[g.owner.Key()] || !g.rights.Has(Read) {
+			continue // it is there already, or programs could show nothing of it
 		}
 		c, err := h.openGrant(g)
 		switch {
@@ -229,7 +229,7 @@ func (h *Home) openMount(segment string) (*Collection, error) {
 		return mount(c), nil
 	}
 	for _, g := range h.homes.grantsTo(h.Viewer) {
-		if segment == string(g.owner.Key())+mountMark+g.name {
+		if segment == string(g.owner.Key())+mountMark+g.name && g.rights.Has(Read) {
 			c, err := h.openGrant(g)
 			if err != nil {
 				return nil, err

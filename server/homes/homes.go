@@ -12,7 +12,8 @@
 // mail.toml ([sharing]) or their owner shares with him. A mount is named after
 // its owner and its name there, "office@example.org~calendar"; names with "~"
 // are for such, and nobody can make one. What a viewer changes of the
-// properties of a mount he alone sees.
+// properties of a mount he alone sees. Of what he may only know when it takes time (Busy) there
+// is no mount.
 //
 // Made here, in a store of its own (Options.Derived): the scheduling inbox; the
 // address book of the domain (book.go) and the calendar of birthdays

@@ -275,8 +275,11 @@ func (s *shares) to(h *Homes, account address.Address) (out []grant) {
 
 // grantRights reads rights of the directory in a single collection.
 func grantRights(rights string) Rights {
-	if rights == directory.MemberRights {
+	switch rights {
+	case directory.MemberRights:
 		return WriterRights
+	case directory.BusyRights:
+		return Busy
 	}
 	return ReaderRights
 }

@@ -25,6 +25,7 @@ const maxShares = 500
 // share is what the owner gave an account.
 type share struct {
 	Write    bool `json:",omitempty"`
+	Busy     bool `json:",omitempty"` // only when it takes time
 	Declined bool `json:",omitempty"` // the account took it out of its home
 }
 
@@ -34,6 +35,8 @@ func (s *share) rights() Rights {
 		return 0
 	case s.Write:
 		return WriterRights
+	case s.Busy:
+		return Busy
 	}
 	return ReaderRights
 }
@@ -43,6 +46,7 @@ type Invitee struct {
 	Account  address.Address
 	Name     string // of the person; "": none
 	Write    bool
+	Busy     bool // sees when it takes time, and no more
 	Declined bool // the account took it out of its home
 	Fixed    bool // mail.toml says so, and it can't be changed here
 }
@@ -59,7 +63,7 @@ func (c *Collection) Invitees() ([]Invitee, error) {
 	d := c.home.homes.opt.Directory()
 	var out []Invitee
 	for _, g := range d.Grants(c.Owner, c.described.Name()) {
-		out = append(out, Invitee{Account: g.Account, Write: g.Rights == directory.MemberRights, Fixed: true})
+		out = append(out, Invitee{Account: g.Account, Write: g.Rights == directory.MemberRights, Busy: g.Rights == directory.BusyRights, Fixed: true})
 	}
 	for key, s := range sharesOf(p) {
 		a, err := address.Parse(string(key))
@@ -67,7 +71,7 @@ func (c *Collection) Invitees() ([]Invitee, error) {
 		if err != nil || !ok || slices.ContainsFunc(out, func(i Invitee) bool { return i.Account.Key() == account.Address.Key() }) {
 			continue
 		}
-		out = append(out, Invitee{Account: account.Address, Write: s.Write, Declined: s.Declined})
+		out = append(out, Invitee{Account: account.Address, Write: s.Write, Busy: s.Busy, Declined: s.Declined})
 	}
 	for i := range out {
 		if a, ok := d.Account(out[i].Account); ok {
@@ -92,19 +96,13 @@ func (c *Collection) Share(with address.Address, write bool) error {
 	var said Sharing
 	appears := c.home.homes.rights(account.Address, c.Owner) == 0
 	for _, g := range c.home.homes.opt.Directory().Grants(c.Owner, c.described.Name()) {
-		appears = appears && g.Account.Key() != account.Address.Key()
+		appears = appears && (g.Account.Key() != account.Address.Key() || g.Rights == directory.BusyRights)
 	}
 	err := c.changeShares(func(p *collection.Props) error {
-		name := sharePrefix + string(account.Address.Key())
 		before, had := sharesOf(*p)[account.Address.Key()]
-		if !had && len(sharesOf(*p)) >= maxShares {
-			return fault.Newf(fault.TooMany, "A collection can be shared with %d accounts at most", maxShares)
-		}
-		appears = appears && (!had || before.Declined)
+		appears = appears && (!had || before.Declined || before.Busy)
 		said = c.sharing(*p)
-		b, err := json.Marshal(share{Write: write})
-		p.Other[name] = string(b)
-		return err
+		return putShare(p, account.Address, share{Write: write})
 	})
 	if tell := c.home.homes.opt.Shared; err == nil && appears && tell != nil {
 		said.With, said.Write = account.Address, write
@@ -125,6 +123,30 @@ type Sharing struct {
 func (c *Collection) sharing(p collection.Props) Sharing {
 	name := cmp.Or(c.common(p).DisplayName, c.described.Name())
 	return Sharing{By: c.Viewer, Kind: c.Kind(), Name: name, Seen: name + " (" + c.home.ownerName() + ")"}
+}
+
+// ShareBusy lets an account of this server see when a calendar takes time, and nothing else,
+// durably: it does not stand in the account's home. The errors are those of Share.
+func (c *Collection) ShareBusy(with address.Address) error {
+	account, ok := c.home.homes.opt.Directory().Account(with)
+	if !ok {
+		return fault.Newf(fault.NotFound, "%s is no account of this server", with)
+	}
+	if account.Address.Key() == c.Owner.Key() {
+		return fault.New(fault.NotPossible, "It is the owner's already")
+	}
+	return c.changeShares(func(p *collection.Props) error { return putShare(p, account.Address, share{Busy: true}) })
+}
+
+// putShare notes what the owner gives an account.
+func putShare(p *collection.Props, with address.Address, s share) error {
+	name := sharePrefix + string(with.Key())
+	if _, ok := p.Other[name]; !ok && len(sharesOf(*p)) >= maxShares {
+		return fault.Newf(fault.TooMany, "A collection can be shared with %d accounts at most", maxShares)
+	}
+	b, err := json.Marshal(s)
+	p.Other[name] = string(b)
+	return err
 }
 
 // Unshare takes the collection away from an account, durably. What mail.toml gives stays.
