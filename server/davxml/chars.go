@@ -1,6 +1,7 @@
 package davxml
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"strconv"
@@ -11,17 +12,23 @@ import (
 	"facteur/server/fault"
 )
 
+// firstRead is how much of a body is read at once, at first.
+const firstRead = 8 << 10
+
 // read reads all of a body, and makes UTF-8 of it. XML 4.3.3: UTF-8 and UTF-16
 // have to be known.
 func read(r io.Reader, most int64) (string, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, most+1))
-	if err != nil {
+	var body bytes.Buffer
+	body.Grow(firstRead) // a body over a network comes in pieces: each Read costs
+	if _, err := body.ReadFrom(io.LimitReader(r, most+1)); err != nil {
 		return "", err
 	}
+	raw := body.Bytes()
 	if int64(len(raw)) > most {
 		return "", fault.Newf(fault.TooLarge, "the XML is larger than %d octets", most)
 	}
 	var text string
+	var err error
 	switch {
 	case len(raw) >= 2 && raw[0] == 0xFE && raw[1] == 0xFF:
 		text = fromUTF16(raw[2:], binary.BigEndian)

@@ -1,9 +1,6 @@
 package davxml
 
-import (
-	"io"
-	"unicode/utf8"
-)
+import "io"
 
 // piece is how much of an answer is held before it is written.
 const piece = 32 << 10
@@ -191,66 +188,4 @@ func appendDeclaration(dst []byte, prefix, space string) []byte {
 	dst = append(dst, '=', '"')
 	dst = appendEscaped(dst, space, true)
 	return append(dst, '"')
-}
-
-// plain tells which octets stand for themselves in character data and in
-// attributes.
-var plain = func() (t [256]bool) {
-	for c := 0x20; c < utf8.RuneSelf; c++ {
-		t[c] = c != '&' && c != '<' && c != '>' && c != '"'
-	}
-	return t
-}()
-
-// appendEscaped writes text. A carriage return is written as a reference, for a
-// reader makes a line feed of it otherwise (XML 2.11), and a calendar has its lines
-// end in CRLF.
-func appendEscaped[T string | []byte](dst []byte, s T, attribute bool) []byte {
-	begin := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if plain[c] {
-			i++
-			continue
-		}
-		var instead string
-		size := 1
-		switch {
-		case c == '&':
-			instead = "&amp;"
-		case c == '<':
-			instead = "&lt;"
-		case c == '>':
-			instead = "&gt;"
-		case c == '\r':
-			instead = "&#13;"
-		case c == '"' && attribute:
-			instead = "&quot;"
-		case c == '\n' && attribute:
-			instead = "&#10;"
-		case c == '\t' && attribute:
-			instead = "&#9;"
-		case c == '"', c == '\n', c == '\t':
-		default:
-			instead, size = unusual(s[i:])
-		}
-		if instead != "" {
-			dst = append(append(dst, s[begin:i]...), instead...)
-			begin = i + size
-		}
-		i += size
-	}
-	return append(dst, s[begin:]...)
-}
-
-// unusual looks at what is not ASCII, or a control character: U+FFFD instead of
-// what is no Char.
-func unusual[T string | []byte](s T) (instead string, size int) {
-	var head [utf8.UTFMax]byte
-	n := copy(head[:], s)
-	r, size := utf8.DecodeRune(head[:n])
-	if r == utf8.RuneError && size == 1 || !isChar(r) {
-		return "\uFFFD", size
-	}
-	return "", size
 }

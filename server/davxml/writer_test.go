@@ -109,3 +109,26 @@ func TestWriterAllocations(t *testing.T) {
 		t.Errorf("%v allocations a response", n)
 	}
 }
+
+// Text is escaped eight octets at a time as it is one by one, wherever a character stands.
+func TestEscape(t *testing.T) {
+	chars := []string{"a", "~", " ", "&", "<", ">", "\"", "'", "$", ":", "=", "?", "\r", "\n", "\r\n", "\t", "\x00", "\x1f", "\x7f", "\x80", "é", "\xc3", "\uFFFE", "😀", "\xf0\x9f", "\xff"}
+	for _, first := range chars {
+		for _, second := range chars {
+			for at := range 17 {
+				for _, attribute := range []bool{false, true} {
+					text := strings.Repeat("x", at) + first + second + "0123456789"[:at%11]
+					var want []byte
+					for i := 0; i < len(text); {
+						want, i = appendOne(want, text, i, attribute)
+					}
+					got := appendEscaped([]byte("before"), text, attribute)
+					octets := appendEscaped(nil, []byte(text), attribute)
+					if string(got) != "before"+string(want) || !bytes.Equal(octets, want) {
+						t.Fatalf("%q (attribute: %v): %q and %q, want %q", text, attribute, got, octets, want)
+					}
+				}
+			}
+		}
+	}
+}
