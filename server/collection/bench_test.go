@@ -173,3 +173,22 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkReader reads 100 objects as a multiget does.
+func BenchmarkReader(b *testing.B) {
+	c := benchmark(b, 2000)
+	run := func(b *testing.B, before func()) {
+		for b.Loop() {
+			before()
+			d := c.Reader()
+			for i := range 100 {
+				if _, _, err := d.Read(benchHref(i)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			d.Close()
+		}
+	}
+	b.Run("files", func(b *testing.B) { run(b, c.store.contents.forget) })
+	b.Run("memory", func(b *testing.B) { run(b, func() {}) })
+}

@@ -107,10 +107,13 @@ func (c *Collection) check() error {
 
 // object compares an object with its file.
 func (k *checker) object(r *record) {
-	data, st, err := readFile(k.c.path(r.fileOf(k.c.kind.ext())), k.c.store.opt.MaxSize, nil)
+	data, st, err := readFile(k.c.path(r.fileOf(k.c.kind.ext())), k.c.store.opt.MaxSize)
 	if err != nil {
 		k.failf("%q: %w", r.Href, err)
 		return
+	}
+	if kept := r.content.Load(); kept != nil && hash(kept.data) != r.ETag {
+		k.failf("%q is %+v, in memory it has the octets of %s", r.Href, r.Entry, hash(kept.data))
 	}
 	facts, err := k.c.store.opt.Index(k.c.kind, data)
 	want := newRecord(r.Href, r.fileOf(k.c.kind.ext()), k.c.kind.ext(), hash(data), st)

@@ -1,6 +1,7 @@
 package collection
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -143,7 +144,14 @@ func (c *Collection) ByUID(uid string) (all []*Entry, err error) {
 
 // Get opens an object. The entry is of the octets that are read.
 func (c *Collection) Get(href string) (content io.ReadCloser, e *Entry, err error) {
+	d := c.Reader()
+	defer d.Close()
 	e, err = c.reach(href, func(r *record) error {
+		if r.Size <= maxContent {
+			data, err := d.read(r)
+			content = inMemory{bytes.NewReader(data)}
+			return err
+		}
 		f, st, err := openFile(c.path(r.fileOf(c.kind.ext())))
 		if err == nil && st != r.stat {
 			f.Close()
@@ -157,21 +165,21 @@ func (c *Collection) Get(href string) (content io.ReadCloser, e *Entry, err erro
 	return content, e, err
 }
 
-// Read reads an object into buf, which grows as needed. The entry is of these octets.
-func (c *Collection) Read(href string, buf []byte) ([]byte, *Entry, error) {
-	e, err := c.reach(href, func(r *record) (err error) {
-		var st stat
-		buf, st, err = readFile(c.path(r.fileOf(c.kind.ext())), c.store.opt.MaxSize, buf)
-		if err == nil && st != r.stat {
-			err = errBusy
-		}
-		return err
-	})
-	return buf, e, err
+// inMemory is the octets of a small object.
+type inMemory struct{ *bytes.Reader }
+
+// Close does nothing.
+func (inMemory) Close() error { return nil }
+
+// Read reads an object. The entry is of these octets, which must not be changed.
+func (c *Collection) Read(href string) ([]byte, *Entry, error) {
+	d := c.Reader()
+	defer d.Close()
+	return d.Read(href)
 }
 
 // reach calls open with the record of an object, until its file is as the record says;
-// open returns errBusy when it is another.
+// open returns errBusy when it is another, errAltered when only its octets are others.
 func (c *Collection) reach(href string, open func(*record) error) (*Entry, error) {
 	if err := c.ready(); err != nil {
 		return nil, diskFault(err)
@@ -194,7 +202,10 @@ func (c *Collection) reach(href string, open func(*record) error) (*Entry, error
 		if err == nil {
 			return &r.Entry, nil
 		}
-		if !errors.Is(err, errBusy) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNoObject) {
+		if err == errAltered {
+			err = c.adopt(r.fileOf(c.kind.ext()))
+		}
+		if err != nil && !errors.Is(err, errBusy) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNoObject) {
 			return nil, diskFault(err)
 		}
 	}

@@ -38,6 +38,12 @@
 // object is compared by inode, size and mtime, and read when these differ. What
 // Options.Index refuses is shown as Broken. An object is gone when its file is.
 //
+// The octets of small objects that were put or read last are in memory too, 4 MiB in a
+// Store (contents.go). They are told only while their file looks as it did, by inode,
+// size, mtime and ctime: the name is looked up each time. What is read from a file is
+// compared with its tag, so the octets and the tag of an object always belong
+// together.
+//
 // What is deleted moves to deleted/ when Options.Keep says so. Properties of an object
 // are a hidden file beside it.
 //
@@ -45,8 +51,8 @@
 // collections and their properties), Collection.scanMu (one scan, load or rewriting
 // of the log at a time; it keeps the index in memory), Collection.mu (what changes
 // objects; of two the one with the lower id first), Collection.viewMu (the newest
-// table, for a moment), then Home.mu, likewise. From Collection.mu on
-// none is held over a sync. A place changes with scanMu and mu held, so that either
+// table, for a moment), then Home.mu and contents.mu, likewise. From
+// Collection.mu on none is held over a sync. A place changes with scanMu and mu held, so that either
 // keeps it.
 //
 // Not here: WebDAV, access rights, quotas (Usage counts, Options.Room decides).

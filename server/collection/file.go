@@ -35,74 +35,97 @@ func openFile(path string) (*os.File, stat, error) {
 }
 
 func fileStat(fd int, path string) (stat, error) {
+	v, err := versionOf(fd, path)
+	return v.stat, err
+}
+
+// version is how a file looks: what it has changed with it, if only a clock does not go back.
+type version struct {
+	stat
+	ctime int64
+}
+
+// versionOf looks at an open file.
+func versionOf(fd int, path string) (version, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return stat{}, &os.PathError{Op: "stat", Path: path, Err: err}
+		return version{}, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	return newStat(&st)
+	return newVersion(&st)
+}
+
+// versionAt looks at a file in an open directory.
+func versionAt(dir int, file string) (version, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, file, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return version{}, &os.PathError{Op: "stat", Path: file, Err: err}
+	}
+	return newVersion(&st)
 }
 
 // lstat looks at a file by its path.
 func lstat(path string) (stat, error) {
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return stat{}, &os.PathError{Op: "stat", Path: path, Err: err}
-	}
-	return newStat(&st)
+	v, err := versionAt(unix.AT_FDCWD, path)
+	return v.stat, err
 }
 
 // lstatAt looks at a file in an open directory.
 func lstatAt(dir *os.File, file string) (stat, error) {
-	var st unix.Stat_t
-	if err := unix.Fstatat(int(dir.Fd()), file, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return stat{}, &os.PathError{Op: "stat", Path: file, Err: err}
-	}
-	return newStat(&st)
+	v, err := versionAt(int(dir.Fd()), file)
+	return v.stat, err
 }
 
-func newStat(st *unix.Stat_t) (stat, error) {
+func newVersion(st *unix.Stat_t) (version, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return stat{}, errNoObject
+		return version{}, errNoObject
 	}
-	return stat{size: st.Size, mtime: st.Mtim.Nano(), inode: st.Ino}, nil
+	return version{stat{size: st.Size, mtime: st.Mtim.Nano(), inode: st.Ino}, st.Ctim.Nano()}, nil
 }
 
-// readFile reads a file of at most limit octets, as it was at one moment, into buf, which grows
-// as needed. A report reads thousands: without an os.File each takes half of the system calls.
-func readFile(path string, limit int64, buf []byte) ([]byte, stat, error) {
+// readFile reads a file of at most limit octets, as it was at one moment.
+func readFile(path string, limit int64) ([]byte, stat, error) {
+	st, err := lstat(path)
+	if err != nil {
+		return nil, stat{}, err
+	}
+	if st.size > limit {
+		return nil, stat{}, fmt.Errorf("%w: it has %d octets, more than %d", errNoObject, st.size, limit)
+	}
+	data, after, err := readAt(unix.AT_FDCWD, path, st.size, nil)
+	if err == nil && after.stat != st {
+		err = errBusy
+	}
+	return data, st, err
+}
+
+// readAt reads a file in an open directory, which has a size as somebody saw before, into buf,
+// which grows as needed. The version is that after it: when it is what was seen, the
+// octets are those of that version. A report reads thousands: without an os.File each takes
+// half of the system calls.
+func readAt(dir int, file string, size int64, buf []byte) ([]byte, version, error) {
 	fd, err := retried(func() (int, error) {
-		return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		return unix.Openat(dir, file, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	})
 	if err == unix.ELOOP || err == unix.ENXIO {
-		return buf, stat{}, errNoObject
+		return buf, version{}, errNoObject
 	}
 	if err != nil {
-		return buf, stat{}, &os.PathError{Op: "open", Path: path, Err: err}
+		return buf, version{}, &os.PathError{Op: "open", Path: file, Err: err}
 	}
 	defer unix.Close(fd)
-	before, err := fileStat(fd, path)
-	if err != nil {
-		return buf, stat{}, err
-	}
-	if before.size > limit {
-		return buf, stat{}, fmt.Errorf("%w: it has %d octets, more than %d", errNoObject, before.size, limit)
-	}
-	buf = slices.Grow(buf[:0], int(before.size))[:before.size]
+	buf = slices.Grow(buf[:0], int(size))[:size]
 	for rest := buf; len(rest) > 0; {
 		n, err := retried(func() (int, error) { return unix.Read(fd, rest) })
 		if err != nil {
-			return buf, stat{}, &os.PathError{Op: "read", Path: path, Err: err}
+			return buf, version{}, &os.PathError{Op: "read", Path: file, Err: err}
 		}
 		if n == 0 {
-			return buf, stat{}, errBusy // it was cut meanwhile
+			return buf, version{}, errBusy // it is shorter by now
 		}
 		rest = rest[n:]
 	}
-	after, err := fileStat(fd, path)
-	if err == nil && after != before {
-		err = errBusy
-	}
-	return buf, before, err
+	v, err := versionOf(fd, file)
+	return buf, v, err
 }
 
 // retried makes a system call that a signal may interrupt.

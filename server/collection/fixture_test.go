@@ -140,6 +140,7 @@ func (f *fixture) check() {
 			f.Errorf("%s: %v", h.dir, err)
 		}
 	}
+	f.ok(f.store.contents.check())
 }
 
 // later puts the clock forward, by enough for every pause between scans to be over.

@@ -120,7 +120,7 @@ func TestRead(t *testing.T) {
 		t.Helper()
 		var e *Entry
 		var err error
-		if buf, e, err = f.cal.Read(href, buf); err != nil {
+		if buf, e, err = f.cal.Read(href); err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
 		f.want(what, string(buf), want)
@@ -143,7 +143,7 @@ func TestRead(t *testing.T) {
 
 	f.ok(os.Remove(f.cal.path("b.ics")))
 	f.ok(unix.Mkfifo(f.cal.path("b.ics"), 0o600))
-	if _, _, err := f.cal.Read("b.ics", nil); !fault.Is(err, fault.NotFound) {
+	if _, _, err := f.cal.Read("b.ics"); !fault.Is(err, fault.NotFound) {
 		t.Errorf("a pipe in the place of an object: %v", err)
 	}
 }

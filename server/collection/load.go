@@ -237,7 +237,7 @@ func (c *Collection) readFacts(t *table) {
 		if r.until.Load() != 0 || r.gone {
 			continue
 		}
-		data, st, err := readFile(c.path(r.fileOf(c.kind.ext())), c.store.opt.MaxSize, nil)
+		data, st, err := readFile(c.path(r.fileOf(c.kind.ext())), c.store.opt.MaxSize)
 		if err != nil || st != r.stat || hash(data) != r.ETag {
 			continue // the scan sees it
 		}

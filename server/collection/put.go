@@ -3,6 +3,9 @@ package collection
 import (
 	"errors"
 	"io/fs"
+	"slices"
+
+	"golang.org/x/sys/unix"
 
 	"facteur/server/fault"
 	"facteur/server/safefile"
@@ -81,6 +84,7 @@ func (c *Collection) refreshed(href string) (*record, error) {
 // draft is a synced file that is to become an object.
 type draft struct {
 	c    *Collection
+	data []byte
 	path string
 	stat stat
 	rec  *record
@@ -92,7 +96,7 @@ func (c *Collection) newDraft(data []byte) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{c: c, path: path}
+	d := &draft{c: c, data: data, path: path}
 	if d.stat, err = lstat(path); err != nil {
 		d.discard()
 		return nil, err
@@ -103,6 +107,18 @@ func (c *Collection) newDraft(data []byte) (*draft, error) {
 func (d *draft) discard() {
 	if !d.kept {
 		d.c.store.opt.FS.Remove(d.path) // else it is swept at the next start
+	}
+}
+
+// remember keeps the octets in memory, of a draft that is in its place: other devices will
+// ask for them.
+func (d *draft) remember() {
+	if len(d.data) > maxContent {
+		return
+	}
+	at, err := versionAt(unix.AT_FDCWD, d.c.path(d.rec.fileOf(d.c.kind.ext())))
+	if err == nil && at.stat == d.rec.stat {
+		d.c.store.contents.keep(d.rec, slices.Clone(d.data), at)
 	}
 }
 
@@ -155,6 +171,7 @@ func (c *Collection) replaceLocked(d *draft, old *record, cond Condition) (r *re
 		return nil, false, err
 	}
 	d.kept = true
+	d.remember()
 	c.commit(d.rec)
 	c.stampOwn(stamp)
 	return d.rec, false, nil

@@ -230,7 +230,7 @@ func (c *Collection) Copy(href string, opt MoveOptions) (e *Entry, created bool,
 	if opt.To.kind != c.kind {
 		return nil, false, fault.New(fault.NotPossible, "The collections are not of one kind")
 	}
-	data, old, err := c.Read(href, nil)
+	data, old, err := c.Read(href)
 	if err != nil {
 		return nil, false, err
 	}

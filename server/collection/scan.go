@@ -262,7 +262,7 @@ func (c *Collection) readAll(files []string) []*record {
 // object is gone; nil is one that can't be read now.
 func (c *Collection) readRecord(file string) *record {
 	ext := c.kind.ext()
-	data, st, err := readFile(c.path(file), c.store.opt.MaxSize, nil)
+	data, st, err := readFile(c.path(file), c.store.opt.MaxSize)
 	switch {
 	case err == nil:
 		r := newRecord(hrefOf(file, ext), file, ext, hash(data), st)

@@ -11,15 +11,16 @@ import (
 )
 
 // record is a state of an object, or that it is gone, from the change that made
-// it to the next change of the same href. But for until it never changes.
+// it to the next change of the same href. But for until and content it never changes.
 type record struct {
 	Entry
 	file        string // its name, when it is not that of fileName
 	stat        stat
 	seq         uint64 // number of the change that made it
 	gone        bool
-	first, last int64         // of the facts, in seconds
-	until       atomic.Uint64 // number of the change that ended it; 0: none did
+	first, last int64                   // of the facts, in seconds
+	until       atomic.Uint64           // number of the change that ended it; 0: none did
+	content     atomic.Pointer[content] // nil: its file has it alone; see contents
 }
 
 // stat is how a file looked when it was read.

@@ -32,6 +32,7 @@ type Store struct {
 	identity func(dir string) (string, error) // of a directory
 	serial   atomic.Uint64                    // of collections
 	clock    atomic.Int64                     // the time at the last tick, in nanoseconds
+	contents contents
 
 	homes  *resident.Homes[*Home]
 	loaded resident.Loaded[*Collection]
@@ -64,6 +65,7 @@ func Open(opt Options) (*Store, error) {
 	s.homes = resident.NewHomes(s.newHome)
 	s.clock.Store(opt.Now().UnixNano())
 	s.homes.Every(tickEvery, s.tidy)
+	s.homes.Every(forgetAfter, s.contents.forget)
 	return s, nil
 }
 

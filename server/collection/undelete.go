@@ -111,7 +111,7 @@ func (h *Home) bringBackWhole(d Deleted) (n int, c *Collection, err error) {
 
 // restore moves a file back to an href.
 func (c *Collection) restore(path, href string) (int, error) {
-	data, st, err := readFile(path, c.store.opt.MaxSize, nil)
+	data, st, err := readFile(path, c.store.opt.MaxSize)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoObject) {
 			err = nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"facteur/server/collection"
 	"facteur/server/davxml"
 	"facteur/server/fault"
 	"facteur/server/homes"
@@ -125,10 +126,21 @@ func (r *request) eachCollection(n *node, depth int, kinds kind, do func(*node) 
 	})
 }
 
-// octets reads an object into a buffer. n becomes what was read, should it have changed since
-// it was listed. changed says that it has; ok, that it is still there and an object.
-func octets(n *node, buf []byte) (data []byte, changed, ok bool, err error) {
-	data, e, err := n.coll.Read(n.name, buf)
+// reader reads the objects of a report, one after the other.
+type reader struct {
+	of *homes.Collection
+	in *collection.Reader
+}
+
+// octets reads an object. n becomes what was read, should it have changed since it was listed.
+// changed says that it has; ok, that it is still there and an object. data is good until the
+// next one is read.
+func (d *reader) octets(n *node) (data []byte, changed, ok bool, err error) {
+	if d.of != n.coll {
+		d.close()
+		d.of, d.in = n.coll, n.coll.Reader()
+	}
+	data, e, err := d.in.Read(n.name)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		return data, true, false, nil
@@ -141,4 +153,10 @@ func octets(n *node, buf []byte) (data []byte, changed, ok bool, err error) {
 		n.entry = e
 	}
 	return data, changed, true, nil
+}
+
+func (d *reader) close() {
+	if d.of != nil {
+		d.in.Close()
+	}
 }

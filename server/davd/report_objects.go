@@ -34,6 +34,7 @@ type objectReport[T any] struct {
 	asKept func(octets []byte) bool
 	apply  func(dst []byte, object T) ([]byte, error)
 
+	objects reader
 	octets  []byte // of the object
 	raw     contentline.Raw
 	loaded  bool // octets are its
@@ -93,6 +94,7 @@ func (a *objectReport[T]) query(r *request, n *node) error {
 			return err
 		}
 	}
+	defer a.objects.close()
 	a.multistatus = r.multistatus()
 	if n.kind&a.kinds != 0 {
 		a.try(n, a.judge(&n.entry.Facts))
@@ -171,7 +173,7 @@ func (a *objectReport[T]) found(n *node, v verdict) (bool, error) {
 // load gets the octets of an object. ok: it is still there.
 func (a *objectReport[T]) load(n *node) (ok bool, err error) {
 	if !a.loaded {
-		a.octets, a.changed, a.loaded, err = octets(n, a.octets)
+		a.octets, a.changed, a.loaded, err = a.objects.octets(n)
 	}
 	return a.loaded, err
 }
@@ -235,8 +237,10 @@ func (a *objectReport[T]) multiget(r *request, n *node, e *davxml.Element) error
 	if hrefs == 0 {
 		return badRequest("A multiget names one href at least")
 	}
+	defer a.objects.close()
 	a.multistatus = r.multistatus()
-	objects := finder{r: r, top: n, kinds: a.kinds, folders: a.folders}
+	among := finder{r: r, top: n, kinds: a.kinds, folders: a.folders}
+	begin := time.Now()
 	for _, c := range e.Children {
 		if c.Name != nHref {
 			continue
@@ -247,13 +251,12 @@ func (a *objectReport[T]) multiget(r *request, n *node, e *davxml.Element) error
 			continue
 		}
 		there := false
-		begin := time.Now()
-		o, err := objects.find(href)
+		o, err := among.find(href)
 		if o != nil {
 			a.next()
 			there, err = a.answer(o)
 		}
-		a.spent += time.Since(begin)
+		a.spent = time.Since(begin)
 		switch {
 		case err != nil:
 			a.status(href, failureOf(err))

@@ -130,7 +130,7 @@ func isObject(c *collection.Collection, href string, data []byte) bool {
 	if e, err := c.Known(href); err != nil || e.Size != int64(len(data)) {
 		return false
 	}
-	have, _, err := c.Read(href, nil)
+	have, _, err := c.Read(href)
 	return err == nil && bytes.Equal(have, data)
 }
 

@@ -24,7 +24,7 @@ type object struct {
 // read returns an object; one without an entry when there is none.
 func read(in *homes.Collection, href string) (object, error) {
 	o := object{in: in, href: href}
-	data, e, err := in.Read(href, nil)
+	data, e, err := in.Read(href)
 	if fault.Is(err, fault.NotFound) {
 		return o, nil
 	}
