@@ -2,6 +2,7 @@ package davd
 
 import (
 	"iter"
+	"time"
 
 	"facteur/server/collection"
 	"facteur/server/contentline"
@@ -20,9 +21,11 @@ func (r *request) calendarReport(n *node, e *davxml.Element) (*objectReport[*ica
 	if err != nil {
 		return nil, err
 	}
-	floating, err := r.floating(n, e)
-	if err != nil {
-		return nil, err
+	var floating *time.Location
+	if !d.asKept() {
+		if floating, err = r.floating(n, e); err != nil {
+			return nil, err
+		}
 	}
 	zones := r.zones()
 	left := maxExpansion
