@@ -1,13 +1,11 @@
 package collection
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +14,7 @@ import (
 	"time"
 
 	"facteur/server/safefile"
+	"facteur/server/testkit"
 )
 
 // story runs operations on a store and notes after each what was acknowledged, and
@@ -345,36 +344,22 @@ func TestCrashConcurrent(t *testing.T) {
 	}
 }
 
-// killedDir, when it is set, makes TestKilled the process that is killed.
-const killedDir = "COLLECTION_KILLED_DIR"
+func TestMain(m *testing.M) {
+	testkit.Main(m, func(args []string) error { return putForever(args[0]) })
+}
 
 // TestKilled kills a process that puts objects from several goroutines, and looks
 // for all that it acknowledged, by name and by token.
 func TestKilled(t *testing.T) {
-	if dir := os.Getenv(killedDir); dir != "" {
-		putForever(dir)
-		return
-	}
 	f := newFixture(t, func(f *fixture) { f.opt.FS = safefile.OS })
 	_, token := f.changes("")
 	f.ok(f.store.Close())
 	acked := make(map[string]string)
 	for range 3 {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
-		cmd.Env = append(os.Environ(), killedDir+"="+f.dir)
-		out, err := cmd.StdoutPipe()
-		f.ok(err)
-		f.ok(cmd.Start())
-		lines := bufio.NewScanner(out)
-		for n := 0; lines.Scan(); n++ {
-			if href, data, ok := strings.Cut(lines.Text(), " "); ok {
-				acked[href] = data
-			}
-			if n == 200 {
-				cmd.Process.Kill()
-			}
+		for _, line := range testkit.Kill(t, 201, f.dir) {
+			href, data, _ := strings.Cut(line, " ")
+			acked[href] = data
 		}
-		cmd.Wait()
 		f.open()
 		for href, data := range acked {
 			// The second one may be there, and its acknowledgement lost with the process.
@@ -399,18 +384,18 @@ func TestKilled(t *testing.T) {
 }
 
 // putForever puts objects until the process ends, and prints what was acknowledged.
-func putForever(dir string) {
+func putForever(dir string) error {
 	s, err := Open(Options{Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp"), Index: index})
 	if err != nil {
-		panic(err)
+		return err
 	}
 	h, err := s.Home(alice)
 	if err != nil {
-		panic(err)
+		return err
 	}
 	c, err := h.Open("calendar")
 	if err != nil {
-		panic(err)
+		return err
 	}
 	var wg sync.WaitGroup
 	for w := range 4 {
@@ -426,4 +411,5 @@ func putForever(dir string) {
 		})
 	}
 	wg.Wait()
+	return nil
 }

@@ -1,36 +1,26 @@
 package kv
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
 	"facteur/server/hook"
 	"facteur/server/statedb"
+	"facteur/server/testkit"
 )
 
-// victim is the environment of the process that TestKill kills: the folder.
-const victim = "KV_TEST_VICTIM"
-
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(victim); dir != "" {
-		fmt.Fprintln(os.Stderr, commitUntilKilled(dir))
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
+	testkit.Main(m, func(args []string) error { return commitUntilKilled(args[0], args[1]) })
 }
 
 // commitUntilKilled commits two scripts at a time, from four goroutines, and prints
-// the number of each once it is durable.
-func commitUntilKilled(dir string) error {
+// the number of each, from a number on, once it is durable.
+func commitUntilKilled(dir, begin string) error {
 	db, err := statedb.Open(filepath.Join(dir, "state.db"), nil)
 	if err != nil {
 		return err
@@ -39,7 +29,7 @@ func commitUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	first, err := strconv.Atoi(os.Getenv(victim + "_FIRST"))
+	first, err := strconv.Atoi(begin)
 	if err != nil {
 		return err
 	}
@@ -79,27 +69,11 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	told := map[int]bool{}
 	for round := range 5 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), victim+"="+dir, fmt.Sprintf("%s_FIRST=%d", victim, round*100_000))
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		must(t, err)
-		must(t, cmd.Start())
-		r := bufio.NewReader(out)
-		for i := 0; ; i++ {
-			line, err := r.ReadString('\n')
-			if err == io.EOF {
-				break
-			}
-			must(t, err)
-			n, err := strconv.Atoi(strings.TrimSpace(line))
+		for _, line := range testkit.Kill(t, 11+round*13, dir, strconv.Itoa(round*100_000)) {
+			n, err := strconv.Atoi(line)
 			must(t, err)
 			told[n] = true
-			if i == 10+round*13 {
-				cmd.Process.Kill()
-			}
 		}
-		cmd.Wait()
 	}
 	s := opened(t, dir, Limits{})
 	kept := 0

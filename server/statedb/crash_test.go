@@ -1,34 +1,25 @@
 package statedb
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
+
+	"facteur/server/testkit"
 )
 
-// victim is the environment of the process that TestKill kills: the path.
-const victim = "STATEDB_TEST_VICTIM"
-
 func TestMain(m *testing.M) {
-	if path := os.Getenv(victim); path != "" {
-		err := writeUntilKilled(path)
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
+	testkit.Main(m, func(args []string) error { return writeUntilKilled(args[0], args[1]) })
 }
 
 // writeUntilKilled writes rows from four goroutines, and prints the number of
-// each once Write has returned.
-func writeUntilKilled(path string) error {
+// each, from a number on, once Write has returned.
+func writeUntilKilled(path, begin string) error {
 	db, err := Open(path, nil)
 	if err != nil {
 		return err
@@ -36,7 +27,7 @@ func writeUntilKilled(path string) error {
 	if err := db.Migrate("test", table); err != nil {
 		return err
 	}
-	first, err := strconv.Atoi(os.Getenv(victim + "_FIRST"))
+	first, err := strconv.Atoi(begin)
 	if err != nil {
 		return err
 	}
@@ -63,35 +54,13 @@ func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
 	var acknowledged []int
 	for round := range 8 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), victim+"="+path, fmt.Sprintf("%s_FIRST=%d", victim, round*1_000_000))
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		r := bufio.NewReader(out)
-		for i := 0; ; i++ {
-			line, err := r.ReadString('\n')
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			n, err := strconv.Atoi(line[:len(line)-1])
+		for _, line := range testkit.Kill(t, 11+round*37, path, strconv.Itoa(round*1_000_000)) {
+			n, err := strconv.Atoi(line)
 			if err != nil {
 				t.Fatal(err)
 			}
 			acknowledged = append(acknowledged, n)
-			if i == 10+round*37 {
-				cmd.Process.Kill()
-			}
 		}
-		cmd.Wait()
 	}
 	db := open(t, path)
 	list := rows(t, db)
