@@ -26,7 +26,7 @@ func get(r *request, n *node) error {
 	return r.page(n)
 }
 
-// represent sends the octets of an object, with the time zones that the request wants. With 200,
+// represent sends the octets of an object, as the request wants them. With 200,
 // the conditions and ranges of the request count (RFC 9110 13 and 14).
 func (r *request) represent(n *node, status int) error {
 	body, e, err := n.coll.Get(n.name)
@@ -36,12 +36,12 @@ func (r *request) represent(n *node, status int) error {
 	defer body.Close()
 	n.entry = e
 	tag, size, content := e.ETag, e.Size, io.Reader(body)
-	if z := r.zones(); z != zonesAsKept && n.kind&(eventNode|messageNode) != 0 {
+	if r.varies(n) {
 		kept, err := io.ReadAll(body)
 		if err != nil {
 			return err
 		}
-		octets, changed := z.octets(kept)
+		octets, changed := r.variant(n, kept)
 		if changed {
 			tag = variantTag(tag, octets)
 		}

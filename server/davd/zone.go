@@ -94,7 +94,7 @@ func (z zoneChoice) octets(data []byte) (out []byte, changed bool) {
 	return c.Append(nil), true
 }
 
-// variantMark stands in the entity tag of an object with other time zones than were put: another
+// variantMark stands in the entity tag of an object that is told otherwise than it was put: another
 // representation has another strong tag (RFC 9110 8.8.3). A hash of the octets is behind it.
 const variantMark = "~"
 
