@@ -23,7 +23,7 @@ func TestArchiveBomb(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	add("work/displayname", 256<<20)
+	add("work/displayname", 64<<20)
 	add("work/color", 7)
 	if err := z.Close(); err != nil {
 		t.Fatal(err)

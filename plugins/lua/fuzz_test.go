@@ -25,6 +25,7 @@ func fuzzHost() *Host {
 	h.limits.Instructions = 50_000
 	h.limits.SMTPTime = 100 * time.Millisecond
 	h.limits.DeliverTime = 100 * time.Millisecond
+	h.limits.WallTime = time.Second // for those that wait for the DNS
 	h.limits.Hourly = 1000 * time.Hour
 	return h
 }
@@ -183,7 +184,11 @@ func FuzzFragments(f *testing.F) {
 func TestRandomPrograms(t *testing.T) {
 	h := fuzzHost()
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 1000 {
+	programs := 1000
+	if testing.Short() {
+		programs = 100
+	}
+	for range programs {
 		data := make([]byte, 20+r.IntN(400))
 		for i := range data {
 			data[i] = byte(r.IntN(256))
