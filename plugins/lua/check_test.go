@@ -181,6 +181,9 @@ func TestCheckAgreesWithRuns(t *testing.T) {
 
 // However much is wrong with a script, what is told has a bound, and so has the work.
 func TestCheckIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much work in one goroutine")
+	}
 	var unknown, assigned, calls strings.Builder
 	for i := range 10_000 {
 		fmt.Fprintf(&unknown, "log(unknown_name_%05d)\n", i)

@@ -22,6 +22,9 @@ func TestDiskErrors(t *testing.T) {
 	for _, lasting := range []bool{false, true} {
 		for _, first := range []bool{false, true} { // the first delivery to these homes makes them
 			step := 1
+			if testing.Short() {
+				step = 7
+			}
 			if first {
 				step = 11 // package mailbox has tests of that
 			}

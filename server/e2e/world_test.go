@@ -144,10 +144,18 @@ func (w *world) expandText(s string) string {
 }
 
 // tool skips the case where a program, or a module of node, is missing; with
-// E2E_REQUIRE=all that is a failure.
+// E2E_REQUIRE=all that is a failure. With -short the case is skipped all the same, unless
+// -crowd says that the program keeps the server busy in several ways at once.
 func (w *world) tool(neg bool, args []string) {
+	crowd := len(args) > 0 && args[0] == "-crowd"
+	if crowd {
+		args = args[1:]
+	}
 	if neg || len(args) == 0 {
-		w.ts.Fatalf("usage: tool PROGRAM|node:MODULE|python:MODULE...")
+		w.ts.Fatalf("usage: tool [-crowd] PROGRAM|node:MODULE|python:MODULE...")
+	}
+	if testing.Short() && !crowd {
+		w.tb.Skipf("%s does one thing after the other: not with -short", args[0])
 	}
 	for _, name := range args {
 		if w.have(name) {

@@ -18,10 +18,7 @@ func TestStress(t *testing.T) {
 	other, err := f.store.Tree(bob)
 	f.ok(err)
 	trees := []*Tree{f.tree, other}
-	rounds := 150
-	if testing.Short() {
-		rounds = 30
-	}
+	const rounds = 150
 	var work sync.WaitGroup
 	for w := range 8 {
 		work.Go(func() {

@@ -40,6 +40,9 @@ func readThrough(r io.Reader) ([]byte, error) {
 }
 
 func TestInflate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much work in one goroutine")
+	}
 	rnd := rand.New(rand.NewPCG(1, 2))
 	texts := [][]byte{nil, []byte("a"), bytes.Repeat([]byte("a NOOP\r\n"), 20000)}
 	noise := make([]byte, 100_000)

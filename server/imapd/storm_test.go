@@ -226,10 +226,7 @@ func (b *believer) learn() {
 func TestStorm(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fill(10)
-	steps := 300
-	if testing.Short() {
-		steps = 50
-	}
+	const steps = 300
 	var clients []*believer
 	for i := range 5 {
 		b := &believer{rawConn: w.login(""), rng: rand.New(rand.NewPCG(uint64(i), 3))}

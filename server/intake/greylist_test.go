@@ -79,6 +79,9 @@ func TestGreylistMemory(t *testing.T) {
 
 // TestGreylistBound: no more is kept than fits.
 func TestGreylistBound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much work in one goroutine")
+	}
 	g := openGreylist(t, filepath.Join(t.TempDir(), "state.db"))
 	now := time.Unix(1_800_000_000, 0)
 	left := 0

@@ -355,6 +355,9 @@ func TestTogether(t *testing.T) {
 // TestMillionClients sends from 10^6 addresses: the memory is bounded, and who
 // has sent much is not forgotten for them.
 func TestMillionClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much work in one goroutine")
+	}
 	s := newSending(t, Defaults())
 	now := at(t, "Tue 2026-11-24 12:00")
 	busy := Submission{Account: alice, Client: home, Recipients: 90}

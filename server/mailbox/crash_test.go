@@ -207,6 +207,9 @@ func TestCrash(t *testing.T) {
 
 	random := rand.New(rand.NewPCG(1, 2))
 	for n := s.states[0].ops; n <= s.rec.Len(); n++ {
+		if testing.Short() && n%5 != 0 {
+			continue
+		}
 		for _, c := range []struct {
 			what    string
 			written func(string) bool
@@ -297,7 +300,11 @@ func TestCrashConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	for n := s.states[0].ops; n <= s.rec.Len(); n += 7 {
+	step := 7
+	if testing.Short() {
+		step *= 5
+	}
+	for n := s.states[0].ops; n <= s.rec.Len(); n += step {
 		dir := t.TempDir()
 		if err := s.rec.Replay(dir, n, nil); err != nil {
 			t.Fatal(err)

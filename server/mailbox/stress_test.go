@@ -19,10 +19,7 @@ import (
 // message is lost or doubled, and every session's view comes to the same.
 func TestStress(t *testing.T) {
 	f := newFixture(t, nil)
-	rounds := 40
-	if testing.Short() {
-		rounds = 10
-	}
+	const rounds = 40
 	boxes := []*Mailbox{f.inbox, f.mailbox("Archive")}
 	var wg sync.WaitGroup
 	for w := range 2 {

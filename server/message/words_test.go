@@ -142,6 +142,9 @@ func checkIdempotent(t testing.TB, in []byte) {
 // TestFoldIdempotent tries each character alone, behind a letter, before and
 // between marks, and random texts; and that the table agrees with the algorithms.
 func TestFoldIdempotent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much work in one goroutine")
+	}
 	for r := rune(0); r <= utf8.MaxRune; r++ {
 		if !utf8.ValidRune(r) || r >= 0x3_0000 && r < 0xe_0000 || r >= 0xf_0000 {
 			continue // planes without characters that fold

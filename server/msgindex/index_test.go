@@ -33,7 +33,11 @@ func kill(x *Index) {
 // TestReopen makes random batches with closes and kills between, and compares
 // what is found each time with the model.
 func TestReopen(t *testing.T) {
-	for seed := range uint64(3) {
+	seeds := uint64(3)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		dir := t.TempDir()
 		x, found := open(t, dir)
 		if !found.Empty || found.UIDNext != 1 {

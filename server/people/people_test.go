@@ -130,6 +130,9 @@ func TestPrune(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much work in one goroutine")
+	}
 	c := &clock{time.Unix(1_800_000_000, 0)}
 	path := filepath.Join(t.TempDir(), "state.db")
 	m, db := open(t, path, c)

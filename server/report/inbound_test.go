@@ -135,6 +135,9 @@ func TestReadMessage(t *testing.T) {
 
 // TestHostile: what is made to break a reader of reports is an error, soon.
 func TestHostile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much work in one goroutine")
+	}
 	spaces := bytes.Repeat([]byte(" "), maxUnpacked+1)
 	bomb := gzipped(t, append([]byte("<feedback>"), make([]byte, maxRecord+1)...))
 	deep := []byte("<feedback>" + strings.Repeat("<a>", 100_000))

@@ -28,6 +28,9 @@ func TestLargeInvitation(t *testing.T) {
 
 // TestInboxOctets: an inbox, which no quota bounds, holds so many octets at most, the newest.
 func TestInboxOctets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("much work in one goroutine")
+	}
 	w := newWorld(t)
 	const size = 12 << 20
 	for i := range inboxOctets/size + 2 {
