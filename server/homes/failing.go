@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"facteur/server/address"
@@ -95,7 +96,7 @@ func (f fetched) failed(now time.Time, err error) fetched {
 	if f.Since.IsZero() {
 		f.Since = now
 	}
-	f.Reason, f.Detail = reasonOf(err), clipped(plainError(err).Error())
+	f.Reason, f.Detail = reasonOf(err), detailOf(plainError(err))
 	f.Next = now.Add(min(retryAfter<<min(f.Failures-1, 8), retryMost))
 	if tell := f.Since.Add(tellAfter); now.Before(tell) && f.Next.After(tell) {
 		f.Next = tell
@@ -111,9 +112,14 @@ func (f fetched) worked(now time.Time) fetched {
 // maxDetail bounds the text of an error, which may be from the other server, in octets.
 const maxDetail = 300
 
-func clipped(s string) string {
+// detailOf is the text of an error for people: without the codes of a fault.
+func detailOf(err error) string {
+	s := err.Error()
+	if f := fault.As(err); f.Text != "" {
+		s = f.Text
+	}
 	if len(s) > maxDetail {
-		return s[:maxDetail] + "..."
+		s = strings.ToValidUTF8(s[:maxDetail], "") + "..."
 	}
 	return s
 }

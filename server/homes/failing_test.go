@@ -98,7 +98,7 @@ func TestFailingIsTold(t *testing.T) {
 	p.set(200, well)
 	w.Apply(Settings{})
 	pass(time.Minute)
-	if got := w.Failing(); len(got) != 2 || got[0].Reason != NotAllowed || !strings.Contains(got[0].Detail, "mail.toml") {
+	if got := w.Failing(); len(got) != 2 || got[0].Reason != NotAllowed || !strings.HasPrefix(got[0].Detail, "mail.toml does not let") {
 		t.Errorf("without the host %+v", got)
 	}
 	w.Apply(Settings{Hosts: []string{p.host()}})
