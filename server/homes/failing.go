@@ -115,7 +115,8 @@ const maxDetail = 300
 // detailOf is the text of an error for people: without the codes of a fault.
 func detailOf(err error) string {
 	s := err.Error()
-	if f := fault.As(err); f.Text != "" {
+	var f *fault.Fault
+	if errors.As(err, &f) && f.Text != "" {
 		s = f.Text
 	}
 	if len(s) > maxDetail {

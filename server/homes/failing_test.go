@@ -61,7 +61,7 @@ func TestFailingIsTold(t *testing.T) {
 	}
 	all := w.Failing()
 	if len(all) != 2 || all[0].Collection != "news" || all[0].DisplayName != "NEWS" || all[0].Reason != Gone || all[0].Host != p.host() ||
-		all[0].Since.Sub(failed) > time.Hour || strings.Contains(all[0].Detail, "secret") {
+		all[0].Since.Sub(failed) > time.Hour || all[0].Detail != "the answer was 404" || strings.Contains(all[0].Detail, "secret") {
 		t.Errorf("failing are %+v", all)
 	}
 	start() // a restart forgets nothing
