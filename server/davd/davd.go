@@ -65,6 +65,7 @@ type Handler struct {
 	locks      *locks // of plain folders and files
 	// large is taken by who puts a large object, whose parsing takes many times its memory.
 	large  chan struct{}
+	memory *memory // of what other bodies take
 	states []func(*request, *node, string) bool
 }
 
@@ -131,7 +132,7 @@ func New(o Options) *Handler {
 	}
 	h := &Handler{opt: o, methods: make(map[string][]method), properties: make(map[davxml.Name][]*property),
 		reports: make(map[davxml.Name]report), segments: make(map[string]segment), locks: newLocks(o.Now),
-		large: make(chan struct{}, maxLarge)}
+		large: make(chan struct{}, maxLarge), memory: newMemory()}
 	var classes []string
 	for _, p := range h.parts() {
 		classes = append(classes, p.classes...)
@@ -173,7 +174,7 @@ func (h *Handler) parts() []part {
 
 // Serve answers a request of somebody who has logged in.
 func (h *Handler) Serve(w http.ResponseWriter, hr *http.Request, who auth.Credential) {
-	r := &request{Handler: h, w: w, Request: hr, who: who, viewer: who.Account, prefer: parsePrefer(hr.Header)}
+	r := &request{Handler: h, w: w, Request: hr, who: who, viewer: who.Account, prefer: parsePrefer(hr.Header), release: func() {}}
 	head := w.Header()
 	head.Set("DAV", h.classes)
 	if h.opt.Homes.Subscribes() {
@@ -182,6 +183,7 @@ func (h *Handler) Serve(w http.ResponseWriter, hr *http.Request, who auth.Creden
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Vary", "Authorization, Accept, Brief, CalDAV-Timezones, Prefer")
 	head.Set("Cache-Control", "private, no-cache")
+	defer func() { r.release() }()
 	if err := r.serve(); err != nil && !errors.Is(err, errAnswered) {
 		r.fail(err)
 	}
@@ -198,6 +200,7 @@ type request struct {
 	homes   map[address.Address]*homes.Home
 	tokens  []string // of locks, in the header If
 	scratch []byte   // of the property being written
+	release func()   // gives back what the body takes
 	public  bool     // nobody has logged in: only what everybody may see is shown
 }
 

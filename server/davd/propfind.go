@@ -2,7 +2,6 @@ package davd
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 
@@ -27,18 +26,6 @@ func depth(r *http.Request, missing int) (int, error) {
 	default:
 		return 0, badRequest("Depth is 0, 1 or infinity, not %q", clip(v))
 	}
-}
-
-// body reads an XML body; nil: there is none.
-func (r *request) body(limits davxml.Limits) (*davxml.Element, error) {
-	e, err := davxml.Parse(r.Body, limits)
-	if errors.Is(err, io.EOF) && e == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, bodyFailure(err)
-	}
-	return e, nil
 }
 
 // bodyFailure is the answer to a body that can't be read.

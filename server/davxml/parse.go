@@ -1,6 +1,7 @@
 package davxml
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,7 @@ import (
 // 20,005 elements in 2 MiB.
 const (
 	MaxOctets   = 8 << 20
-	MaxElements = 100_000
+	MaxElements = 50_000
 	MaxDepth    = 64
 
 	maxAttrs  = 64   // of an element
@@ -28,6 +29,11 @@ type Limits struct {
 	Octets   int64 // MaxOctets
 	Elements int   // MaxElements; of attributes there may be twice as many in all
 	Depth    int   // MaxDepth
+}
+
+// WithDefaults returns l with what is zero filled in.
+func (l Limits) WithDefaults() Limits {
+	return Limits{cmp.Or(l.Octets, MaxOctets), cmp.Or(l.Elements, MaxElements), cmp.Or(l.Depth, MaxDepth)}
 }
 
 // SyntaxError says why a body is no XML as WebDAV has it. To answer with 400
@@ -51,15 +57,7 @@ var ErrDocumentType = errors.New("a body may not have a document type")
 // Parse reads a body. The error is io.EOF when there is nothing but white space,
 // a *SyntaxError, a fault.TooLarge, or that of r.
 func Parse(r io.Reader, limits Limits) (*Element, error) {
-	if limits.Octets == 0 {
-		limits.Octets = MaxOctets
-	}
-	if limits.Elements == 0 {
-		limits.Elements = MaxElements
-	}
-	if limits.Depth == 0 {
-		limits.Depth = MaxDepth
-	}
+	limits = limits.WithDefaults()
 	text, err := read(r, limits.Octets)
 	if err != nil {
 		return nil, err

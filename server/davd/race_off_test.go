@@ -1,0 +1,5 @@
+//go:build !race
+
+package davd
+
+const raceEnabled = false
