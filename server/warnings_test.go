@@ -20,4 +20,10 @@ func TestWarnings(t *testing.T) {
 			t.Errorf("%s: %q", address, got)
 		}
 	}
+	for service, want := range map[string]int{"imaps": 1, "http": 0} { // of http the proxy has the certificate
+		got := new(Server).warnings(&settings{certs: bundle}, []control.Listener{{Service: service, Address: "127.0.0.1:1", Proxied: true}})
+		if len(got) != want {
+			t.Errorf("%s behind a proxy: %q", service, got)
+		}
+	}
 }
