@@ -22,7 +22,7 @@ var rank = map[string]int{
 	"plugins/plugintest": 3, "plugins/clamav": 4, "plugins/rspamd": 4, "plugins/dnsbl": 4, "plugins/http": 4, "plugins/lists": 4,
 	"server/relay": 3, "server/connection": 3, "server/msgindex": 3, "server/fts": 3, "server/report": 3, "server/trial": 3,
 	"server/mailbox": 4, "server/spool": 4, "server/redirect": 4, "server/collection": 4, "server/files": 4,
-	"server/imapsearch": 5, "server/autoreply": 5, "server/schedule": 5, "server/homes": 5,
+	"server/mailbox/mailboxtest": 5, "server/imapsearch": 5, "server/autoreply": 5, "server/schedule": 5, "server/homes": 5,
 	"server/deliver": 6, "server/scheduling": 6,
 	"server/intake": 7, "server/follow": 7,
 	"server/smtpd": 8, "server/imapd": 8, "server/pop3d": 8, "server/control": 8, "server/davd": 8, "server/httpd": 8,

@@ -19,6 +19,7 @@ import (
 	"facteur/server/fault"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
+	"facteur/server/mailbox/mailboxtest"
 	"facteur/server/message"
 	"facteur/server/safefile"
 	"facteur/server/senderauth"
@@ -276,34 +277,9 @@ type found struct {
 func (w *world) box(where string) []found {
 	w.Helper()
 	who, folder, _ := strings.Cut(where, "/")
-	home, err := w.store.Home(addr(who + "@example.org"))
-	if err != nil {
-		w.Fatal(err)
-	}
-	mb, err := home.Mailbox(folder)
-	if fault.Is(err, fault.NotFound) {
-		return nil
-	}
-	if err != nil {
-		w.Fatal(err)
-	}
-	snap, err := mb.Snapshot()
-	if err != nil {
-		w.Fatal(err)
-	}
 	var out []found
-	for _, msg := range snap.Range(0, snap.Len()) {
-		c, err := mb.Open(msg.UID)
-		if err != nil {
-			w.Fatal(err)
-		}
-		raw, err := io.ReadAll(io.NewSectionReader(c, 0, c.Size()))
-		c.Close()
-		if err != nil {
-			w.Fatal(err)
-		}
-		flags := slices.Sorted(slices.Values(mb.Flags(msg)))
-		out = append(out, found{textOf(envelope.Bytes(raw)), string(raw), strings.Join(flags, " ")})
+	for _, m := range mailboxtest.Folder(w, w.store, addr(who+"@example.org"), folder) {
+		out = append(out, found{textOf(envelope.Bytes(m.Text)), m.Text, m.Flags})
 	}
 	return out
 }
@@ -343,21 +319,8 @@ func (w *world) files(who ...string) []string {
 	w.Helper()
 	var out []string
 	for _, name := range who {
-		home, err := w.store.Home(addr(name + "@example.org"))
-		if err != nil {
-			w.Fatal(err)
-		}
-		folders, err := home.Folders()
-		if err != nil {
-			w.Fatal(err)
-		}
-		for _, f := range folders {
-			if !f.Exists {
-				continue
-			}
-			for _, m := range w.box(name + "/" + f.Name) {
-				out = append(out, strings.TrimSpace(name+"/"+f.Name+" "+m.flags))
-			}
+		for _, m := range mailboxtest.All(w, w.store, addr(name+"@example.org")) {
+			out = append(out, strings.TrimSpace(name+"/"+m.Folder+" "+m.Flags))
 		}
 	}
 	return out

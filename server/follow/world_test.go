@@ -23,6 +23,7 @@ import (
 	"facteur/server/homes"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
+	"facteur/server/mailbox/mailboxtest"
 	"facteur/server/message"
 	"facteur/server/redirect"
 	"facteur/server/safefile"
@@ -355,26 +356,8 @@ func (w *world) put(mb *mailbox.Mailbox, text string, flags ...string) mailbox.U
 // files returns what lies in the folders of a mailbox: "INBOX 1 \Seen".
 func (w *world) files(box string) (list []string) {
 	w.Helper()
-	home, err := w.store.Home(addr(box))
-	if err != nil {
-		w.Fatal(err)
-	}
-	folders, err := home.Folders()
-	if err != nil {
-		w.Fatal(err)
-	}
-	for _, f := range folders {
-		if !f.Exists {
-			continue
-		}
-		mb := w.folder(box, f.Name)
-		snap, err := mb.Snapshot()
-		if err != nil {
-			w.Fatal(err)
-		}
-		for _, r := range snap.Range(0, snap.Len()) {
-			list = append(list, strings.TrimSpace(fmt.Sprintf("%s %d %s", f.Name, r.UID, strings.Join(mb.Flags(r), " "))))
-		}
+	for _, m := range mailboxtest.All(w, w.store, addr(box)) {
+		list = append(list, strings.TrimSpace(fmt.Sprintf("%s %d %s", m.Folder, m.UID, m.Flags)))
 	}
 	return list
 }

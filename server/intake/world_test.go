@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 	"facteur/server/fault"
 	"facteur/server/hook"
 	"facteur/server/mailbox"
+	"facteur/server/mailbox/mailboxtest"
 	"facteur/server/safefile"
 	"facteur/server/spool"
 	"facteur/server/testkit"
@@ -194,30 +194,9 @@ func (w *world) inbox(who string) []string {
 // folder returns the messages in a folder of an account.
 func (w *world) folder(who, name string) []string {
 	w.Helper()
-	home, err := w.store.Home(addr(who))
-	if err != nil {
-		w.Fatal(err)
-	}
-	mb, err := home.Mailbox(name)
-	if err != nil {
-		w.Fatal(err)
-	}
-	snap, err := mb.Snapshot()
-	if err != nil {
-		w.Fatal(err)
-	}
 	var out []string
-	for _, msg := range snap.Range(0, snap.Len()) {
-		c, err := mb.Open(msg.UID)
-		if err != nil {
-			w.Fatal(err)
-		}
-		raw, err := io.ReadAll(io.NewSectionReader(c, 0, c.Size()))
-		c.Close()
-		if err != nil {
-			w.Fatal(err)
-		}
-		out = append(out, string(raw))
+	for _, m := range mailboxtest.Folder(w, w.store, addr(who), name) {
+		out = append(out, m.Text)
 	}
 	return out
 }
