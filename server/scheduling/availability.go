@@ -156,9 +156,10 @@ func slots(c *ical.Calendar, of *ical.Component) ([]*ical.Object, error) {
 }
 
 // outside returns when somebody can't be met. What has the higher priority counts alone where
-// it says anything (RFC 7953 4).
-func outside(all []availability, r ical.TimeRange) (out []ical.BusyPeriod) {
+// it says anything (RFC 7953 4). The error is ErrTooBusy.
+func outside(all []availability, r ical.TimeRange) (out []ical.BusyPeriod, err error) {
 	open := []ical.TimeRange{r} // what none has spoken of yet
+	left := maxPeriods
 	for _, a := range all {
 		var rest []ical.TimeRange
 		for _, o := range open {
@@ -170,20 +171,29 @@ func outside(all []availability, r ical.TimeRange) (out []ical.BusyPeriod) {
 				rest = append(rest, o)
 				continue
 			}
-			for _, gap := range without(part, a.free(part)) {
+			free := a.free(part, &left)
+			if left < 0 {
+				return nil, ErrTooBusy
+			}
+			for _, gap := range without(part, free) {
 				out = append(out, ical.BusyPeriod{Start: gap.From, End: gap.To, Type: a.kind})
 			}
 			rest = append(rest, without(o, []ical.TimeRange{part})...)
 		}
 		open = rest
 	}
-	return out
+	return out, nil
 }
 
-// free returns the slots in a range, by their starts.
-func (a availability) free(r ical.TimeRange) (out []ical.TimeRange) {
+// free returns the slots in a range, by their starts. left is how many are looked at; below 0: there
+// are more.
+func (a availability) free(r ical.TimeRange, left *int) (out []ical.TimeRange) {
 	for _, o := range a.slots {
-		list, _, err := o.Instances(r.From, r.To, a.floating, maxPeriods)
+		list, truncated, err := o.Instances(r.From, r.To, a.floating, max(*left, 1))
+		if *left -= 1 + len(list); truncated || *left < 0 {
+			*left = -1
+			return nil
+		}
 		if err != nil {
 			continue
 		}

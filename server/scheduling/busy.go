@@ -32,8 +32,8 @@ const (
 const (
 	maxAsked   = 200
 	maxBusy    = 370 * 24 * time.Hour // the range
-	maxPeriods = 100_000              // before they are joined
-	maxHours   = 1000                 // VAVAILABILITY components
+	maxPeriods = 20_000               // before they are joined
+	maxHours   = 500                  // VAVAILABILITY and AVAILABLE components
 )
 
 // FreeBusy answers what is posted to the outbox of a home (RFC 6638 5): when people are busy.
@@ -154,7 +154,8 @@ func (s *Scheduler) BusyTime(q BusyQuestion) ([]ical.BusyPeriod, error) {
 		}
 	}
 	sortAvailability(b.hours)
-	return ical.MergeBusy(append(b.list, outside(b.hours, q.Range)...)), nil
+	closed, err := outside(b.hours, q.Range)
+	return ical.MergeBusy(append(b.list, closed...)), err
 }
 
 // busyTime is what calendars say of somebody's time.
@@ -164,6 +165,7 @@ type busyTime struct {
 	begin     time.Time
 	list      []ical.BusyPeriod
 	hours     []availability
+	parts     int // of hours
 }
 
 // calendar adds what one calendar says.
@@ -186,7 +188,7 @@ func (b *busyTime) calendar(c *homes.Collection, floating *time.Location) error 
 		if err := b.object(c.Owner, o.cal, e.Facts.Kind, floating); err != nil {
 			return err
 		}
-		if len(b.list) > maxPeriods || len(b.hours) > maxHours || b.Look > 0 && time.Since(b.begin) > b.Look {
+		if len(b.list) > maxPeriods || b.parts > maxHours || b.Look > 0 && time.Since(b.begin) > b.Look {
 			return ErrTooBusy
 		}
 	}
@@ -198,6 +200,9 @@ func (b *busyTime) object(owner address.Address, c *ical.Calendar, kind string, 
 	if kind == "VAVAILABILITY" { // RFC 7953 7.2
 		if hours, err := readAvailability(c, floating); err == nil { // else it says nothing that is understood
 			b.hours = append(b.hours, hours...)
+			for _, a := range hours {
+				b.parts += 1 + len(a.slots)
+			}
 		}
 		return nil
 	}
