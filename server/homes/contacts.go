@@ -61,7 +61,7 @@ func (h *Homes) contactBooks(owner address.Address) ([]*collection.Collection, e
 		books = append(books, all...)
 	}
 	for _, g := range h.grantsTo(box.Address) {
-		if !h.opt.Store.Has(g.owner) || slices.ContainsFunc(homes, func(a address.Address) bool { return a.Key() == g.owner.Key() }) {
+		if !g.rights.Has(Read) || !h.opt.Store.Has(g.owner) || slices.ContainsFunc(homes, func(a address.Address) bool { return a.Key() == g.owner.Key() }) {
 			continue
 		}
 		home, err := h.opt.Store.Home(g.owner)

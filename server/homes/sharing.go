@@ -128,6 +128,9 @@ func (c *Collection) sharing(p collection.Props) Sharing {
 // ShareBusy lets an account of this server see when a calendar takes time, and nothing else,
 // durably: it does not stand in the account's home. The errors are those of Share.
 func (c *Collection) ShareBusy(with address.Address) error {
+	if c.Kind() != collection.Calendar {
+		return fault.New(fault.NotPossible, "Only a calendar takes time")
+	}
 	account, ok := c.home.homes.opt.Directory().Account(with)
 	if !ok {
 		return fault.Newf(fault.NotFound, "%s is no account of this server", with)
