@@ -148,7 +148,7 @@ func (c *Collection) Get(href string) (content io.ReadCloser, e *Entry, err erro
 	defer d.Close()
 	e, err = c.reach(href, func(r *record) error {
 		if r.Size <= maxContent {
-			data, err := d.read(r)
+			data, err := d.read(r, true)
 			content = inMemory{bytes.NewReader(data)}
 			return err
 		}

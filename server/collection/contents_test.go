@@ -176,6 +176,13 @@ func TestContentsBound(t *testing.T) {
 	if f.text(f.cal, "large.ics"); has("large.ics") {
 		t.Error("a large object is in memory")
 	}
+	d := f.cal.Reader()
+	data, _, err := d.Look("not.ics")
+	f.ok(err)
+	if string(data) != "UID:not" || has("not.ics") {
+		t.Errorf("%q that is only looked at is in memory: %v", data, has("not.ics"))
+	}
+	d.Close()
 	f.store.contents.forget()
 	f.ok(f.store.contents.check())
 	if !has("read.ics") || f.store.contents.octets > 1000 {

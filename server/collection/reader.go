@@ -11,7 +11,7 @@ import (
 type Reader struct {
 	c   *Collection
 	dir int    // the open directory, or notOpen
-	buf []byte // for objects that are too large for memory
+	buf []byte // for objects that are not kept in memory
 }
 
 const notOpen = -1
@@ -31,19 +31,25 @@ func (d *Reader) Close() {
 }
 
 // Read reads an object. The entry is of these octets, which must not be changed, and are good
-// until the next Read.
-func (d *Reader) Read(href string) (data []byte, e *Entry, err error) {
+// until the next one is read.
+func (d *Reader) Read(href string) (data []byte, e *Entry, err error) { return d.reach(href, true) }
+
+// Look is Read for a search, which goes through all objects: that is no reason to keep them in
+// memory.
+func (d *Reader) Look(href string) (data []byte, e *Entry, err error) { return d.reach(href, false) }
+
+func (d *Reader) reach(href string, keep bool) (data []byte, e *Entry, err error) {
 	e, err = d.c.reach(href, func(r *record) (err error) {
-		data, err = d.read(r)
+		data, err = d.read(r, keep)
 		return err
 	})
 	return data, e, err
 }
 
 // read returns the octets of a record.
-func (d *Reader) read(r *record) (data []byte, err error) {
+func (d *Reader) read(r *record, keep bool) (data []byte, err error) {
 	if err = d.open(); err == nil {
-		data, err = d.octets(r)
+		data, err = d.octets(r, keep && r.Size <= maxContent)
 	}
 	if err != nil {
 		d.Close() // another directory may be there by now
@@ -52,7 +58,7 @@ func (d *Reader) read(r *record) (data []byte, err error) {
 }
 
 // octets returns those in memory when the file is as it was, else those of the file.
-func (d *Reader) octets(r *record) ([]byte, error) {
+func (d *Reader) octets(r *record, keep bool) ([]byte, error) {
 	file := r.fileOf(d.c.kind.ext())
 	if k := r.content.Load(); k != nil {
 		if now, err := versionAt(d.dir, file); err == nil && now == k.at {
@@ -60,9 +66,8 @@ func (d *Reader) octets(r *record) ([]byte, error) {
 			return k.data, nil
 		}
 	}
-	small := r.Size <= maxContent
 	var buf []byte
-	if !small {
+	if !keep {
 		buf = d.buf
 	}
 	data, at, err := readAt(d.dir, file, r.Size, buf)
@@ -73,7 +78,7 @@ func (d *Reader) octets(r *record) ([]byte, error) {
 		return nil, errBusy
 	case hash(data) != r.ETag:
 		return nil, errAltered
-	case small:
+	case keep:
 		d.c.store.contents.keep(r, data, at)
 	default:
 		d.buf = data

@@ -134,13 +134,17 @@ type reader struct {
 
 // octets reads an object. n becomes what was read, should it have changed since it was listed.
 // changed says that it has; ok, that it is still there and an object. data is good until the
-// next one is read.
-func (d *reader) octets(n *node) (data []byte, changed, ok bool, err error) {
+// next one is read. look: the report may have no use for it.
+func (d *reader) octets(n *node, look bool) (data []byte, changed, ok bool, err error) {
 	if d.of != n.coll {
 		d.close()
 		d.of, d.in = n.coll, n.coll.Reader()
 	}
-	data, e, err := d.in.Read(n.name)
+	read := d.in.Read
+	if look {
+		read = d.in.Look
+	}
+	data, e, err := read(n.name)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		return data, true, false, nil

@@ -37,6 +37,7 @@ type objectReport[T any] struct {
 	objects reader
 	octets  []byte // of the object
 	raw     contentline.Raw
+	unsure  bool // whether it is found
 	loaded  bool // octets are its
 	changed bool // since it was listed
 	parsed  bool // object is its
@@ -147,7 +148,9 @@ func (a *objectReport[T]) try(n *node, v verdict) {
 }
 
 // next forgets the object before.
-func (a *objectReport[T]) next() { a.loaded, a.changed, a.parsed, a.out = false, false, false, nil }
+func (a *objectReport[T]) next() {
+	a.unsure, a.loaded, a.changed, a.parsed, a.out = false, false, false, false, nil
+}
 
 func (a *objectReport[T]) found(n *node, v verdict) (bool, error) {
 	switch {
@@ -160,6 +163,7 @@ func (a *objectReport[T]) found(n *node, v verdict) (bool, error) {
 			return ok, err
 		}
 	}
+	a.unsure = v != yes
 	if ok, err := a.load(n); err != nil || !ok {
 		return false, err
 	}
@@ -173,7 +177,7 @@ func (a *objectReport[T]) found(n *node, v verdict) (bool, error) {
 // load gets the octets of an object. ok: it is still there.
 func (a *objectReport[T]) load(n *node) (ok bool, err error) {
 	if !a.loaded {
-		a.octets, a.changed, a.loaded, err = a.objects.octets(n)
+		a.octets, a.changed, a.loaded, err = a.objects.octets(n, a.unsure)
 	}
 	return a.loaded, err
 }
