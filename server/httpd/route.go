@@ -152,7 +152,7 @@ func (s *Server) dav(w http.ResponseWriter, r *http.Request, from *origin) {
 		http.Error(w, "Another site's page may not do that.", http.StatusForbidden)
 		return
 	}
-	done, ok := s.turns.take(r.Context(), cred.Account.Key())
+	done, ok := s.turns.take(r.Context(), cred.Account.Key(), isLarge(r))
 	if !ok {
 		w.Header().Set("Retry-After", strconv.Itoa(throttled))
 		http.Error(w, "Too many requests at once.", http.StatusServiceUnavailable)

@@ -2,17 +2,25 @@ package httpd
 
 import (
 	"context"
+	"net/http"
 	"sync"
 
 	"facteur/server/address"
 )
 
 // The bounds of one account: requests that are worked on at once, each of which may hold an
-// object in memory, and those that wait for their turn.
+// object in memory, how many of them may have large bodies, so that small ones go on beside those,
+// and how many wait for their turn.
 const (
 	maxAtOnce  = 10
+	maxLarge   = 6
 	maxWaiting = 200
+
+	largeBody = 64 << 10 // octets
 )
+
+// isLarge tells whether the body of a request is large, or may be.
+func isLarge(r *http.Request) bool { return r.ContentLength < 0 || r.ContentLength > largeBody }
 
 // turns lets an account have so many requests at once; more of them wait.
 type turns struct {
@@ -22,18 +30,19 @@ type turns struct {
 
 type turn struct {
 	slots chan struct{}
-	users int // that have one, or wait; with turns.mu held
+	large chan struct{} // one who has a large body takes it first
+	users int           // that have one, or wait; with turns.mu held
 }
 
 func newTurns() *turns { return &turns{of: make(map[address.Key]*turn)} }
 
-// take waits for a turn of an account. ok is false when too many wait, or ctx has ended.
+// take waits for a turn of an account, for a request with a large body or another. ok is false when too many wait, or ctx has ended.
 // Else done gives the turn back.
-func (t *turns) take(ctx context.Context, account address.Key) (done func(), ok bool) {
+func (t *turns) take(ctx context.Context, account address.Key, large bool) (done func(), ok bool) {
 	t.mu.Lock()
 	mine := t.of[account]
 	if mine == nil {
-		mine = &turn{slots: make(chan struct{}, maxAtOnce)}
+		mine = &turn{slots: make(chan struct{}, maxAtOnce), large: make(chan struct{}, maxLarge)}
 		t.of[account] = mine
 	}
 	if mine.users >= maxAtOnce+maxWaiting {
@@ -42,19 +51,26 @@ func (t *turns) take(ctx context.Context, account address.Key) (done func(), ok 
 	}
 	mine.users++
 	t.mu.Unlock()
-	select {
-	case mine.slots <- struct{}{}:
-		return func() {
-			<-mine.slots
-			t.leave(account, mine)
-		}, true
-	case <-ctx.Done():
-		t.leave(account, mine)
-		return nil, false
+	need := []chan struct{}{mine.slots}
+	if large {
+		need = []chan struct{}{mine.large, mine.slots}
 	}
+	for i, slots := range need {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			t.leave(account, mine, need[:i])
+			return nil, false
+		}
+	}
+	return func() { t.leave(account, mine, need) }, true
 }
 
-func (t *turns) leave(account address.Key, mine *turn) {
+// leave gives back what was taken of a turn.
+func (t *turns) leave(account address.Key, mine *turn, taken []chan struct{}) {
+	for _, slots := range taken {
+		<-slots
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if mine.users--; mine.users == 0 {

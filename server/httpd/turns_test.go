@@ -11,13 +11,13 @@ func TestTurns(t *testing.T) {
 		all := newTurns()
 		var done []func()
 		for range maxAtOnce {
-			d, ok := all.take(t.Context(), "a")
+			d, ok := all.take(t.Context(), "a", false)
 			if !ok {
 				t.Fatal("no turn")
 			}
 			done = append(done, d)
 		}
-		if d, ok := all.take(t.Context(), "b"); !ok {
+		if d, ok := all.take(t.Context(), "b", false); !ok {
 			t.Error("another account has no turn")
 		} else {
 			d()
@@ -25,7 +25,7 @@ func TestTurns(t *testing.T) {
 		waiting := make(chan bool, maxWaiting)
 		for range maxWaiting {
 			go func() {
-				d, ok := all.take(t.Context(), "a")
+				d, ok := all.take(t.Context(), "a", false)
 				if ok {
 					d()
 				}
@@ -33,7 +33,7 @@ func TestTurns(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		if _, ok := all.take(t.Context(), "a"); ok {
+		if _, ok := all.take(t.Context(), "a", false); ok {
 			t.Error("a turn for one too many")
 		}
 		done[0]() // one after the other takes it
@@ -43,7 +43,7 @@ func TestTurns(t *testing.T) {
 			}
 		}
 		for range maxAtOnce - 1 { // one was given back
-			if _, ok := all.take(t.Context(), "c"); !ok {
+			if _, ok := all.take(t.Context(), "c", false); !ok {
 				t.Error("no turn")
 			}
 		}
@@ -53,13 +53,50 @@ func TestTurns(t *testing.T) {
 			d()
 		}
 		for range maxAtOnce {
-			all.take(t.Context(), "a")
+			all.take(t.Context(), "a", false)
 		}
-		if _, ok := all.take(gone, "a"); ok {
+		if _, ok := all.take(gone, "a", false); ok {
 			t.Error("a turn for one who is gone")
 		}
 		if len(all.of) != 2 || all.of["a"].users != maxAtOnce {
 			t.Errorf("%d accounts", len(all.of))
+		}
+	})
+}
+
+// TestLargeTurns: large requests leave turns to small ones.
+func TestLargeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := newTurns()
+		ctx, cancel := context.WithCancel(t.Context())
+		had := make(chan func(), maxAtOnce)
+		for range maxAtOnce {
+			go func() {
+				if done, ok := all.take(ctx, "a", true); ok {
+					had <- done
+				}
+			}()
+		}
+		synctest.Wait()
+		if len(had) != maxLarge {
+			t.Errorf("%d large ones", len(had))
+		}
+		for range maxAtOnce - maxLarge {
+			done, ok := all.take(t.Context(), "a", false)
+			if !ok {
+				t.Fatal("no turn for a small one")
+			}
+			defer done()
+		}
+		(<-had)() // the next large one takes it
+		synctest.Wait()
+		if len(had) != maxLarge {
+			t.Errorf("%d large ones", len(had))
+		}
+		cancel()
+		synctest.Wait()
+		if got := all.of["a"].users; got != maxAtOnce {
+			t.Errorf("%d have a turn or wait", got)
 		}
 	})
 }
