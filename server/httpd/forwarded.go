@@ -21,7 +21,7 @@ type forwarded struct {
 // client's, so two that differ are as bad as none.
 var (
 	errForwarded = errors.New("this is not a list of addresses")
-	errTwoTales  = errors.New("Forwarded and X-Forwarded tell different things: the proxy must take away the one that it does not set")
+	errTwoTales  = errors.New("the headers Forwarded and X-Forwarded-For (or -Proto) differ: the proxy must take away the one that it does not set")
 )
 
 // readForwarded reads what the proxy at an address says, in X-Forwarded-For and its like, or in
