@@ -27,12 +27,9 @@ func (m Mail) text() text {
 		w = french()
 	}
 	o := readObject(m.Message.Calendar, m.Zone)
-	p, ok := o.main()
+	p, ok := m.main(o)
 	if !ok {
 		return text{string(m.Message.Method), string(m.Message.Method) + "\n"}
-	}
-	if i := slices.IndexFunc(o.parts, func(p part) bool { return partStatIn(p.Component) != declined }); m.Message.Method == Reply && i >= 0 && partStatIn(p.Component) == declined {
-		p = o.parts[i] // what is declined is told as exceptions
 	}
 	summary := oneLine(p.Text("SUMMARY"))
 	if summary == "" {
@@ -53,22 +50,7 @@ func (m Mail) text() text {
 			b.WriteString(name + " " + value + "\n")
 		}
 	}
-	for i, q := range o.parts {
-		if i == maxDates {
-			b.WriteString("...\n")
-			break
-		}
-		zone := m.zoneFor(q.Component)
-		at := w.time(o.when(q.Component), zone)
-		if at != "" {
-			at += w.repeats(q.Component, zone)
-		}
-		if m.Message.Method == Reply && partStatIn(q.Component) == declined && partStatIn(p.Component) != declined {
-			row(w.except, at) // an instance of what is accepted
-		} else {
-			row(w.when, at)
-		}
-	}
+	b.WriteString(m.dates(w, o, p))
 	row(w.where, oneLine(p.Text("LOCATION")))
 	if m.Message.Method.FromOrganizer() {
 		row(w.who, names(o, p))
@@ -83,6 +65,40 @@ func (m Mail) text() text {
 		b.WriteString("\n" + w.how + "\n")
 	}
 	return text{fmt.Sprintf(s.subject, summary), b.String()}
+}
+
+// dates writes when it is, each component in a row of its own.
+func (m Mail) dates(w words, o *object, main part) string {
+	var b strings.Builder
+	for i, q := range o.parts {
+		if i == maxDates {
+			b.WriteString("...\n")
+			break
+		}
+		zone := m.zoneFor(q.Component)
+		at := w.time(o.when(q.Component), zone)
+		if at == "" {
+			continue
+		}
+		name := w.when
+		if m.Message.Method == Reply && partStatIn(q.Component) == declined && partStatIn(main.Component) != declined {
+			name = w.except // an instance of what is accepted
+		}
+		b.WriteString(name + " " + at + w.repeats(q.Component, zone) + "\n")
+	}
+	return b.String()
+}
+
+// main is the component that tells most. Of an answer what is declined is told as an exception.
+func (m Mail) main(o *object) (part, bool) {
+	p, ok := o.main()
+	if m.Message.Method != Reply || !ok || partStatIn(p.Component) != declined {
+		return p, ok
+	}
+	if i := slices.IndexFunc(o.parts, func(p part) bool { return partStatIn(p.Component) != declined }); i >= 0 {
+		p = o.parts[i]
+	}
+	return p, true
 }
 
 // names tells who is invited.

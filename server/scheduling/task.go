@@ -275,7 +275,7 @@ func (d *doing) send(ctx context.Context, to *send) {
 		if d.failed == nil {
 			d.failed = err
 		}
-		if fault.Is(err, fault.TryLater) {
+		if mail && fault.Is(err, fault.TryLater) {
 			d.refused++
 			d.rule = true
 			d.refuse(t.Account)
