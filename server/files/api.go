@@ -44,11 +44,14 @@ var (
 
 // Options are the settings of a Store.
 type Options struct {
-	Dir string           // of all domains: data/domains
-	Tmp string           // for files being written, on the same file system: data/spool/tmp
-	FS  safefile.FS      // nil: safefile.OS
-	Log *slog.Logger     // nil: none
-	Now func() time.Time // nil: time.Now
+	Dir string // of all domains: data/domains
+	// Folder is the name of a tree in the folder of an account, and in deleted/; "": "files".
+	// Two stores may lie side by side.
+	Folder string
+	Tmp    string           // for files being written, on the same file system: data/spool/tmp
+	FS     safefile.FS      // nil: safefile.OS
+	Log    *slog.Logger     // nil: none
+	Now    func() time.Time // nil: time.Now
 	// Room is asked before a tree grows by some octets; its error refuses that.
 	// Nil: there is always room.
 	Room func(a address.Address, octets int64) error

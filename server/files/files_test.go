@@ -466,3 +466,48 @@ func TestForget(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSideBySide: two stores in one account's folder know nothing of each other, also of what
+// is deleted; what is discarded does not come back.
+func TestSideBySide(t *testing.T) {
+	f := newFixture(t)
+	opt := f.opt
+	opt.Folder = "attachments"
+	other, err := Open(opt)
+	f.ok(err)
+	defer other.Close()
+	tree, err := other.Tree(alice)
+	f.ok(err)
+	for _, in := range []*Tree{f.tree, tree} {
+		f.ok(in.Mkdir(p("d"), map[string]string{"k": "v"}, nil))
+		_, _, err := in.Put(p("d/a"), strings.NewReader(in.dir), PutOptions{Size: -1})
+		f.ok(err)
+	}
+	f.ok(tree.Remove(p("d"), nil))
+	f.holds("d/", "d/a="+f.tree.dir)
+	here, err := f.store.Deleted(alice)
+	f.ok(err)
+	there, err := other.Deleted(alice)
+	f.ok(err)
+	if len(here) != 0 || len(there) != 1 {
+		t.Errorf("%v, %v", here, there)
+	}
+	for _, c := range []struct {
+		store *Store
+		name  string
+		want  bool
+	}{{f.store, "d", false}, {other, "x", false}, {other, "d", true}, {other, "d", false}} {
+		back, err := c.store.BringBack(alice, c.name)
+		f.ok(err)
+		f.want("back "+c.name, back, c.want)
+	}
+	props, err := tree.Props(p("d"))
+	f.ok(err)
+	f.want("properties", props, map[string]string{"k": "v"})
+	f.ok(tree.Discard(p("d")))
+	there, err = other.Deleted(alice)
+	f.ok(err)
+	if u, err := tree.Usage(); err != nil || u != (Usage{}) || len(there) != 0 {
+		t.Errorf("%+v, %v, %v", u, there, err)
+	}
+}

@@ -14,15 +14,19 @@ import (
 	"facteur/server/retention"
 )
 
-// What is removed lies in deleted/DATE/files/TIME below the path that it had: the day in
-// UTC, and the time in ms in base 36.
-const deletedFiles = "files"
-
 // Remove takes a file, or a folder with all that is in it, away, durably; Options.Keep
 // says whether it can be brought back. The errors are that of the Check, and faults.
-func (t *Tree) Remove(p Path, check Check) error { return diskFault(t.remove(p, check)) }
+//
+// What is removed lies in deleted/DATE/FOLDER/TIME below the path that it had: the day in
+// UTC, and the time in ms in base 36.
+func (t *Tree) Remove(p Path, check Check) error {
+	return diskFault(t.remove(p, check, true))
+}
 
-func (t *Tree) remove(p Path, check Check) error {
+// Discard is Remove for good: what it was never counted.
+func (t *Tree) Discard(p Path) error { return diskFault(t.remove(p, nil, false)) }
+
+func (t *Tree) remove(p Path, check Check, keep bool) error {
 	if len(p) == 0 {
 		return fault.New(fault.NotPossible, "The root stays")
 	}
@@ -30,7 +34,7 @@ func (t *Tree) remove(p Path, check Check) error {
 		return err
 	}
 	t.mu.Lock()
-	s, rest, err := t.removeLocked(p, check)
+	s, rest, err := t.removeLocked(p, check, keep)
 	t.mu.Unlock()
 	if err != nil {
 		return err
@@ -42,7 +46,7 @@ func (t *Tree) remove(p Path, check Check) error {
 	return err
 }
 
-func (t *Tree) removeLocked(p Path, check Check) (s spot, rest string, err error) {
+func (t *Tree) removeLocked(p Path, check Check, keep bool) (s spot, rest string, err error) {
 	if err := t.ready(); err != nil {
 		return s, "", err
 	}
@@ -55,20 +59,22 @@ func (t *Tree) removeLocked(p Path, check Check) (s spot, rest string, err error
 	if err := check.asks(s.infoOf(p)); err != nil {
 		return s, "", err
 	}
-	rest, err = t.takeAway(s)
+	rest, err = t.takeAway(s, keep)
 	return s, rest, err
 }
 
 // takeAway moves something out of the tree, to deleted/, or aside as rest when it is to
-// be removed for good. With mu held.
-func (t *Tree) takeAway(s spot) (rest string, err error) {
+// be removed for good: keep says which. With mu held.
+func (t *Tree) takeAway(s spot, keep bool) (rest string, err error) {
 	u, err := weigh(s)
 	if err != nil {
 		return "", err
 	}
-	dir, err := t.awayDir(filepath.Dir(s.abs))
-	if err != nil {
-		return "", err
+	dir := ""
+	if keep {
+		if dir, err = t.awayDir(filepath.Dir(s.abs)); err != nil {
+			return "", err
+		}
 	}
 	to := filepath.Join(dir, filepath.Base(s.abs))
 	if dir == "" {
@@ -95,14 +101,14 @@ func (t *Tree) awayDir(folder string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	day, err := t.bin.Today(deletedFiles)
+	day, err := t.bin.Today(t.store.opt.Folder)
 	if day == "" || err != nil {
 		return "", err
 	}
 	for at := t.store.opt.Now().UnixMilli(); ; at++ {
 		stamp := strconv.FormatInt(at, 36)
 		if _, err := os.Lstat(filepath.Join(day, stamp)); err != nil {
-			return t.bin.Today(filepath.Join(deletedFiles, stamp, below))
+			return t.bin.Today(filepath.Join(t.store.opt.Folder, stamp, below))
 		}
 	}
 }
@@ -119,7 +125,7 @@ func (s *Store) Deleted(a address.Address) ([]Deleted, error) {
 
 // deletedOn lists what was removed on a day.
 func (t *Tree) deletedOn(day retention.Day) (all []Deleted, err error) {
-	dir := filepath.Join(day.Dir, deletedFiles)
+	dir := filepath.Join(day.Dir, t.store.opt.Folder)
 	stamps, err := os.ReadDir(dir)
 	if err != nil && !isGone(err) {
 		return nil, err
@@ -188,6 +194,26 @@ func (s *Store) Undelete(a address.Address, since time.Time) (n int, err error) 
 		return nil
 	})
 	return n, diskFault(err)
+}
+
+// BringBack brings back what was removed last under a name of the root; false: there is no such
+// thing, or something of that name is there.
+func (s *Store) BringBack(a address.Address, name string) (back bool, err error) {
+	t, err := s.Tree(a)
+	if err != nil {
+		return false, err
+	}
+	err = t.bin.Use(func(all []Deleted) error {
+		for _, d := range slices.Backward(all) {
+			if len(d.Path) > 0 && d.Path[0] == name {
+				n, err := t.bringBack(d)
+				back = n > 0
+				return err
+			}
+		}
+		return nil
+	})
+	return back, diskFault(err)
 }
 
 func (t *Tree) bringBack(d Deleted) (int, error) {

@@ -14,6 +14,7 @@ import (
 )
 
 const (
+	defaultFolder   = "files"
 	defaultMaxSize  = 1 << 30
 	defaultMaxFiles = 100_000
 )
@@ -47,6 +48,9 @@ func Open(opt Options) (*Store, error) {
 	if opt.MaxFiles <= 0 {
 		opt.MaxFiles = defaultMaxFiles
 	}
+	if opt.Folder == "" {
+		opt.Folder = defaultFolder
+	}
 	if err := safefile.Prepare(opt.FS, opt.Dir, opt.Tmp, opt.Now()); err != nil {
 		return nil, err
 	}
@@ -65,9 +69,9 @@ func (s *Store) Close() {
 
 func (s *Store) newTree(a address.Address) *Tree {
 	home := filepath.Join(s.opt.Dir, a.Dir())
-	t := &Tree{store: s, address: a, dir: filepath.Join(home, "files"), serial: s.serial.Add(1)}
+	t := &Tree{store: s, address: a, dir: filepath.Join(home, s.opt.Folder), serial: s.serial.Add(1)}
 	t.bin = retention.New(retention.Options[Deleted]{
-		Dir: filepath.Join(home, "deleted"), Name: "files", FS: s.opt.FS, Log: s.opt.Log, Now: s.opt.Now,
+		Dir: filepath.Join(home, "deleted"), Name: s.opt.Folder, FS: s.opt.FS, Log: s.opt.Log, Now: s.opt.Now,
 		Keep: func() (time.Duration, int64) { return s.opt.Keep(a) }, List: t.deletedOn, Go: s.trees.Go,
 	})
 	return t

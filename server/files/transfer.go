@@ -210,7 +210,7 @@ func (x *transfer) doLocked(do func(from, to spot) error) error {
 	}
 	x.created = to.now == nil
 	if to.now != nil {
-		rest, err := x.to.takeAway(to)
+		rest, err := x.to.takeAway(to, true)
 		if err != nil {
 			return err
 		}
