@@ -14,7 +14,7 @@ import (
 )
 
 // IndexVersion changes with what Index tells, for collection.Options.
-const IndexVersion = 2
+const IndexVersion = 3
 
 // The forms of Facts.Props.
 const (
@@ -39,7 +39,8 @@ const (
 // The error is that of ical.Check or vcard.Check: a *contentline.Error.
 //
 // Facts.Props has the terms that calendar-query and addressbook-query look at first (Term), and
-// of a calendar object with an ORGANIZER, TagPrefix with the schedule tag.
+// of a calendar object with an ORGANIZER, TagPrefix with the schedule tag, and the ids of its
+// managed attachments (AttachedIn).
 func Index(kind collection.Kind, data []byte) (collection.Facts, error) {
 	if kind == collection.AddressBook {
 		return indexCard(data)
@@ -67,6 +68,7 @@ func indexCalendar(data []byte) (f collection.Facts, err error) {
 	if tag := scheduleTag(c); tag != "" {
 		f.Props = append(f.Props, TagPrefix+tag)
 	}
+	f.Props = appendAttached(f.Props, c)
 	return f, nil
 }
 
