@@ -23,6 +23,8 @@ type Mail struct {
 	ID       string         // of the mail
 	About    string         // Message-ID of what it answers, with its brackets; "": unknown
 	Comment  string         // for people, before the rest
+	Files    []File         // which the message names (FileURI); REPLY and REFRESH have none
+	Left     []string       // the names of files that do not go with it
 	Language string         // of the text: "fr", else English
 	Zone     *time.Location // in which times in UTC are told; nil: in UTC
 	Now      time.Time      // in the zone of the Date field
@@ -89,6 +91,9 @@ func (m Mail) body() envelope.Bytes {
 	fmt.Fprintf(&b, "\r\n--%s\r\nContent-Type: application/ics; name=\"invite.ics\"\r\n"+
 		"Content-Disposition: attachment; filename=\"invite.ics\"\r\nContent-Transfer-Encoding: base64\r\n\r\n", outer)
 	writeBase64(&b, m.Message.Octets())
+	for _, f := range m.Files {
+		f.write(&b, outer)
+	}
 	fmt.Fprintf(&b, "--%s--\r\n", outer)
 	return b.Bytes()
 }

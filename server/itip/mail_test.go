@@ -256,3 +256,37 @@ func TestZone(t *testing.T) {
 func eventZone(id string) []contentline.Param {
 	return []contentline.Param{{Name: "TZID", Values: []string{id}}}
 }
+
+// TestMailFiles: files go along as parts that the calendar names, whatever their names are (RFC
+// 6047 2.6, RFC 2392); those that do not are told.
+func TestMailFiles(t *testing.T) {
+	files := []File{
+		{ID: "a1", Name: "plan été.pdf", Type: "application/pdf", Data: []byte(strings.Repeat("octets", 100))},
+		{ID: "b2", Name: "x\"\r\nBcc: z@example.com", Type: "multipart/mixed; boundary=x", Data: nil},
+		{ID: "c3", Name: strings.Repeat("é", 90), Type: "text/html\r\nX: y", Data: []byte("<p>")},
+	}
+	in := arriving(t, Request, "ATTACH;MANAGED-ID=a1;FILENAME=plan.pdf:"+FileURI("a1")+"\n"+bob)
+	_, body, err := Mail{Message: in, From: address.MustParse("org@example.org"), To: address.MustParse("bob@example.org"), ID: "1", Now: now, Files: files, Left: []string{"big.zip", "a\r\nb"}}.Write()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, parts := readParts(t, body)
+	if h.Get("Bcc") != "" || parts["application/pdf"] != string(files[0].Data) || !strings.Contains(parts["text/plain"], "Not sent with this: big.zip, a b\r\n") {
+		t.Errorf("%v\n%s", h, body)
+	}
+	if _, html := parts["text/html"]; html || parts["application/octet-stream"] != "<p>" {
+		t.Errorf("%v", parts)
+	}
+	for _, want := range []string{"Content-ID: <a1@attachments.invalid>\r\n", "Content-Disposition: attachment;\r\n filename*=utf-8''plan%20%C3%A9t%C3%A9.pdf\r\n"} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("no %s in %s", want, body)
+		}
+	}
+	if object := strings.ReplaceAll(parts["text/calendar REQUEST"], "\r\n ", ""); !strings.Contains(object, ":CID:a1@attachments.invalid\r\n") {
+		t.Errorf("%s", object)
+	}
+	found, err := Find(content(t, body))
+	if err != nil || strings.Contains(string(found.Unmanaged().Octets()), "MANAGED-ID") || !strings.Contains(string(found.Octets()), "MANAGED-ID") {
+		t.Errorf("%v", err)
+	}
+}

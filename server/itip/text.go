@@ -61,6 +61,9 @@ func (m Mail) text() text {
 	if d := strings.TrimSpace(clip(p.Text("DESCRIPTION"), maxDescription)); d != "" && m.Message.Method.FromOrganizer() {
 		b.WriteString("\n" + plain(d) + "\n")
 	}
+	if len(m.Left) > 0 {
+		b.WriteString("\n" + w.left + " " + strings.Join(clipped(m.Left), ", ") + "\n")
+	}
 	if m.Message.Method == Request {
 		b.WriteString("\n" + w.how + "\n")
 	}
@@ -121,6 +124,14 @@ func names(o *object, p part) string {
 	return strings.Join(list, ", ")
 }
 
+// clipped are some names, each in one line.
+func clipped(names []string) (out []string) {
+	for _, n := range names[:min(len(names), maxNamed)] {
+		out = append(out, oneLine(n))
+	}
+	return out
+}
+
 // oneLine is a text in one line, without what can't stand in a header field.
 func oneLine(s string) string {
 	return strings.Join(strings.Fields(plain(clip(s, maxSubject))), " ")
@@ -145,7 +156,7 @@ type say struct{ subject, sentence string }
 // words are those of a language.
 type words struct {
 	when, except, where, who string
-	how, untitled            string
+	how, left, untitled      string
 	allDay, from, to         string
 	days, months             []string
 	each                     map[ical.Frequency][2]string // each one, each so many
@@ -239,6 +250,7 @@ func (w words) time(t when, zone *time.Location) string {
 func english() words {
 	return words{
 		when: "When:", except: "Not:", where: "Where:", who: "Who:", untitled: "(no title)", allDay: ", all day", from: ", ", to: " – ",
+		left: "Not sent with this:",
 		how:  "Answer with the buttons that your mail program shows, or open the attached file in your calendar.",
 		days: []string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"},
 		each: map[ical.Frequency][2]string{
@@ -269,6 +281,7 @@ func english() words {
 func french() words {
 	return words{
 		when: "Quand :", except: "Sauf :", where: "Où :", who: "Qui :", untitled: "(sans titre)", allDay: ", toute la journée", from: ", ", to: " – ",
+		left:   "Pas joint à ce message :",
 		how:    "Répondez avec les boutons qu'affiche votre messagerie, ou ouvrez le fichier joint dans votre agenda.",
 		days:   []string{"dimanche", "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi"},
 		months: []string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"},
