@@ -23,7 +23,7 @@ var rank = map[string]int{
 	"server/relay": 3, "server/connection": 3, "server/msgindex": 3, "server/fts": 3, "server/report": 3, "server/trial": 3,
 	"server/mailbox": 4, "server/spool": 4, "server/redirect": 4, "server/collection": 4, "server/files": 4,
 	"server/mailbox/mailboxtest": 5, "server/imapsearch": 5, "server/autoreply": 5, "server/schedule": 5, "server/homes": 5,
-	"server/deliver": 6, "server/scheduling": 6,
+	"server/deliver": 6, "server/attachments": 6, "server/scheduling": 6,
 	"server/intake": 7, "server/follow": 7,
 	"server/smtpd": 8, "server/imapd": 8, "server/pop3d": 8, "server/control": 8, "server/davd": 8, "server/httpd": 8,
 	"server":     9,
