@@ -60,6 +60,9 @@ func (s *Scheduler) mail(ctx context.Context, t *task, to *send, m *itip.Message
 	if s.opts.Language != nil {
 		w.Language = s.opts.Language()
 	}
+	if s.opts.Mailed != nil {
+		w.Message, w.Files, w.Left = s.opts.Mailed(m, t.maxFiles())
+	}
 	env, body, err := w.Write()
 	if err != nil {
 		return statusFailed, fault.Wrap(fault.Malformed, "", err)
@@ -70,6 +73,16 @@ func (s *Scheduler) mail(ctx context.Context, t *task, to *send, m *itip.Message
 	s.opts.Log.Info("scheduling.sent", "id", t.ID, "mail", w.ID, "box", t.Box.String(), "uid", m.UID, "method", string(m.Method), "to", w.To.String())
 	return statusSent, nil
 }
+
+// The bounds of the files that go with mail, in octets: of a mail, which many servers take up to
+// 10 MB in base64, and of all those of a task.
+const (
+	maxMailFiles = 5 << 20
+	maxTaskFiles = 100 << 20
+)
+
+// maxFiles bounds the files of each mail of a task.
+func (t *task) maxFiles() int64 { return min(maxMailFiles, maxTaskFiles/int64(max(len(t.Sends), 1))) }
 
 // mailID is the id of a mail: the same each time that it is tried.
 func (t *task) mailID(to *send) string {

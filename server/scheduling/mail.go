@@ -67,7 +67,7 @@ func (s *Scheduler) Mail(ctx context.Context, box address.Address, m Mail) (Outc
 		return o, nil
 	}
 	t := s.newTask(box, address.Address{}, nil)
-	t.Arrived = &arrived{Message: found.Octets(), Author: m.Authors[0], About: m.About, Decision: m.Decision}
+	t.Arrived = &arrived{Message: found.Unmanaged().Octets(), Author: m.Authors[0], About: m.About, Decision: m.Decision}
 	if err := s.journal.add(t); err != nil {
 		return o, fault.Wrap(fault.Unavailable, "", err)
 	}

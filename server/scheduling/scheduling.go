@@ -55,6 +55,7 @@ import (
 	"facteur/server/envelope"
 	"facteur/server/homes"
 	"facteur/server/hook"
+	"facteur/server/itip"
 	"facteur/server/safefile"
 	"facteur/server/schedule"
 )
@@ -75,6 +76,10 @@ type Options struct {
 	// Send takes a mail over, durably. account is whose it is, so that the limits of that
 	// account count; zero: it is this server's own. nil: mail goes nowhere.
 	Send func(ctx context.Context, account address.Address, env envelope.Envelope, body envelope.Body) error
+	// Mailed makes a message fit to go by mail to those who have no login here: the files that
+	// go with it, with at most so many octets together, and the names of those that do not. nil:
+	// nothing is attached.
+	Mailed func(m *itip.Message, most int64) (out *itip.Message, files []itip.File, left []string)
 	// Ask asks the scripts of a mailbox (hook.Calendar) what is to be done about an invitation.
 	// nil: nothing is.
 	Ask func(ctx context.Context, box address.Address, about hook.Invitation) Decision
