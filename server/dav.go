@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"facteur/server/address"
+	"facteur/server/attachments"
 	"facteur/server/collection"
 	"facteur/server/davd"
 	"facteur/server/directory"
@@ -16,11 +17,13 @@ import (
 
 // calendars are the stores of calendars and contacts, and who sees what of them.
 type calendars struct {
-	kept    *collection.Store // of what people keep
-	derived *collection.Store // of what is made for them here
-	files   *files.Store      // plain folders and files
-	homes   *homes.Homes
-	handler *davd.Handler
+	kept        *collection.Store  // of what people keep
+	derived     *collection.Store  // of what is made for them here
+	files       *files.Store       // plain folders and files
+	attached    *files.Store       // the octets of attachments
+	attachments *attachments.Store // what calendar objects name of these
+	homes       *homes.Homes
+	handler     *davd.Handler
 }
 
 // openCalendars opens the stores.
@@ -44,11 +47,18 @@ func (s *Server) openCalendars(first *settings) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening the files: %w", err)
 	}
+	s.dav.attached, err = files.Open(files.Options{
+		Folder: attachments.Folder, MaxSize: attachments.MaxSize, Dir: domains, Tmp: tmp, Log: s.log, Room: s.room, Keep: s.keepDeleted,
+	})
+	if err != nil {
+		return fmt.Errorf("opening the attachments: %w", err)
+	}
 	s.dav.homes = homes.New(homes.Options{
 		Store: s.dav.kept, Derived: s.dav.derived, Directory: s.newestDirectory, Resolver: s.resolver, Log: s.log, Tell: s.tellFailing,
 		Shared: s.tellShared,
 	})
 	s.dav.homes.Apply(homesSettings(first))
+	s.dav.attachments = attachments.New(attachments.Options{Files: s.dav.attached, Homes: s.dav.homes, Directory: s.newestDirectory, Log: s.log})
 	return nil
 }
 
@@ -57,7 +67,8 @@ func (s *Server) openCalendarServer(first *settings) error {
 	if err := s.openScheduling(first); err != nil {
 		return err
 	}
-	s.dav.handler = davd.New(davd.Options{Homes: s.dav.homes, Files: s.dav.files, Scheduling: s.scheduling, Directory: s.newestDirectory, Usage: s.usage, Log: s.log})
+	s.dav.handler = davd.New(davd.Options{Homes: s.dav.homes, Files: s.dav.files, Attachments: s.dav.attachments, Scheduling: s.scheduling,
+		Directory: s.newestDirectory, Usage: s.usage, Log: s.log})
 	return nil
 }
 
@@ -82,8 +93,10 @@ func (s *Server) closeCalendars() {
 			s.log.Error("server.calendars", "error", err)
 		}
 	}
-	if s.dav.files != nil {
-		s.dav.files.Close() // has nothing to write
+	for _, store := range []*files.Store{s.dav.files, s.dav.attached} {
+		if store != nil {
+			store.Close() // has nothing to write
+		}
 	}
 }
 
@@ -92,6 +105,7 @@ func (c *calendars) forget(a address.Address) {
 	c.kept.Forget(a)
 	c.derived.Forget(a)
 	c.files.Forget(a)
+	c.attached.Forget(a)
 	c.homes.Refresh(a)
 }
 
@@ -118,7 +132,11 @@ func (s *Server) beside(a address.Address) (int64, error) {
 		return 0, err
 	}
 	plain, err := s.dav.files.Usage(a)
-	return kept.Octets + plain.Octets, err
+	if err != nil {
+		return 0, err
+	}
+	attached, err := s.dav.attached.Usage(a)
+	return kept.Octets + plain.Octets + attached.Octets, err
 }
 
 // room tells whether so many octets more fit into the quota of an account, with its mail

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"facteur/server/attachments"
 	"facteur/server/collection"
 	"facteur/server/control"
 	"facteur/server/directory"
@@ -24,12 +25,14 @@ type depot struct {
 	homes     *homes.Homes
 	directory *directory.Directory
 	data      string
+	// attachments are what calendar objects name.
+	attachments *attachments.Store
 }
 
 // Transfer is that of control.Backend.
 func (s *Server) Transfer(ctx context.Context, r control.TransferRequest) (control.TransferAnswer, error) {
 	live := s.live.Load()
-	return depot{s.dav.homes, live.directory, live.Data}.Transfer(ctx, r)
+	return depot{s.dav.homes, live.directory, live.Data, s.dav.attachments}.Transfer(ctx, r)
 }
 
 // Transfer does one step.
@@ -126,7 +129,7 @@ const putWorkers = 16
 // error is one that others would have too: no room, above all.
 func (d depot) put(ctx context.Context, home *homes.Home, r control.TransferRequest) ([]control.Outcome, error) {
 	out := make([]control.Outcome, len(r.Objects))
-	p := putter{request: r}
+	p := putter{request: r, attachments: d.attachments}
 	c, err := d.target(home, r)
 	switch {
 	case err != nil:
@@ -189,10 +192,11 @@ func plainColor(s string) string {
 
 // putter puts objects into a collection.
 type putter struct {
-	request    control.TransferRequest
-	to         *homes.Collection
-	components []string
-	state      *pullState // nil: not pulled
+	request     control.TransferRequest
+	to          *homes.Collection
+	components  []string
+	state       *pullState // nil: not pulled
+	attachments *attachments.Store
 }
 
 // all puts the objects, several at once. Those of a UID are of one worker, in order.
@@ -229,6 +233,9 @@ func (p *putter) one(o control.Object) (control.Outcome, error) {
 		return refused(fmt.Errorf("%s keeps no %s", p.to.Segment, o.Kind)), nil
 	} else if calendar && len(p.components) > 0 && !slices.Contains(p.components, o.Kind) {
 		return refused(fmt.Errorf("%s keeps no %s", p.to.Segment, o.Kind)), nil
+	}
+	if p.to.Kind() == collection.Calendar {
+		o.Data = p.attachments.Imported(p.to.Owner, o.Data)
 	}
 	there, err := p.to.ByUID(o.UID)
 	if err != nil {
@@ -290,7 +297,7 @@ func (p *putter) same(e *collection.Entry, data []byte) (bool, error) {
 	if fault.Is(err, fault.NotFound) {
 		return false, nil // removed meanwhile: the condition of the Put tells
 	}
-	return err == nil && transfer.Same(old, data), err
+	return err == nil && (transfer.Same(old, data) || transfer.Same(p.attachments.Exported(old), data)), err
 }
 
 func readObject(c *homes.Collection, href string) ([]byte, error) {
@@ -340,6 +347,10 @@ func (d depot) get(home *homes.Home, r control.TransferRequest) (out []control.O
 		}
 		if err != nil {
 			return nil, false, err
+		}
+		if c.Kind() == collection.Calendar {
+			data = d.attachments.Exported(data)
+			octets += int64(len(data)) - e.Size
 		}
 		out = append(out, control.Object{Kind: e.Facts.Kind, UID: e.Facts.UID, Data: data, Href: e.Href})
 	}

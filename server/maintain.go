@@ -50,7 +50,11 @@ func (s *Server) tidy() {
 		}
 		s.expire(a, `\Trash`, live.Retention.Trash)
 		s.expire(a, `\Junk`, live.Retention.Junk)
-		if err := errors.Join(s.store.Purge(a), s.dav.kept.Purge(a), s.dav.files.Purge(a)); err != nil {
+		// What an object names again comes back before it is too old.
+		if err := s.dav.attachments.Tidy(a); err != nil {
+			s.log.Error("server.attachments", "account", a.String(), "error", err)
+		}
+		if err := errors.Join(s.store.Purge(a), s.dav.kept.Purge(a), s.dav.files.Purge(a), s.dav.attached.Purge(a)); err != nil {
 			s.log.Error("server.purge", "account", a.String(), "error", err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"facteur/server/auth"
 	"facteur/server/envelope"
 	"facteur/server/hook"
+	"facteur/server/itip"
 	"facteur/server/schedule"
 	"facteur/server/scheduling"
 )
@@ -27,6 +28,7 @@ func (s *Server) openScheduling(first *settings) (err error) {
 		Language: func() string { return s.live.Load().Language },
 		Calm:     10 * time.Second,
 		Send:     s.sendInvitation, Known: s.wroteTo, Room: s.isRoom, Answers: s.once,
+		Mailed: s.mailed,
 		Ask: func(ctx context.Context, box address.Address, about hook.Invitation) scheduling.Decision {
 			return s.follow.Invited(ctx, box, about)
 		},
@@ -35,6 +37,11 @@ func (s *Server) openScheduling(first *settings) (err error) {
 		return fmt.Errorf("opening what invites and answers: %w", err)
 	}
 	return nil
+}
+
+// mailed is the files that go with an invitation by mail, as far as there is room in a mail.
+func (s *Server) mailed(m *itip.Message, most int64) (*itip.Message, []itip.File, []string) {
+	return s.dav.attachments.Mailed(m, min(most, s.live.Load().Limits.MessageSize/2))
 }
 
 // sendInvitation sends the mail of an invitation or of an answer on its way. What a person

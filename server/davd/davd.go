@@ -1,6 +1,6 @@
 // Package davd speaks WebDAV, CalDAV and CardDAV: RFC 4918 (class 1 and 3, and 2 for plain files), 5689 (extended
 // MKCOL), 5397 (current-user-principal), 8144 (Prefer), 3744 (privileges and principals), 4791
-// (CalDAV), 7809 (time zones by name), 6352 (CardDAV), and Apple's way to share and publish (sharing.go).
+// (CalDAV), 7809 (time zones by name), 6352 (CardDAV), 8607 (managed attachments), and Apple's way to share and publish (sharing.go).
 //
 // A request's path leads to a node (node.go): a principal, a home, a collection, an object.
 // The table of methods says which nodes have a method and which privilege it needs, and allow
@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/attachments"
 	"facteur/server/auth"
 	"facteur/server/davxml"
 	"facteur/server/directory"
@@ -37,6 +38,8 @@ import (
 type Options struct {
 	Homes *homes.Homes
 	Files *files.Store // plain folders and files; nil: there are none
+	// Attachments keeps the managed attachments of calendar objects; nil: there are none.
+	Attachments *attachments.Store
 	// Scheduling invites and answers. nil: objects are put and removed, and nobody is told.
 	Scheduling *scheduling.Scheduler
 	// Directory returns the newest one.
@@ -165,6 +168,9 @@ func (h *Handler) parts() []part {
 	}
 	if h.opt.Files != nil {
 		list = append(list, plain(), plainLocks())
+	}
+	if h.opt.Attachments != nil {
+		list = append(list, managedAttachments())
 	}
 	if h.opt.Scheduling != nil {
 		list = append(list, implicitScheduling())

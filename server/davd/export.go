@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"facteur/server/attachments"
 	"facteur/server/collection"
 	"facteur/server/ical"
 	"facteur/server/transfer"
@@ -44,7 +45,7 @@ func (r *request) export(n *node) error {
 	if name == "" {
 		name = n.name
 	}
-	if err := writeWhole(r.w, n, name, exporting{public: r.public, zones: r.zones()}); err != nil {
+	if err := writeWhole(r.w, n, name, exporting{public: r.public, zones: r.zones(), attachments: r.opt.Attachments}); err != nil {
 		// The status is sent: only an answer that is cut off says that it is not all.
 		r.opt.Log.Error("A collection could not be exported", "protocol", "dav", "path", n.href, "err", err)
 		panic(http.ErrAbortHandler)
@@ -56,6 +57,8 @@ func (r *request) export(n *node) error {
 type exporting struct {
 	public bool       // without what is not for all
 	zones  zoneChoice // a file is for all programs, so it has all of them unless a client says otherwise
+	// attachments puts small ones into the objects, for who reads them has no login later; nil: none.
+	attachments *attachments.Store
 }
 
 // writeWhole writes all objects of a collection as one calendar, or one vCard after the
@@ -69,6 +72,12 @@ func writeWhole(to io.Writer, n *node, name string, o exporting) error {
 		parsed, err := ical.ParseBytes(data)
 		if err != nil || o.public && !makePublic(parsed) {
 			return nil // what somebody's editor has just broken is left out, as what was broken before
+		}
+		switch {
+		case o.public:
+			parsed = attachments.Hidden(parsed)
+		case o.attachments != nil:
+			parsed = o.attachments.Inlined(parsed)
 		}
 		parsed, _ = max(o.zones, zonesIncluded).of(parsed)
 		return out.Write(parsed)

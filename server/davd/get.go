@@ -55,7 +55,7 @@ func (r *request) represent(n *node, status int) error {
 	head.Set("Content-Type", contentType(n))
 	head.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	seeker, ok := content.(io.ReadSeeker)
-	if status == http.StatusOK && r.Method != http.MethodPut && ok {
+	if status == http.StatusOK && (r.Method == http.MethodGet || r.Method == http.MethodHead) && ok {
 		http.ServeContent(r.w, r.Request, "", e.Modified, seeker)
 		return nil
 	}

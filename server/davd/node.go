@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"facteur/server/address"
+	"facteur/server/attachments"
 	"facteur/server/collection"
 	"facteur/server/fault"
 	"facteur/server/homes"
@@ -26,6 +27,7 @@ const (
 	messageNode                     // an object of an inbox
 	folderNode                      // a plain collection (RFC 4918 5.2)
 	fileNode                        // a plain resource
+	attachmentNode                  // a managed attachment (RFC 8607), which has no properties
 
 	collectionNodes = calendarNode | bookNode
 	objectNodes     = eventNode | cardNode
@@ -58,6 +60,8 @@ type node struct {
 	snap   *collection.Snapshot // likewise
 	parent *node                // of what is in a home
 	plain  *plainNode           // of plain folders and files
+	// attachment is that of an attachmentNode.
+	attachment *attachments.Attachment
 }
 
 // resolve returns what the segments of a path lead to. What the viewer may not see is not
@@ -72,6 +76,9 @@ func (r *request) resolve(segments []string) (*node, error) {
 	owner, err := address.Parse(segments[0])
 	if err != nil {
 		return nil, errNotFound
+	}
+	if len(segments) > 1 && segments[1] == homes.AttachmentSegment && r.opt.Attachments != nil {
+		return r.resolveAttachment(owner, segments[2:]) // an attendee sees nothing else of the home
 	}
 	h, err := r.home(owner)
 	if err != nil {

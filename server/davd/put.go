@@ -33,7 +33,7 @@ func put(r *request, n *node) error {
 			return err
 		}
 	}
-	done, err := r.storeInTurn(n, data, cond)
+	done, err := r.inTurn(len(data), func() (stored, error) { return r.store(n, data, cond) })
 	if err != nil {
 		if errors.Is(err, collection.ErrCondition) {
 			return r.unmet(n)
@@ -79,9 +79,9 @@ type stored struct {
 	changed bool // what is kept differs from what was sent
 }
 
-// storeInTurn puts an object, a large one when there is room to work on it.
-func (r *request) storeInTurn(n *node, data []byte, cond collection.Condition) (s stored, err error) {
-	if len(data) > largeObject {
+// inTurn calls put for an object, a large one when there is room to work on it.
+func (r *request) inTurn(size int, put func() (stored, error)) (s stored, err error) {
+	if size > largeObject {
 		select {
 		case r.large <- struct{}{}:
 			defer func() { <-r.large }()
@@ -89,11 +89,11 @@ func (r *request) storeInTurn(n *node, data []byte, cond collection.Condition) (
 			return s, r.Context().Err()
 		}
 	}
-	return r.store(n, data, cond)
+	return put()
 }
 
-// store puts an object.
-func (r *request) store(n *node, data []byte, cond collection.Condition) (s stored, err error) {
+// putObject puts an object as it is.
+func (r *request) putObject(n *node, data []byte, cond collection.Condition) (s stored, err error) {
 	if r.opt.Scheduling != nil && n.kind == eventNode {
 		return r.scheduled(n, data, cond)
 	}
@@ -119,9 +119,11 @@ func remove(r *request, n *node) error {
 		if d >= 0 { // RFC 4918 9.6.1
 			return badRequest("A collection is deleted with all that is in it: Depth is infinity")
 		}
+		attached := n.attachedIn()
 		if err := n.parent.home.Delete(n.name); err != nil {
 			return err
 		}
+		r.unnamed(n, attached)
 	} else {
 		cond, err := r.conditionFor(n)
 		if err != nil {
@@ -130,6 +132,7 @@ func remove(r *request, n *node) error {
 		if err := r.unstore(n, cond); err != nil {
 			return err
 		}
+		r.unnamed(n, n.attachedIn())
 	}
 	r.w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -242,6 +242,7 @@ func newComplete(t *testing.T) *server {
 	s := newServer(t, func(o *Options) {
 		o.Homes = openHomes(t, "calendars.example")
 		o.Scheduling, o.Files, all = openScheduling(t, o), openFiles(t), o.Homes
+		_, o.Attachments = openAttachments(t, o, nil)
 		o.Usage = func(address.Address) (int64, int64, error) { return 1, 2, nil }
 	})
 	s.homes = all

@@ -186,14 +186,20 @@ func (r *request) transferObject(from, to *node, overwrite bool) (created bool, 
 	}
 	opt := collection.MoveOptions{Condition: c, To: to.coll.Collection, Href: to.name, Overwrite: overwrite}
 	var e *collection.Entry
-	if r.Method == "COPY" {
+	attached, replaced := from.attachedIn(), to.attachedIn()
+	switch {
+	case len(attached) > 0 && r.opt.Attachments != nil && from.owner.Key() != to.owner.Key():
+		e, created, err = r.transferAttached(from, to, c, overwrite)
+	case r.Method == "COPY":
 		e, created, err = from.coll.Copy(from.name, opt)
-	} else {
+	default:
 		e, created, err = from.coll.Move(from.name, opt)
 	}
 	if err != nil {
 		return false, dataFailure(to, err)
 	}
+	r.unnamed(from, attached)
+	r.unnamed(to, replaced)
 	if tag := scheduling.Tag(e); tag != "" && from.kind == eventNode && r.opt.Scheduling != nil { // RFC 6638 8.2
 		r.w.Header().Set("Schedule-Tag", tag)
 	}

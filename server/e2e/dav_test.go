@@ -57,7 +57,7 @@ func (w *world) dav(neg bool, args []string) {
 // shownFields are the fields of an answer that are printed, as cases name them.
 var shownFields = []string{
 	"Allow", "CalDAV-Timezones", "Content-Disposition", "Content-Range", "Content-Type", "DAV", "ETag", "Location", "Lock-Token",
-	"Preference-Applied", "Retry-After", "Schedule-Tag", "WWW-Authenticate",
+	"Cal-Managed-ID", "Preference-Applied", "Retry-After", "Schedule-Tag", "WWW-Authenticate",
 }
 
 func parseRequest(args []string) (q request, err error) {
