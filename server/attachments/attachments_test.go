@@ -58,7 +58,7 @@ func TestTidy(t *testing.T) {
 	w := newWorld(t)
 	tidy := func(pass time.Duration, want string) {
 		t.Helper()
-		w.now = w.now.Add(pass)
+		w.pass(pass)
 		w.ok(w.Tidy(alice))
 		if got := w.attached(); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -95,7 +95,6 @@ func TestTidy(t *testing.T) {
 	path := filepath.Join(w.dir, "domains", alice.Dir(), "calendars", "calendar", "1.ics")
 	text := strings.Replace(object(a), a.ID[10:], a.ID[10:12]+"\r\n "+a.ID[12:], 2)
 	w.ok(os.WriteFile(path, []byte(text[:len(text)-30]), 0o600))
-	w.ok(os.Chtimes(path, w.now, w.now))
 	tidy(time.Minute, "a")
 	tidy(time.Hour, "a")
 }
@@ -180,7 +179,7 @@ func checkCut(t *testing.T, before *world, rec *safefile.Recorder, n int, writte
 		}
 	}
 	w.ok(w.Tidy(alice))
-	w.now = w.now.Add(time.Hour)
+	w.pass(time.Hour)
 	w.ok(w.Tidy(alice))
 	if got := strings.Fields(w.attached()); len(got) != len(want) {
 		t.Errorf("after %d operations: %v are left, %d named", n, got, len(want))
@@ -210,7 +209,7 @@ func TestFaults(t *testing.T) {
 			t.Errorf("failure %d: the object names what is not there", fail)
 		}
 		w.ok(w.Tidy(alice))
-		w.now = w.now.Add(time.Hour)
+		w.pass(time.Hour)
 		w.ok(w.Tidy(alice))
 		if _, there := w.calendar().Entry("1.ics"); there != nil && w.attached() != "" {
 			t.Errorf("failure %d leaves %s", fail, w.attached())

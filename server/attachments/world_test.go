@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ type world struct {
 	dir   string
 	fs    safefile.FS
 	keep  time.Duration
-	now   time.Time
+	past  atomic.Int64 // how much time has passed, in ns
 	room  error
 	kept  *collection.Store
 	files *files.Store
@@ -34,7 +35,7 @@ type world struct {
 
 func newWorld(t testing.TB, change ...func(*world)) *world {
 	t.Helper()
-	w := &world{TB: t, dir: t.TempDir(), fs: safefile.Unsynced{FS: safefile.OS}, keep: 24 * time.Hour, now: time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)}
+	w := &world{TB: t, dir: t.TempDir(), fs: safefile.Unsynced{FS: safefile.OS}, keep: 24 * time.Hour}
 	for _, c := range change {
 		c(w)
 	}
@@ -47,7 +48,7 @@ func (w *world) open() {
 	w.Helper()
 	domains, tmp := filepath.Join(w.dir, "domains"), filepath.Join(w.dir, "tmp")
 	keep := func(address.Address) (time.Duration, int64) { return w.keep, 0 }
-	now := func() time.Time { return w.now }
+	now := func() time.Time { return time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC).Add(time.Duration(w.past.Load())) }
 	var err error
 	w.kept, err = collection.Open(collection.Options{
 		FS: w.fs, Dir: domains, Tmp: tmp, Index: homes.Index, IndexVersion: homes.IndexVersion, Defaults: homes.Defaults(), Keep: keep, Now: now,
@@ -73,6 +74,9 @@ func (w *world) open() {
 		kept.Close() // again, maybe
 	})
 }
+
+// pass lets time pass.
+func (w *world) pass(d time.Duration) { w.past.Add(int64(d)) }
 
 func (w *world) ok(err error) {
 	w.Helper()

@@ -1,5 +1,5 @@
-// Package files is the store of plain folders and files: what a person keeps beside
-// mail, calendars and contacts, in files/ of the account's folder, as deep as one likes.
+// Package files is a store of plain folders and files: what a person keeps beside
+// mail, calendars and contacts, in files/ (Options.Folder) of the account's folder, as deep as one likes.
 // Programs may read and write these files too.
 //
 // A Store has a Tree for each account. A Path is a list of names of any octets; on disk
