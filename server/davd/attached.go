@@ -203,7 +203,7 @@ func (w *naming) attends(a homes.Attached) bool {
 }
 
 // transferAttached copies or moves an object with attachments into another home, where they
-// become its own.
+// become its own; or one of which nobody looked at what it names, as what another server publishes.
 func (r *request) transferAttached(from, to *node, cond collection.Condition, overwrite bool) (e *collection.Entry, created bool, err error) {
 	if !to.absent && !overwrite {
 		return nil, false, collection.ErrCondition

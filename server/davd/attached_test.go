@@ -209,6 +209,39 @@ func TestManagedRights(t *testing.T) {
 	}
 }
 
+// TestManagedFromOutside: what another server publishes makes nobody a reader, whatever it names.
+func TestManagedFromOutside(t *testing.T) {
+	const asDave, path = "user: dave@example.net", "/dav/dave@example.net/holidays/"
+	s := newAttaching(t, func(o *Options) { o.Homes = openHomes(t, "127.0.0.1:1") })
+	s.ask("PUT", eventPath, event("1")).want(http.StatusCreated)
+	_, at := s.add(eventPath, "a.txt", "octets")
+	stolen := s.ask("GET", eventPath, "").body
+	s.ask("MKCOL", path, `<D:mkcol xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"><D:set><D:prop><D:resourcetype><D:collection/><CS:subscribed/></D:resourcetype>`+
+		`<CS:source><D:href>http://127.0.0.1:1/x.ics</D:href></CS:source></D:prop></D:set></D:mkcol>`, xmlBody, asDave).want(http.StatusCreated)
+	home, err := s.homes.Own(dave)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := home.Open("holidays")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.Put("1.ics", []byte(stolen), collection.Condition{}); err != nil { // as if it had been fetched
+		t.Fatal(err)
+	}
+	s.ask("GET", path+"1.ics", "", asDave).want(http.StatusOK)
+	s.ask("GET", at, "", asDave).want(http.StatusNotFound)
+	if got := s.ask("GET", path+"?export", "", asDave).want(http.StatusOK).body; strings.Contains(got, "BINARY") {
+		t.Errorf("%s", got)
+	}
+	s.ask("COPY", path+"1.ics", "", asDave, "Destination: /dav/dave@example.net/calendar/1.ics").condition(http.StatusForbidden, davxml.C("valid-managed-id-parameter"))
+	s.ask("GET", at, "", asDave).want(http.StatusNotFound)
+	if _, _, err := c.Put("2.ics", []byte(event("2")), collection.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	s.ask("COPY", path+"2.ics", "", asDave, "Destination: /dav/dave@example.net/calendar/2.ics").want(http.StatusCreated)
+}
+
 // TestManagedMeeting: attendees get what is attached, and don't change it (RFC 8607 3.12.2,
 // RFC 6638 3.2.2.1).
 func TestManagedMeeting(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"facteur/server/davxml"
 	"facteur/server/fault"
 	"facteur/server/files"
+	"facteur/server/homes"
 )
 
 // attaching is a server with attachments.
@@ -22,13 +23,19 @@ type attaching struct {
 	full  error // what their Room says
 }
 
-func newAttaching(t *testing.T) *attaching {
+func newAttaching(t *testing.T, change ...func(*Options)) *attaching {
 	t.Helper()
 	s := &attaching{}
+	var own *homes.Homes
 	s.server = newServer(t, func(o *Options) {
+		for _, c := range change {
+			c(o)
+		}
+		own = o.Homes
 		s.files, o.Attachments = openAttachments(t, o, func(address.Address, int64) error { return s.full })
 		o.Scheduling = openScheduling(t, o)
 	})
+	s.homes = own
 	return s
 }
 

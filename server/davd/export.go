@@ -10,6 +10,7 @@ import (
 
 	"facteur/server/attachments"
 	"facteur/server/collection"
+	"facteur/server/homes"
 	"facteur/server/ical"
 	"facteur/server/transfer"
 	"facteur/server/vcard"
@@ -45,12 +46,22 @@ func (r *request) export(n *node) error {
 	if name == "" {
 		name = n.name
 	}
-	if err := writeWhole(r.w, n, name, exporting{public: r.public, zones: r.zones(), attachments: r.opt.Attachments}); err != nil {
+	if err := writeWhole(r.w, n, name, r.exporting(n)); err != nil {
 		// The status is sent: only an answer that is cut off says that it is not all.
 		r.opt.Log.Error("A collection could not be exported", "protocol", "dav", "path", n.href, "err", err)
 		panic(http.ErrAbortHandler)
 	}
 	return nil
+}
+
+// exporting is how the objects of a collection are written. What another server publishes may name
+// what the viewer does not see.
+func (r *request) exporting(n *node) exporting {
+	o := exporting{public: r.public, zones: r.zones()}
+	if n.coll.Origin == homes.Kept {
+		o.attachments = r.opt.Attachments
+	}
+	return o
 }
 
 // exporting is how objects are written.

@@ -188,7 +188,7 @@ func (r *request) transferObject(from, to *node, overwrite bool) (created bool, 
 	var e *collection.Entry
 	attached, replaced := from.attachedIn(), to.attachedIn()
 	switch {
-	case len(attached) > 0 && r.opt.Attachments != nil && from.owner.Key() != to.owner.Key():
+	case r.opt.Attachments != nil && from.kind == eventNode && (from.coll.Origin != homes.Kept || len(attached) > 0 && from.owner.Key() != to.owner.Key()):
 		e, created, err = r.transferAttached(from, to, c, overwrite)
 	case r.Method == "COPY":
 		e, created, err = from.coll.Copy(from.name, opt)
