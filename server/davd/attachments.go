@@ -1,6 +1,7 @@
 package davd
 
 import (
+	"cmp"
 	"errors"
 	"mime"
 	"net/http"
@@ -94,13 +95,14 @@ func manage(r *request, n *node) error {
 		return err
 	}
 	// What can't be done is told before a body is read.
-	if _, err := r.managed(n, m, ical.Prop{Name: "ATTACH"}); err != nil {
+	now, err := r.managed(n, m, ical.Prop{Name: "ATTACH"})
+	if err != nil {
 		return err
 	}
 	if m.action == removeAttachment {
 		return r.manageWith(n, m, cond, nil)
 	}
-	a, err := r.upload(n)
+	a, err := r.upload(n, now.was)
 	if err != nil {
 		return err
 	}
@@ -112,8 +114,9 @@ func manage(r *request, n *node) error {
 	return nil
 }
 
-// upload keeps the body of a request.
-func (r *request) upload(n *node) (a attachments.Attachment, err error) {
+// upload keeps the body of a request. What it does not tell is that of the attachment whose place
+// it takes.
+func (r *request) upload(n *node, was ical.Prop) (a attachments.Attachment, err error) {
 	if c := r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
 		r.w.Header().Set("Accept-Encoding", "identity") // RFC 9110 12.5.3
 		return a, &failure{status: http.StatusUnsupportedMediaType, text: "The body is encoded"}
@@ -122,7 +125,8 @@ func (r *request) upload(n *node) (a attachments.Attachment, err error) {
 		return a, badRequest("An attachment can't be sent in parts")
 	}
 	a, err = r.opt.Attachments.Add(n.owner, attachments.Content{
-		Name: nameOfUpload(r.Header), Type: mediaOf(r.Header.Get("Content-Type")), Size: r.ContentLength, Body: bodyReader{r.Body},
+		Name: cmp.Or(nameOfUpload(r.Header), was.Param("FILENAME")), Type: mediaOf(cmp.Or(r.Header.Get("Content-Type"), was.Param("FMTTYPE"))),
+		Size: r.ContentLength, Body: bodyReader{r.Body},
 	})
 	if fault.Is(err, fault.TooLarge) {
 		err = errTooLarge
@@ -159,6 +163,7 @@ func mediaOf(value string) string {
 type managedObject struct {
 	calendar *ical.Calendar
 	entry    *collection.Entry // of what was read
+	was      ical.Prop         // of the attachment that is updated
 }
 
 // managed reads the object and changes it; p is the property of what is added.
@@ -187,7 +192,10 @@ func (r *request) managed(n *node, m managing, p ical.Prop) (o managedObject, er
 		return o, forbidden(davxml.C("allowed-attendee-scheduling-object-change"), "Only the organizer may change this attachment")
 	}
 	if m.action == updateAttachment {
-		o.calendar = attachments.Replaced(c, m.id, r.opt.Now(), func(was ical.Prop) ical.Prop { return merged(p, was) })
+		o.calendar = attachments.Replaced(c, m.id, r.opt.Now(), func(was ical.Prop) ical.Prop {
+			o.was = was
+			return merged(p, was)
+		})
 		return o, nil
 	}
 	o.calendar, err = attachments.Removed(c, m.rids, m.id, r.opt.Now())

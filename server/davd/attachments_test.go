@@ -23,7 +23,7 @@ type attaching struct {
 	full  error // what their Room says
 }
 
-func newAttaching(t *testing.T, change ...func(*Options)) *attaching {
+func newAttaching(t testing.TB, change ...func(*Options)) *attaching {
 	t.Helper()
 	s := &attaching{}
 	var own *homes.Homes
@@ -39,7 +39,7 @@ func newAttaching(t *testing.T, change ...func(*Options)) *attaching {
 	return s
 }
 
-func openAttachments(t *testing.T, o *Options, room func(address.Address, int64) error) (*files.Store, *attachments.Store) {
+func openAttachments(t testing.TB, o *Options, room func(address.Address, int64) error) (*files.Store, *attachments.Store) {
 	t.Helper()
 	dir := t.TempDir()
 	kept, err := files.Open(files.Options{
@@ -138,6 +138,8 @@ func TestManagedAttachment(t *testing.T) {
 	s.ask("GET", line[1], "").want(http.StatusNotFound)
 	if a := s.ask("POST", eventPath+"?action=attachment-update&managed-id="+next, "last", asText).want(http.StatusNoContent); a.header.Get("Cal-Managed-ID") == "" || a.body != "" {
 		t.Errorf("%v", a.header)
+	} else if next = a.header.Get("Cal-Managed-ID"); !strings.Contains(s.object(eventPath), "ATTACH;MANAGED-ID="+next+";FMTTYPE=text/plain;SIZE=4;FILENAME=agenda.txt:") { // its name stays
+		t.Error(s.object(eventPath))
 	} else {
 		next = a.header.Get("Cal-Managed-ID")
 	}

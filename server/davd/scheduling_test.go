@@ -16,7 +16,7 @@ func newScheduling(t *testing.T) *server {
 	return newServer(t, func(o *Options) { o.Scheduling = openScheduling(t, o) })
 }
 
-func openScheduling(t *testing.T, o *Options) *scheduling.Scheduler {
+func openScheduling(t testing.TB, o *Options) *scheduling.Scheduler {
 	t.Helper()
 	s, err := scheduling.Open(scheduling.Options{
 		Homes: o.Homes, Directory: o.Directory, Dir: filepath.Join(t.TempDir(), "scheduling"), Now: o.Now,
