@@ -95,7 +95,7 @@ func manage(r *request, n *node) error {
 		return err
 	}
 	// What can't be done is told before a body is read.
-	now, err := r.managed(n, m, ical.Prop{Name: "ATTACH"})
+	now, err := r.managed(n, m, asWas)
 	if err != nil {
 		return err
 	}
@@ -166,8 +166,11 @@ type managedObject struct {
 	was      ical.Prop         // of the attachment that is updated
 }
 
-// managed reads the object and changes it; p is the property of what is added.
-func (r *request) managed(n *node, m managing, p ical.Prop) (o managedObject, err error) {
+// asWas is for who only wants to know whether something can be changed.
+func asWas(was ical.Prop) ical.Prop { return was }
+
+// managed reads the object and changes it; with is the property that takes the place of another, or of none.
+func (r *request) managed(n *node, m managing, with func(was ical.Prop) ical.Prop) (o managedObject, err error) {
 	data, e, err := n.coll.Read(n.name)
 	if err != nil {
 		return o, err
@@ -182,7 +185,7 @@ func (r *request) managed(n *node, m managing, p ical.Prop) (o managedObject, er
 		if len(ids) >= attachments.MaxPerObject {
 			return o, errTooMany
 		}
-		o.calendar, err = attachments.Added(c, m.rids, p, r.opt.Now())
+		o.calendar, err = attachments.Added(c, m.rids, with(ical.Prop{Name: "ATTACH"}), r.opt.Now())
 		return o, instanceFailure(err)
 	}
 	if !slices.Contains(ids, m.id) {
@@ -194,20 +197,12 @@ func (r *request) managed(n *node, m managing, p ical.Prop) (o managedObject, er
 	if m.action == updateAttachment {
 		o.calendar = attachments.Replaced(c, m.id, r.opt.Now(), func(was ical.Prop) ical.Prop {
 			o.was = was
-			return merged(p, was)
+			return with(was)
 		})
 		return o, nil
 	}
 	o.calendar, err = attachments.Removed(c, m.rids, m.id, r.opt.Now())
 	return o, instanceFailure(err)
-}
-
-// merged is the property of an attachment with the other parameters of the one that it replaces.
-func merged(p, was ical.Prop) ical.Prop {
-	for _, param := range was.Without("MANAGED-ID", "FMTTYPE", "SIZE", "FILENAME").Params {
-		p.Params = append(slices.Clip(p.Params), param)
-	}
-	return p
 }
 
 func instanceFailure(err error) error {
@@ -238,12 +233,12 @@ const maxManaged = 20
 // manageWith changes the object and answers. What another client did meanwhile stays, unless
 // the request has a condition.
 func (r *request) manageWith(n *node, m managing, cond collection.Condition, a *attachments.Attachment) error {
-	p := ical.Prop{Name: "ATTACH"}
+	with := asWas
 	if a != nil {
-		p = a.Prop(r.attachmentURI(*a), p)
+		with = func(was ical.Prop) ical.Prop { return a.Prop(r.attachmentURI(*a), was) }
 	}
 	for range maxManaged {
-		o, err := r.managed(n, m, p)
+		o, err := r.managed(n, m, with)
 		if err != nil {
 			return err
 		}
