@@ -192,6 +192,7 @@ func checkApply(t *testing.T, stored *ical.Calendar, m *Message) {
 			if err != nil || back.Check() != nil {
 				t.Fatalf("%v %v\n%s", err, back.Check(), r.Object.Append(nil))
 			}
+			checkAnswer(t, r, d.Self)
 			d.Stored = r.Object
 			if again := d.Apply(); again.Outcome == Applied && again.Object != nil && m.Method != Publish && shortAll(again.Object) != shortAll(r.Object) {
 				t.Fatalf("twice:\n%s\n%s\n%s\n%s", before, was, shortAll(r.Object), shortAll(again.Object))
@@ -200,6 +201,11 @@ func checkApply(t *testing.T, stored *ical.Calendar, m *Message) {
 			if plan, err := change.Plan(); err == nil {
 				readable(t, plan.Messages)
 			}
+		}
+		only := d
+		only.Stored, only.Only = stored, true
+		if r := only.Apply(); r.Object != nil && r.Object.Check() != nil {
+			t.Fatalf("only that: %v\n%s", r.Object.Check(), r.Object.Append(nil))
 		}
 		readable(t, r.Others)
 		readable(t, r.Answers)
@@ -212,6 +218,33 @@ func checkApply(t *testing.T, stored *ical.Calendar, m *Message) {
 		t.Fatalf("%q", s.subject)
 	}
 	m.Invitation(time.UTC)
+}
+
+// checkAnswer: who accepts what is new, but for some instances, has an object that may be kept,
+// and a reply that can be read.
+func checkAnswer(t *testing.T, r Result, self Person) {
+	t.Helper()
+	o, err := ical.NewObject(r.Object)
+	if err != nil || r.Role != AsAttendee {
+		return
+	}
+	list, _, err := o.Instances(time.Time{}, time.Time{}, nil, 20)
+	if err != nil {
+		return
+	}
+	a := Answer{Self: self, PartStat: "ACCEPTED", Comment: "c", Among: r.News, Now: now}
+	for i, at := range list {
+		if i%2 == 0 {
+			a.Declined = append(a.Declined, at.ID)
+		}
+	}
+	back, err := ical.ParseBytes(a.Set(r.Object).Append(nil))
+	if err != nil || back.Check() != nil {
+		t.Fatalf("answered: %v %v\n%s", err, back.Check(), a.Set(r.Object).Append(nil))
+	}
+	if reply, ok := a.Reply(r.Object); ok {
+		readable(t, []Outgoing{reply})
+	}
 }
 
 // named says whether anybody of an object may be an address.

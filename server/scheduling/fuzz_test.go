@@ -45,6 +45,7 @@ func FuzzAvailability(f *testing.F) {
 func FuzzTask(f *testing.F) {
 	f.Add([]byte(`{"Made":"2026-07-01T08:00:00Z","Box":{"Local":"a","Domain":"example.org"},"Messages":["QQ=="],"Sends":[{"To":{"URI":"mailto:b@example.org"},"Message":0}]}`))
 	f.Add([]byte(`{"Sends":[{"Message":7}]}`))
+	f.Add([]byte(`{"Messages":["QQ=="],"Bases":[""],"Sends":[{"Message":0,"Base":1}]}`))
 	j, err := openJournal(safefile.OS, f.TempDir())
 	if err != nil {
 		f.Fatal(err)
@@ -60,6 +61,9 @@ func FuzzTask(f *testing.F) {
 		for _, to := range got.Sends {
 			if _, err := got.message(to.Message); err == nil && got.read[to.Message] == nil {
 				t.Error("a message is missing")
+			}
+			if len(got.Bases) > 0 && to.Base >= len(got.Bases) {
+				t.Error("what was before is missing")
 			}
 		}
 	})
