@@ -94,7 +94,9 @@ func Logged(out hook.Outcome) string {
 // Try is Run that may fail.
 func Try(t testing.TB, m lua.Module, call hook.Call, statements string) hook.Outcome {
 	t.Helper()
-	host := lua.New(lua.Options{Modules: []lua.Module{m}, Log: slog.New(slog.DiscardHandler)})
+	// How quick the machine is decides about nothing.
+	limits := lua.Limits{SMTPTime: 10 * time.Second, DeliverTime: 10 * time.Second, Hourly: time.Hour}
+	host := lua.New(lua.Options{Modules: []lua.Module{m}, Log: slog.New(slog.DiscardHandler), Limits: limits})
 	script, err := host.Compile("test.lua", []byte("function data(c, m) "+statements+" end function rcpt(c, m, r) "+statements+" end"))
 	if err != nil {
 		t.Fatal(err)
