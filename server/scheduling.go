@@ -26,7 +26,7 @@ func (s *Server) openScheduling(first *settings) (err error) {
 		Dir: filepath.Join(first.Data, "scheduling"), Log: s.log,
 		Location: func() *time.Location { return s.live.Load().Location },
 		Language: func() string { return s.live.Load().Language },
-		Calm:     10 * time.Second,
+		Calm:     5 * time.Second,
 		Send:     s.sendInvitation, Known: s.wroteTo, Room: s.isRoom, Answers: s.once,
 		Mailed: s.mailed,
 		Ask: func(ctx context.Context, box address.Address, about hook.Invitation) scheduling.Decision {

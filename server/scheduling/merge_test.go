@@ -258,3 +258,39 @@ func TestMergeCrash(t *testing.T) {
 		w.close()
 	}
 }
+
+// TestTakenBackBeforeCrash: after a crash a change counts as made that another took back, though the
+// object is as it was before both.
+func TestTakenBackBeforeCrash(t *testing.T) {
+	data := meeting("m1", "alice@example.org", "dave@example.com")
+	better := strings.Replace(data, "Plan", "Better", 1)
+	for _, c := range []struct {
+		name    string
+		changes []string // "": it is removed
+		want    string
+	}{
+		{"invited and called off", []string{data, ""}, ""},
+		{"and once more", []string{data, "", data}, "REQUEST dave 0 Plan"},
+		{"changed and back", []string{data, better, data}, "REQUEST dave 0 Plan"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			w := worldIn(t, dir, nil)
+			w.calm, w.opts.Calm = calm, calm
+			w.event("alice", "m1")
+			for _, text := range c.changes {
+				if text == "" {
+					w.remove("alice", "m.ics")
+				} else {
+					w.put("alice", "m.ics", text)
+				}
+			}
+			w.close()
+			w = worldIn(t, dir, nil)
+			w.settle()
+			same(t, "mail", w.letters(), c.want)
+			same(t, "tasks left", w.tasks(), 0)
+			w.close()
+		})
+	}
+}

@@ -135,7 +135,7 @@ func Open(opts Options) (*Scheduler, error) {
 		return nil, err
 	}
 	for _, t := range left {
-		if s.wasMade(t) {
+		if s.wasMade(t) || wasFollowed(t, left) {
 			t.again = true
 			s.later(s.pending(t, time.Time{}))
 		} else if err := s.journal.remove(t); err != nil {

@@ -172,6 +172,15 @@ func (s *Scheduler) wasMade(t *task) bool {
 	return is != t.Change.Before
 }
 
+// wasFollowed tells whether one of the tasks that a crash left is of a change of what t made:
+// then t's was made, though the object may be as it was before.
+func wasFollowed(t *task, left []*task) bool {
+	return slices.ContainsFunc(left, func(u *task) bool {
+		return u.ID > t.ID && u.Change != nil && u.Box == t.Box && u.Change.Box == t.Change.Box &&
+			u.Change.Collection == t.Change.Collection && u.Change.Href == t.Change.Href && u.Change.Before == t.Change.After
+	})
+}
+
 // The times of what failed for a while.
 const (
 	firstRetry = time.Minute
