@@ -150,6 +150,11 @@ func (h *Home) stampsNow() (stamps [len(kinds)]int64) {
 // list brings the table of collections up to what lies on disk. With admin held.
 func (h *Home) list() error {
 	stamps := h.stampsNow()
+	for i := range stamps {
+		if stamps[i] > h.store.now().Add(-settle).UnixNano() {
+			stamps[i] = 0 // it is listed again: another change may have the same mtime
+		}
+	}
 	found := make(map[string]*Collection)
 	for _, k := range kinds {
 		entries, err := os.ReadDir(h.kindDir(k))
