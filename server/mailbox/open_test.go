@@ -83,6 +83,8 @@ func TestOpenings(t *testing.T) {
 			for i := range 5 {
 				f.add(f.inbox, fmt.Sprintf("%d\r\n", i+1), []string{`\Seen`, "$Work"}[:i%3]...)
 			}
+			f.ok(f.store.Close()) // writes the list, which is written behind else
+			f.open()
 			_, err := f.inbox.Expunge([]UID{2})
 			f.ok(err)
 			shown, before, highest := f.show(f.inbox), f.modSeqs(f.inbox), f.snapshot(f.inbox).HighestModSeq()
@@ -130,6 +132,10 @@ func TestOpenAfterForeign(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			f := newFixture(t, nil)
 			for i := range 4 {
+				if i == 3 {
+					f.ok(f.store.Close()) // writes the list, which is written behind else
+					f.open()
+				}
 				f.add(f.inbox, fmt.Sprintf("%d\r\n", i+1), `\Seen`)
 			}
 			before, highest := f.modSeqs(f.inbox), f.snapshot(f.inbox).HighestModSeq()
