@@ -30,7 +30,7 @@ type calendars struct {
 func (s *Server) openCalendars(first *settings) (err error) {
 	domains, tmp := filepath.Join(first.Data, "domains"), filepath.Join(first.Data, "spool", "tmp")
 	s.dav.kept, err = collection.Open(collection.Options{
-		Dir: domains, Tmp: tmp, Log: s.log, Room: s.room, Keep: s.keepDeleted,
+		Dir: domains, Tmp: tmp, Log: s.log, Room: s.room, Bins: s.bins,
 		Index: homes.Index, IndexVersion: homes.IndexVersion, Defaults: homes.Defaults(),
 	})
 	if err != nil {
@@ -43,12 +43,12 @@ func (s *Server) openCalendars(first *settings) (err error) {
 	if err != nil {
 		return fmt.Errorf("opening what is made of calendars and contacts: %w", err)
 	}
-	s.dav.files, err = files.Open(files.Options{Dir: domains, Tmp: tmp, Log: s.log, Room: s.room, Keep: s.keepDeleted})
+	s.dav.files, err = files.Open(files.Options{Dir: domains, Tmp: tmp, Log: s.log, Room: s.room, Bins: s.bins})
 	if err != nil {
 		return fmt.Errorf("opening the files: %w", err)
 	}
 	s.dav.attached, err = files.Open(files.Options{
-		Folder: attachments.Folder, MaxSize: attachments.MaxSize, Dir: domains, Tmp: tmp, Log: s.log, Room: s.room, Keep: s.keepDeleted,
+		Folder: attachments.Folder, MaxSize: attachments.MaxSize, Dir: domains, Tmp: tmp, Log: s.log, Room: s.room, Bins: s.bins,
 	})
 	if err != nil {
 		return fmt.Errorf("opening the attachments: %w", err)

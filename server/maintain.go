@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -54,7 +53,9 @@ func (s *Server) tidy() {
 		if err := s.dav.attachments.Tidy(a); err != nil {
 			s.log.Error("server.attachments", "account", a.String(), "error", err)
 		}
-		if err := errors.Join(s.store.Purge(a), s.dav.kept.Purge(a), s.dav.files.Purge(a), s.dav.attached.Purge(a)); err != nil {
+		s.dav.files.Recount(a)
+		s.dav.attached.Recount(a)
+		if err := s.bins.Purge(a); err != nil {
 			s.log.Error("server.purge", "account", a.String(), "error", err)
 		}
 	}

@@ -39,6 +39,7 @@ import (
 	"facteur/server/pop3d"
 	"facteur/server/redirect"
 	"facteur/server/relay"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 	"facteur/server/schedule"
 	"facteur/server/scheduling"
@@ -92,6 +93,7 @@ type Server struct {
 	srs         *srs.Rewriter
 	own         ownAddresses
 	reports     reporting
+	bins        *retention.Bins
 	store       *mailbox.Store
 	spool       *spool.Spool
 	deliver     *deliver.Deliverer
@@ -264,6 +266,7 @@ func (s *Server) openData(first *settings) error {
 	if s.keys, err = senderauth.OpenKeys(keysDir(first.Data), safefile.OS, nil); err != nil {
 		return err
 	}
+	s.openBins(first)
 	if err := s.openCalendars(first); err != nil {
 		return err
 	}
@@ -361,6 +364,9 @@ func (s *Server) release() {
 		cancel()
 	}
 	s.closeRelay()
+	if s.bins != nil {
+		s.bins.Close()
+	}
 	if s.store != nil {
 		if err := s.store.Close(); err != nil {
 			s.log.Error("server.store", "error", err)

@@ -14,6 +14,7 @@ import (
 	"facteur/server/directory"
 	"facteur/server/files"
 	"facteur/server/homes"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -49,13 +50,15 @@ func (w *world) open() {
 	domains, tmp := filepath.Join(w.dir, "domains"), filepath.Join(w.dir, "tmp")
 	keep := func(address.Address) (time.Duration, int64) { return w.keep, 0 }
 	now := func() time.Time { return time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC).Add(time.Duration(w.past.Load())) }
+	bins := retention.New(retention.Options{Dir: domains, FS: w.fs, Keep: keep, Now: now})
+	w.Cleanup(bins.Close)
 	var err error
 	w.kept, err = collection.Open(collection.Options{
-		FS: w.fs, Dir: domains, Tmp: tmp, Index: homes.Index, IndexVersion: homes.IndexVersion, Defaults: homes.Defaults(), Keep: keep, Now: now,
+		FS: w.fs, Dir: domains, Tmp: tmp, Index: homes.Index, IndexVersion: homes.IndexVersion, Defaults: homes.Defaults(), Bins: bins, Now: now,
 	})
 	w.ok(err)
 	w.files, err = files.Open(files.Options{
-		FS: w.fs, Dir: domains, Tmp: tmp, Folder: Folder, MaxSize: MaxSize, Keep: keep, Now: now,
+		FS: w.fs, Dir: domains, Tmp: tmp, Folder: Folder, MaxSize: MaxSize, Bins: bins, Now: now,
 		Room: func(address.Address, int64) error { return w.room },
 	})
 	w.ok(err)

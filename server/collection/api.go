@@ -10,6 +10,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/fault"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -66,10 +67,8 @@ type Options struct {
 	// Room is asked before a home grows by some octets; its error refuses that.
 	// Nil: there is always room.
 	Room func(a address.Address, octets int64) error
-	// Keep tells for how long deleted objects of an account can be brought back,
-	// and how many octets of them are kept at most (0: no bound). Nil, or a time of
-	// 0: they are removed at once.
-	Keep func(address.Address) (retention time.Duration, quota int64)
+	// Bins are where deleted objects are kept. Nil: they are removed at once.
+	Bins *retention.Bins
 	// MaxSize bounds an object in octets; 0 is 16 MiB. A larger file of another
 	// program is not seen.
 	MaxSize int64

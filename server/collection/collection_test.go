@@ -293,7 +293,7 @@ func TestIndexVersion(t *testing.T) {
 }
 
 func TestManyRemovals(t *testing.T) {
-	f := newFixture(t, func(f *fixture) { f.opt.Keep = nil })
+	f := newFixture(t, func(f *fixture) { f.retain = 0 })
 	f.put("a.ics", "UID:a")
 	_, first := f.changes("")
 	f.ok(f.cal.lockWrite())

@@ -50,16 +50,6 @@ func (h *Home) moveAway(path, dir, base string) error {
 	}
 }
 
-// Purge removes what is kept for longer than Options.Keep says, and the oldest of
-// what is above its quota. Call it each hour.
-func (s *Store) Purge(a address.Address) error {
-	h, err := s.homes.Get(a)
-	if err != nil {
-		return err
-	}
-	return diskFault(h.bin.Purge())
-}
-
 // Deleted lists what can be brought back, oldest first.
 func (s *Store) Deleted(a address.Address) ([]Deleted, error) {
 	h, err := s.homes.Get(a)
@@ -71,7 +61,7 @@ func (s *Store) Deleted(a address.Address) ([]Deleted, error) {
 }
 
 // deletedOn lists what was deleted on a day.
-func (h *Home) deletedOn(day retention.Day) (all []Deleted, err error) {
+func deletedOn(day retention.Day) (all []Deleted, err error) {
 	for _, k := range kinds {
 		dir := filepath.Join(day.Dir, k.dir())
 		names, err := readDir(dir)
@@ -145,7 +135,7 @@ func readDir(dir string) ([]string, error) {
 	return names, err
 }
 
-// Delete removes a collection with all that is in it, durably; Options.Keep says
+// Delete removes a collection with all that is in it, durably; Options.Bins say
 // whether it can be brought back.
 func (h *Home) Delete(name string) error {
 	h.admin.Lock()

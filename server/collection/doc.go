@@ -44,7 +44,7 @@
 // compared with its tag, so the octets and the tag of an object always belong
 // together.
 //
-// What is deleted moves to deleted/ when Options.Keep says so. Properties of an object
+// What is deleted moves to deleted/ when Options.Bins say so. Properties of an object
 // are a hidden file beside it.
 //
 // Locks, in this order: that of Home.bin (package retention), Home.admin (operations on

@@ -15,6 +15,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/fault"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -51,23 +52,26 @@ type fixture struct {
 	dir   string
 	opt   Options
 	ahead atomic.Int64 // of the clock, in nanoseconds
-	boot  string       // nil: the real one
-	same  bool         // every directory has the same identity
-	store *Store
-	home  *Home
-	cal   *Collection
+	bins  *retention.Bins
+	// What is deleted is kept so long, and so much of it.
+	retain time.Duration
+	quota  int64
+	boot   string // nil: the real one
+	same   bool   // every directory has the same identity
+	store  *Store
+	home   *Home
+	cal    *Collection
 }
 
 // newFixture opens a store. When the test ends its homes are checked, and once more
 // after they were opened anew.
 func newFixture(t *testing.T, change ...func(*fixture)) *fixture {
-	f := &fixture{T: t, dir: t.TempDir()}
+	f := &fixture{T: t, dir: t.TempDir(), retain: 24 * time.Hour}
 	f.opt = Options{
 		Dir: filepath.Join(f.dir, "domains"), Tmp: filepath.Join(f.dir, "tmp"), FS: safefile.Unsynced{FS: safefile.OS},
 		Now:   func() time.Time { return time.Now().Add(time.Duration(f.ahead.Load())) },
 		Log:   slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Index: index,
-		Keep:  func(address.Address) (time.Duration, int64) { return 24 * time.Hour, 0 },
 		Defaults: []Default{
 			{Name: "calendar", Kind: Calendar, Props: Props{DisplayName: "Calendar"}},
 			{Name: "contacts", Kind: AddressBook},
@@ -91,6 +95,12 @@ func newFixture(t *testing.T, change ...func(*fixture)) *fixture {
 
 func (f *fixture) open() {
 	f.Helper()
+	f.bins = retention.New(retention.Options{
+		Dir: f.opt.Dir, FS: f.opt.FS, Now: f.opt.Now, Log: f.opt.Log,
+		Keep: func(address.Address) (time.Duration, int64) { return f.retain, f.quota },
+	})
+	f.Cleanup(f.bins.Close)
+	f.opt.Bins = f.bins
 	var err error
 	f.store, err = Open(f.opt)
 	f.ok(err)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"facteur/server/address"
 	"facteur/server/fault"
@@ -43,12 +42,7 @@ type Home struct {
 }
 
 func (s *Store) newHome(a address.Address) *Home {
-	h := &Home{store: s, address: a, dir: filepath.Join(s.opt.Dir, a.Dir())}
-	h.bin = retention.New(retention.Options[Deleted]{
-		Dir: filepath.Join(h.dir, "deleted"), Name: "collection", FS: s.opt.FS, Log: s.opt.Log, Now: s.opt.Now,
-		Keep: func() (time.Duration, int64) { return s.opt.Keep(a) }, List: h.deletedOn, Go: s.homes.Go,
-	})
-	return h
+	return &Home{store: s, address: a, dir: filepath.Join(s.opt.Dir, a.Dir()), bin: s.bins.Bin(a)}
 }
 
 func (h *Home) kindDir(k Kind) string { return filepath.Join(h.dir, k.dir()) }
@@ -350,7 +344,7 @@ func (c *Collection) move(next *place) error {
 
 // close ends all collections of the home with an error.
 func (h *Home) close(why error) {
-	h.bin.End()
+	h.bin.Forget()
 	h.mu.Lock()
 	h.fail = why
 	h.mu.Unlock()

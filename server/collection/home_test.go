@@ -150,10 +150,7 @@ func TestMoveCopy(t *testing.T) {
 }
 
 func TestDeleted(t *testing.T) {
-	quota := int64(0)
-	f := newFixture(t, func(f *fixture) {
-		f.opt.Keep = func(address.Address) (time.Duration, int64) { return 24 * time.Hour, quota }
-	})
+	f := newFixture(t)
 	long := strings.Repeat("x", 236) + ".ics"
 	f.put("a.ics", "UID:a\nPROP:1")
 	f.put(long, "UID:l")
@@ -168,14 +165,14 @@ func TestDeleted(t *testing.T) {
 	n, err := f.store.Undelete(alice, time.Time{}, "calendar")
 	f.want("brought back", fmt.Sprint(n, err, f.text(f.cal, "a.ics"), f.text(f.cal, long)), "2 <nil>UID:a\nPROP:2UID:l")
 	f.ok(f.cal.Remove(long, Condition{}))
-	quota = 10
-	f.ok(f.store.Purge(alice))
+	f.quota = 10
+	f.ok(f.bins.Purge(alice))
 	all, err = f.store.Deleted(alice)
 	f.ok(err)
 	f.want("after the quota", len(all), "1")
 	f.ok(f.home.Delete("contacts"))
 	f.ahead.Add(int64(25 * time.Hour))
-	f.ok(f.store.Purge(alice))
+	f.ok(f.bins.Purge(alice))
 	all, err = f.store.Deleted(alice)
 	f.want("after the time", fmt.Sprint(len(all), err), "0 <nil>")
 	left, _ := os.ReadDir(filepath.Join(f.home.dir, "deleted"))
@@ -183,7 +180,7 @@ func TestDeleted(t *testing.T) {
 }
 
 func TestDeletedForGood(t *testing.T) {
-	f := newFixture(t, func(f *fixture) { f.opt.Keep = nil })
+	f := newFixture(t, func(f *fixture) { f.retain = 0 })
 	f.put("a.ics", "UID:a")
 	f.ok(f.cal.Remove("a.ics", Condition{}))
 	c, err := f.home.Create("work", Calendar, Props{Color: "#000000"})

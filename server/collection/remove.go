@@ -8,7 +8,7 @@ import (
 	"facteur/server/fault"
 )
 
-// Remove takes an object away, durably; Options.Keep says whether it can be brought
+// Remove takes an object away, durably; Options.Bins say whether it can be brought
 // back. The errors are ErrCondition and faults, NotFound among them.
 func (c *Collection) Remove(href string, cond Condition) error {
 	away, err := c.home.awayDir(c)

@@ -33,6 +33,7 @@ type Store struct {
 	serial   atomic.Uint64                    // of collections
 	clock    atomic.Int64                     // the time at the last tick, in nanoseconds
 	contents contents
+	bins     *retention.Kind[Deleted]
 
 	homes  *resident.Homes[*Home]
 	loaded resident.Loaded[*Collection]
@@ -52,8 +53,8 @@ func Open(opt Options) (*Store, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	if opt.Keep == nil {
-		opt.Keep = retention.None
+	if opt.Bins == nil {
+		opt.Bins = retention.New(retention.Options{})
 	}
 	if opt.MaxSize <= 0 {
 		opt.MaxSize = defaultMaxSize
@@ -62,6 +63,7 @@ func Open(opt Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{opt: opt, syncer: safefile.NewSyncer(opt.FS), bootID: safefile.BootID(), identity: identityOf}
+	s.bins = retention.Add(opt.Bins, "collection", deletedOn)
 	s.homes = resident.NewHomes(s.newHome)
 	s.clock.Store(opt.Now().UnixNano())
 	s.homes.Every(tickEvery, s.tidy)

@@ -14,6 +14,7 @@ import (
 	"facteur/server/fault"
 	"facteur/server/files"
 	"facteur/server/homes"
+	"facteur/server/retention"
 )
 
 // attaching is a server with attachments.
@@ -44,7 +45,9 @@ func openAttachments(t testing.TB, o *Options, room func(address.Address, int64)
 	dir := t.TempDir()
 	kept, err := files.Open(files.Options{
 		Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp"), Folder: attachments.Folder, MaxSize: attachments.MaxSize, Room: room,
-		Keep: func(address.Address) (time.Duration, int64) { return 1 << 60, 0 },
+		Bins: retention.New(retention.Options{
+			Dir: filepath.Join(dir, "domains"), Keep: func(address.Address) (time.Duration, int64) { return 1 << 60, 0 },
+		}),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/files"
+	"facteur/server/retention"
 )
 
 const filesPath = homePath + "files/"
@@ -22,7 +23,9 @@ func openFiles(t testing.TB) *files.Store {
 	dir := t.TempDir()
 	store, err := files.Open(files.Options{
 		Dir: filepath.Join(dir, "domains"), Tmp: filepath.Join(dir, "tmp"),
-		Keep: func(address.Address) (time.Duration, int64) { return time.Hour, 0 },
+		Bins: retention.New(retention.Options{
+			Dir: filepath.Join(dir, "domains"), Keep: func(address.Address) (time.Duration, int64) { return time.Hour, 0 },
+		}),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -55,10 +55,8 @@ type Options struct {
 	// Room is asked before a tree grows by some octets; its error refuses that.
 	// Nil: there is always room.
 	Room func(a address.Address, octets int64) error
-	// Keep tells for how long removed files of an account can be brought back, and how
-	// many octets of them are kept at most (0: no bound). Nil, or a time of 0: they are
-	// removed at once.
-	Keep func(address.Address) (retention time.Duration, quota int64)
+	// Bins are where removed files are kept. Nil: they are removed at once.
+	Bins *retention.Bins
 	// MaxSize bounds a file in octets; 0 is 1 GiB.
 	MaxSize int64
 	// MaxFiles bounds the files and folders of a tree; 0 is 100,000.

@@ -60,6 +60,7 @@ func checkCut(f *fixture, rec *safefile.Recorder, n int, written func(string) bo
 	f.ok(rec.Replay(dir, n, written))
 	opt := f.opt
 	opt.Dir, opt.Tmp, opt.FS = filepath.Join(dir, "domains"), filepath.Join(dir, "tmp"), safefile.Unsynced{FS: safefile.OS}
+	opt.Bins = nil // of another directory
 	s, err := Open(opt)
 	f.ok(err)
 	defer s.Close()

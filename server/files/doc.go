@@ -11,7 +11,7 @@
 // A file is written aside, synced, and renamed into its place with the lock of its tree
 // held, where Check is asked once more; then its directory is synced. A copy is made
 // aside as a whole too, so that COPY is done or not done. What is removed moves to
-// deleted/ when Options.Keep says so. A strong ETag (RFC 9110 8.8.3) is made of inode,
+// deleted/ when Options.Bins say so. A strong ETag (RFC 9110 8.8.3) is made of inode,
 // size and time: each Put has a time of its own. A file that another program changes twice
 // in place within one tick of the system's clock (some ms) may keep its tag.
 //

@@ -27,18 +27,20 @@ var alice, bob = address.MustParse("alice@example.org"), address.MustParse("bob@
 // fixture is a store in a temporary directory.
 type fixture struct {
 	*testing.T
-	dir   string
-	opt   Options
-	store *Store
-	tree  *Tree
+	dir  string
+	opt  Options
+	bins *retention.Bins
+	// What is removed is kept so long.
+	retain time.Duration
+	store  *Store
+	tree   *Tree
 }
 
 func newFixture(t *testing.T, change ...func(*fixture)) *fixture {
-	f := &fixture{T: t, dir: t.TempDir()}
+	f := &fixture{T: t, dir: t.TempDir(), retain: 24 * time.Hour}
 	f.opt = Options{
 		Dir: filepath.Join(f.dir, "domains"), Tmp: filepath.Join(f.dir, "tmp"), FS: safefile.Unsynced{FS: safefile.OS},
-		Log:  slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Keep: func(address.Address) (time.Duration, int64) { return 24 * time.Hour, 0 },
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 	for _, c := range change {
 		c(f)
@@ -49,6 +51,12 @@ func newFixture(t *testing.T, change ...func(*fixture)) *fixture {
 
 func (f *fixture) open() {
 	f.Helper()
+	f.bins = retention.New(retention.Options{
+		Dir: f.opt.Dir, FS: f.opt.FS, Now: f.opt.Now, Log: f.opt.Log,
+		Keep: func(address.Address) (time.Duration, int64) { return f.retain, 0 },
+	})
+	f.Cleanup(f.bins.Close)
+	f.opt.Bins = f.bins
 	var err error
 	f.store, err = Open(f.opt)
 	f.ok(err)
@@ -275,8 +283,7 @@ func TestLinks(t *testing.T) {
 	f.want("remove", kind(f.tree.Remove(p("file"), nil)), notFound)
 	f.mkdir("d")
 	f.ok(os.Symlink(outside, filepath.Join(f.tree.dir, "d", "l")))
-	f.opt.Keep = nil
-	f.store.opt.Keep = retention.None
+	f.retain = 0
 	f.ok(f.tree.Remove(p("d"), nil))
 	if _, err := os.Stat(filepath.Join(outside, "secret")); err != nil {
 		t.Error(err)
@@ -384,11 +391,11 @@ func TestDeleted(t *testing.T) {
 	f.want("brought back", n, 1)
 	f.holds("d/", "d/b=b", "d/e/", "d/e/a=new")
 	ahead.Store(int64(25 * time.Hour))
-	f.ok(f.store.Purge(alice))
+	f.ok(f.bins.Purge(alice))
 	if left, err := os.ReadDir(filepath.Join(f.opt.Dir, alice.Dir(), "deleted")); err != nil || len(left) != 0 {
 		t.Errorf("left %v, %v", left, err)
 	}
-	f.store.opt.Keep = retention.None
+	f.retain = 0
 	f.ok(f.tree.Remove(p("d"), nil))
 	f.holds()
 	left, err := os.ReadDir(f.tree.dir)

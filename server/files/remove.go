@@ -14,14 +14,12 @@ import (
 	"facteur/server/retention"
 )
 
-// Remove takes a file, or a folder with all that is in it, away, durably; Options.Keep
-// says whether it can be brought back. The errors are that of the Check, and faults.
+// Remove takes a file, or a folder with all that is in it, away, durably; Options.Bins
+// say whether it can be brought back. The errors are that of the Check, and faults.
 //
 // What is removed lies in deleted/DATE/FOLDER/TIME below the path that it had: the day in
 // UTC, and the time in ms in base 36.
-func (t *Tree) Remove(p Path, check Check) error {
-	return diskFault(t.remove(p, check, true))
-}
+func (t *Tree) Remove(p Path, check Check) error { return diskFault(t.remove(p, check, true)) }
 
 // Discard is Remove for good: what it was never counted.
 func (t *Tree) Discard(p Path) error { return diskFault(t.remove(p, nil, false)) }
@@ -124,8 +122,8 @@ func (s *Store) Deleted(a address.Address) ([]Deleted, error) {
 }
 
 // deletedOn lists what was removed on a day.
-func (t *Tree) deletedOn(day retention.Day) (all []Deleted, err error) {
-	dir := filepath.Join(day.Dir, t.store.opt.Folder)
+func (s *Store) deletedOn(day retention.Day) (all []Deleted, err error) {
+	dir := filepath.Join(day.Dir, s.opt.Folder)
 	stamps, err := os.ReadDir(dir)
 	if err != nil && !isGone(err) {
 		return nil, err
@@ -159,17 +157,6 @@ func removedPath(dir string) (p Path) {
 			return p
 		}
 	}
-}
-
-// Purge removes what is kept for longer than Options.Keep says, and the oldest of what is
-// above its quota. It also has Usage look anew for what other programs did. Call it each hour.
-func (s *Store) Purge(a address.Address) error {
-	t, err := s.Tree(a)
-	if err != nil {
-		return err
-	}
-	t.forgetUsage()
-	return diskFault(t.bin.Purge())
 }
 
 // Undelete brings back what was removed at since or later, and returns how many files and

@@ -26,6 +26,7 @@ type Store struct {
 	serial atomic.Uint64 // of trees
 	last   atomic.Int64  // the newest time of a file, in ns
 	trees  *resident.Homes[*Tree]
+	bins   *retention.Kind[Deleted]
 }
 
 // Open returns the store in a directory, which is made when it is not there.
@@ -39,8 +40,8 @@ func Open(opt Options) (*Store, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	if opt.Keep == nil {
-		opt.Keep = retention.None
+	if opt.Bins == nil {
+		opt.Bins = retention.New(retention.Options{})
 	}
 	if opt.MaxSize <= 0 {
 		opt.MaxSize = defaultMaxSize
@@ -55,6 +56,7 @@ func Open(opt Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{opt: opt, syncer: safefile.NewSyncer(opt.FS)}
+	s.bins = retention.Add(opt.Bins, opt.Folder, s.deletedOn)
 	s.trees = resident.NewHomes(s.newTree)
 	return s, nil
 }
@@ -69,12 +71,7 @@ func (s *Store) Close() {
 
 func (s *Store) newTree(a address.Address) *Tree {
 	home := filepath.Join(s.opt.Dir, a.Dir())
-	t := &Tree{store: s, address: a, dir: filepath.Join(home, s.opt.Folder), serial: s.serial.Add(1)}
-	t.bin = retention.New(retention.Options[Deleted]{
-		Dir: filepath.Join(home, "deleted"), Name: s.opt.Folder, FS: s.opt.FS, Log: s.opt.Log, Now: s.opt.Now,
-		Keep: func() (time.Duration, int64) { return s.opt.Keep(a) }, List: t.deletedOn, Go: s.trees.Go,
-	})
-	return t
+	return &Tree{store: s, address: a, dir: filepath.Join(home, s.opt.Folder), serial: s.serial.Add(1), bin: s.bins.Bin(a)}
 }
 
 // Tree returns the files of an account or shared mailbox, the same for all who ask. It

@@ -209,7 +209,7 @@ func (t *Tree) alive() error {
 
 // end has the tree answer an error from now on.
 func (t *Tree) end(err error) {
-	t.bin.End()
+	t.bin.Forget()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.fail = err

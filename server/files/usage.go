@@ -1,6 +1,9 @@
 package files
 
-import "facteur/server/fault"
+import (
+	"facteur/server/address"
+	"facteur/server/fault"
+)
 
 // Usage tells what the tree holds. When it is first asked, the tree is walked; then it is
 // counted, and walked again once an hour for what other programs did.
@@ -25,6 +28,13 @@ func (t *Tree) Usage() (Usage, error) {
 	defer t.usageMu.Unlock()
 	t.usage, t.known = u, true
 	return u, nil
+}
+
+// Recount has Usage look anew for what other programs did. Call it each hour.
+func (s *Store) Recount(a address.Address) {
+	if t, err := s.Tree(a); err == nil { // else nobody asks any more
+		t.forgetUsage()
+	}
 }
 
 func (t *Tree) forgetUsage() {

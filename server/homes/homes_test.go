@@ -12,6 +12,7 @@ import (
 	"facteur/server/collection"
 	"facteur/server/directory"
 	"facteur/server/fault"
+	"facteur/server/retention"
 )
 
 // world is Homes over stores in a directory, which a test may open again.
@@ -62,7 +63,9 @@ func (w *world) store(name string, index func(collection.Kind, []byte) (collecti
 	w.t.Helper()
 	o := collection.Options{Dir: filepath.Join(w.dir, name), Tmp: filepath.Join(w.dir, "tmp"), Index: index, Defaults: defaults}
 	if w.keep {
-		o.Keep = func(address.Address) (time.Duration, int64) { return time.Hour, 0 }
+		o.Bins = retention.New(retention.Options{
+			Dir: o.Dir, Keep: func(address.Address) (time.Duration, int64) { return time.Hour, 0 },
+		})
 	}
 	s, err := collection.Open(o)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"facteur/server/address"
 	"facteur/server/message"
 	"facteur/server/msgindex"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -33,10 +34,8 @@ type Options struct {
 	FS  safefile.FS      // nil: safefile.OS
 	Log *slog.Logger     // nil: none
 	Now func() time.Time // nil: time.Now
-	// Keep tells for how long expunged messages of an account can be brought
-	// back, and how many octets of them are kept at most (0: no bound). It is
-	// asked at each expunge. Nil, or a time of 0: they are removed at once.
-	Keep func(address.Address) (retention time.Duration, quota int64)
+	// Bins are where expunged messages are kept. Nil: they are removed at once.
+	Bins *retention.Bins
 	// Beside tells how many octets an account holds beside its mail, which count in
 	// Usage: its calendars, contacts and files. It is called without locks. Nil: none.
 	Beside func(address.Address) (octets int64, err error)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -204,7 +205,10 @@ func benchMailbox(b *testing.B, n int) {
 		benchTaking(b, m, func(uids []UID) error { _, err := m.Expunge(uids); return err })
 	})
 	b.Run("expunge 1000 and keep", func(b *testing.B) {
-		s.opt.Keep = func(address.Address) (time.Duration, int64) { return time.Hour, 0 }
+		bins := retention.New(retention.Options{
+			Dir: s.opt.Dir, Keep: func(address.Address) (time.Duration, int64) { return time.Hour, 0 },
+		})
+		m.home.bin = retention.Add(bins, "mailbox", deletedOn).Bin(alice)
 		benchTaking(b, m, func(uids []UID) error { _, err := m.Expunge(uids); return err })
 	})
 	b.Run("open message", func(b *testing.B) {

@@ -42,18 +42,8 @@ func (h *Home) awayDir(base string) (string, error) {
 	return h.bin.Today(base)
 }
 
-// Purge removes what is kept for longer than Options.Keep says, and the oldest
-// of what is above its quota. Call it each hour.
-func (s *Store) Purge(a address.Address) error {
-	h, err := s.Home(a)
-	if err != nil {
-		return err
-	}
-	return safefile.Fault(h.bin.Purge())
-}
-
 // deletedOn lists what was expunged on a day.
-func (h *Home) deletedOn(day retention.Day) ([]Deleted, error) {
+func deletedOn(day retention.Day) ([]Deleted, error) {
 	folders, err := day.Dirs()
 	if err != nil {
 		return nil, err

@@ -19,12 +19,15 @@ import (
 
 // keep has what is expunged kept.
 func (f *fixture) keep(retention time.Duration, quota int64) {
-	f.store.opt.Keep = func(a address.Address) (time.Duration, int64) {
-		if a.Key() != alice.Key() {
-			return 0, 0
-		}
-		return retention, quota
+	f.retain, f.quota = retention, quota
+}
+
+// kept is that of retention.Options.
+func (f *fixture) kept(a address.Address) (time.Duration, int64) {
+	if a.Key() != alice.Key() {
+		return 0, 0
 	}
+	return f.retain, f.quota
 }
 
 func (f *fixture) deleted() string {
@@ -110,16 +113,16 @@ func TestPurge(t *testing.T) {
 	expunge("1\r\n")
 	expunge("22\r\n")
 	expunge("333\r\n")
-	f.ok(f.store.Purge(alice))
+	f.ok(f.bins.Purge(alice))
 	f.want("within the quota", f.deleted(), "INBOX:3 INBOX:4 INBOX:5")
 	expunge("4444\r\n")
-	f.ok(f.store.Purge(alice))
+	f.ok(f.bins.Purge(alice))
 	f.want("above it", f.deleted(), "INBOX:5 INBOX:6")
 	f.ahead.Add(int64(47 * time.Hour))
-	f.ok(f.store.Purge(alice))
+	f.ok(f.bins.Purge(alice))
 	f.want("young enough", f.deleted(), "INBOX:5 INBOX:6")
 	f.ahead.Add(int64(2 * time.Hour))
-	f.ok(f.store.Purge(alice))
+	f.ok(f.bins.Purge(alice))
 	f.want("too old", f.deleted(), "")
 	left, err := os.ReadDir(filepath.Join(f.dir, "domains", alice.Dir(), "deleted"))
 	f.ok(err)

@@ -11,7 +11,7 @@ import (
 )
 
 // Expunge removes messages and returns the UIDs of those that were there,
-// ascending. It is durable when it returns. What Options.Keep says may be
+// ascending. It is durable when it returns. What Options.Bins say may be
 // brought back by Store.Undelete.
 func (m *Mailbox) Expunge(uids []UID) ([]UID, error) {
 	away, err := m.home.awayDir(m.at.Load().base)

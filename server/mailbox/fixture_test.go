@@ -15,6 +15,7 @@ import (
 	"facteur/server/address"
 	"facteur/server/fault"
 	"facteur/server/msgindex"
+	"facteur/server/retention"
 	"facteur/server/safefile"
 )
 
@@ -26,9 +27,13 @@ type fixture struct {
 	dir   string
 	fs    safefile.FS
 	ahead atomic.Int64 // of the clock, in nanoseconds
-	store *Store
-	home  *Home
-	inbox *Mailbox
+	bins  *retention.Bins
+	// What is expunged of alice is kept so long, and so much of it.
+	retain time.Duration
+	quota  int64
+	store  *Store
+	home   *Home
+	inbox  *Mailbox
 }
 
 // newFixture opens a store. When the test ends, its homes are checked, and
@@ -53,12 +58,13 @@ func newFixture(t *testing.T, fs func(dir string) safefile.FS) *fixture {
 
 func (f *fixture) open() {
 	f.Helper()
+	now := func() time.Time { return time.Now().Add(time.Duration(f.ahead.Load())) }
+	log := slog.New(slog.NewTextHandler(f.Output(), nil))
+	domains := filepath.Join(f.dir, "domains")
+	f.bins = retention.New(retention.Options{Dir: domains, FS: f.fs, Now: now, Log: log, Keep: f.kept})
+	f.Cleanup(f.bins.Close)
 	var err error
-	f.store, err = Open(Options{
-		Dir: filepath.Join(f.dir, "domains"), Tmp: filepath.Join(f.dir, "tmp"), FS: f.fs,
-		Now: func() time.Time { return time.Now().Add(time.Duration(f.ahead.Load())) },
-		Log: slog.New(slog.NewTextHandler(f.Output(), nil)),
-	})
+	f.store, err = Open(Options{Dir: domains, Tmp: filepath.Join(f.dir, "tmp"), FS: f.fs, Now: now, Log: log, Bins: f.bins})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -161,7 +161,7 @@ func discardName(base string, now time.Time) string {
 }
 
 // discard removes the directory of a folder that was removed. Its messages may
-// be brought back as long as Options.Keep says.
+// be brought back as long as Options.Bins say.
 func (h *Home) discard(dir, base string) error {
 	if err := h.keepAll(dir, base); err != nil {
 		return err

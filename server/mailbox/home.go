@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"facteur/server/address"
 	"facteur/server/fault"
@@ -49,13 +48,7 @@ type Home struct {
 }
 
 func (s *Store) newHome(a address.Address) *Home {
-	account := filepath.Join(s.opt.Dir, a.Dir())
-	h := &Home{store: s, address: a, dir: filepath.Join(account, "mail")}
-	h.bin = retention.New(retention.Options[Deleted]{
-		Dir: filepath.Join(account, "deleted"), Name: "mailbox", FS: s.opt.FS, Log: s.opt.Log, Now: s.opt.Now,
-		Keep: func() (time.Duration, int64) { return s.opt.Keep(a) }, List: h.deletedOn, Go: s.homes.Go,
-	})
-	return h
+	return &Home{store: s, address: a, dir: filepath.Join(s.opt.Dir, a.Dir(), "mail"), bin: s.bins.Bin(a)}
 }
 
 // defaultUses are the folders of a new home (RFC 6154).
@@ -445,7 +438,7 @@ func compareNames(a, b string) int {
 
 // close ends all mailboxes of the home with an error, and writes their UIDNEXT.
 func (h *Home) close(why error) error {
-	h.bin.End()
+	h.bin.Forget()
 	h.mu.Lock()
 	h.fail = why
 	h.mu.Unlock()

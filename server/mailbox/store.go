@@ -30,7 +30,7 @@
 // Keywords have a letter in the file name as long as there are letters. Further
 // ones are in facteur-keywords, a log beside the mail (package maildir).
 //
-// What is expunged moves to deleted/ when Options.Keep says so, and may be brought
+// What is expunged moves to deleted/ when Options.Bins say so, and may be brought
 // back from there. The text of messages is indexed in the background (package fts)
 // while nothing else is to be done; what is not indexed yet the caller reads.
 //
@@ -92,6 +92,7 @@ type Store struct {
 	serial atomic.Uint64 // of names and of mailboxes
 	clock  atomic.Int64  // the time at the last tick, in nanoseconds
 	active atomic.Int64  // when something was changed last, likewise
+	bins   *retention.Kind[Deleted]
 
 	homes  *resident.Homes[*Home]
 	loaded resident.Loaded[*Mailbox] // those with an index in memory
@@ -108,8 +109,8 @@ func Open(opt Options) (*Store, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	if opt.Keep == nil {
-		opt.Keep = retention.None
+	if opt.Bins == nil {
+		opt.Bins = retention.New(retention.Options{})
 	}
 	if err := safefile.Prepare(opt.FS, opt.Dir, opt.Tmp, opt.Now()); err != nil {
 		return nil, err
@@ -124,6 +125,7 @@ func Open(opt Options) (*Store, error) {
 		host:   maildir.Host(host),
 		pid:    strconv.Itoa(os.Getpid()),
 		bootID: safefile.BootID(),
+		bins:   retention.Add(opt.Bins, "mailbox", deletedOn),
 	}
 	s.homes = resident.NewHomes(s.newHome)
 	s.clock.Store(opt.Now().UnixNano())

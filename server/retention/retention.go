@@ -1,19 +1,31 @@
 // Package retention keeps what was deleted for a while: deleted/ in the folder of an
 // account, by days (deleted/2026-11-22/...), for as long and as much as Options.Keep says.
 //
-// Several stores put things there, each below names of its own. A Bin is deleted/ as one of
-// them sees it: the store knows what its things look like and how they come back, the Bin
-// has the days, and what is too old or too much.
+// Several stores put things there, each below names of its own. Bins are deleted/ of all
+// accounts; each store adds its Kind, which knows what its things look like on a day. A Bin
+// is deleted/ of one account as one store sees it: the store knows how things come back.
 //
-// A lock keeps apart who lists, purges or brings back (List, Purge, Use) and who asks them to
-// wait (Fill). It comes before all locks of the store. What changes goes through safefile.FS;
-// nothing is synced but the directories that Today makes.
+// The quota bounds the things of all kinds together, the oldest go first whatever they are.
+// How many octets there are is counted when a Purge lists them, and guessed in between from
+// what came since (Bin.Grew): not too low, but for what other programs put there. When the
+// guess is above the quota a purge begins in the background, which counts anew. It leaves a sixteenth of the quota free where
+// it can, so that what many deletions cost together does not grow with what lies there. The
+// count is only in memory, and until there is one the first deletion has it made.
+//
+// A purge lists one kind after the other, decides with no lock of any kind held, and then
+// has each kind remove what is to go; what was brought back meanwhile is not there any more.
+// A kind that can't be listed is left out, and what can't be removed does not push out
+// anything else. Stores need not be open: a Kind looks at the disk only.
+//
+// Of each account and kind a lock keeps apart who lists, purges or brings back (List, Use,
+// Purge) and who asks them to wait (Fill). It comes before all locks of the store, and no
+// two are held at once. What changes goes through safefile.FS; nothing is synced but the
+// directories that Today makes: what comes back after a power cut is purged again.
 package retention
 
 import (
 	"errors"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,29 +35,6 @@ import (
 	"facteur/server/address"
 	"facteur/server/safefile"
 )
-
-// settled is how long after its end the directories of a day may be removed: until then
-// something may be on its way there.
-const settled = time.Minute
-
-// None is for stores that keep nothing.
-func None(address.Address) (keep time.Duration, quota int64) { return 0, 0 }
-
-// Options are the settings of a Bin.
-type Options[T Item] struct {
-	Dir  string // deleted/ in the folder of the account
-	Name string // of the store; begins what the log has of the Bin
-	FS   safefile.FS
-	Log  *slog.Logger
-	Now  func() time.Time
-	// Keep tells for how long things can be brought back, and how many octets of them are
-	// kept at most (0: no bound). A time of 0: they are removed at once.
-	Keep func() (keep time.Duration, quota int64)
-	// List returns what of the store lies in the directory of a day; of what was deleted at
-	// one time, in the order in which it comes back.
-	List func(Day) ([]T, error)
-	Go   func(func()) // runs a purge in the background
-}
 
 // Day is a directory of deleted/.
 type Day struct {
@@ -65,38 +54,60 @@ func (t Thing) thing() Thing { return t }
 // Item is a Thing, with what its store knows of it: a struct that embeds Thing.
 type Item interface{ thing() Thing }
 
-// Bin is deleted/ of an account, with the things of one store.
-type Bin[T Item] struct {
-	opt Options[T]
-	use sync.RWMutex
-
-	mu      sync.Mutex
-	octets  int64 // of the things; more by now when counted is false
-	counted bool
-	purging bool // in the background
-	ended   bool
+// Kind is what one store has in Bins.
+type Kind[T Item] struct {
+	bins *Bins
+	name string
+	list func(Day) ([]T, error)
 }
 
-// New returns a Bin. It makes nothing on disk.
-func New[T Item](opt Options[T]) *Bin[T] { return &Bin[T]{opt: opt} }
+// Add has Bins look after the things of a store, instead of what they had under the same
+// name, which also begins what the log has of them. The function returns what of the store
+// lies in the directory of a day; of what was deleted at one time, in the order in which it
+// comes back.
+func Add[T Item](b *Bins, name string, list func(Day) ([]T, error)) *Kind[T] {
+	b.add(kind{name: name, list: func(d Day) ([]Thing, error) {
+		some, err := list(d)
+		things := make([]Thing, len(some))
+		for i, t := range some {
+			things[i] = t.thing()
+		}
+		return things, err
+	}})
+	return &Kind[T]{bins: b, name: name, list: list}
+}
+
+// Bin returns that of an account. It makes nothing on disk.
+func (k *Kind[T]) Bin(a address.Address) *Bin[T] {
+	account := k.bins.account(a)
+	return &Bin[T]{kind: k, account: account, use: account.lockOf(k.name)}
+}
+
+// Bin is deleted/ of an account, with the things of one store.
+type Bin[T Item] struct {
+	kind    *Kind[T]
+	account *account
+	use     *sync.RWMutex
+}
 
 // Today makes the directory for what is deleted now, at a path below that of the day. It is
 // "" when nothing is kept.
 func (b *Bin[T]) Today(below string) (string, error) {
-	if keep, _ := b.opt.Keep(); keep <= 0 {
+	opt := &b.kind.bins.opt
+	if keep, _ := opt.Keep(b.account.address); keep <= 0 {
 		return "", nil
 	}
-	dir := filepath.Join(b.opt.Dir, b.opt.Now().UTC().Format(time.DateOnly), below)
-	err := safefile.MkdirAll(b.opt.FS, dir)
+	dir := filepath.Join(b.account.dir, opt.Now().UTC().Format(time.DateOnly), below)
+	err := safefile.MkdirAll(opt.FS, dir)
 	if safefile.NoRoom(err) {
 		// What is removed to make room must not need room.
-		b.opt.Log.Warn(b.opt.Name+".deleted", "dir", dir, "err", err, "result", "removed for good")
+		opt.Log.Warn(b.kind.name+".deleted", "dir", dir, "err", err, "result", "removed for good")
 		return "", nil
 	}
 	return dir, err
 }
 
-// Fill has List, Purge and Use wait until done is called: things are on their way.
+// Fill has List, Use and a purge wait until done is called: things are on their way.
 func (b *Bin[T]) Fill() (done func()) {
 	b.use.RLock()
 	return b.use.RUnlock
@@ -104,38 +115,16 @@ func (b *Bin[T]) Fill() (done func()) {
 
 // Grew notes that things of so many octets were put there. What is above the quota is purged
 // in the background.
-func (b *Bin[T]) Grew(octets int64) {
-	_, quota := b.opt.Keep()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.octets += octets
-	if quota <= 0 || b.counted && b.octets <= quota || b.purging || b.ended {
-		return
-	}
-	b.purging = true
-	b.opt.Go(func() {
-		err := b.Purge()
-		b.mu.Lock()
-		b.purging = false
-		b.mu.Unlock()
-		if err != nil {
-			b.opt.Log.Warn(b.opt.Name+".purge", "dir", b.opt.Dir, "err", err)
-		}
-	})
-}
+func (b *Bin[T]) Grew(octets int64) { b.account.grew(octets) }
 
-// End has Grew begin nothing from now on.
-func (b *Bin[T]) End() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.ended = true
-}
+// Forget has the things of the account counted anew: its folder may be moved.
+func (b *Bin[T]) Forget() { b.account.uncount() }
 
 // List returns what can be brought back, oldest first.
 func (b *Bin[T]) List() ([]T, error) {
 	b.use.Lock()
 	defer b.use.Unlock()
-	return b.list()
+	return b.all()
 }
 
 // Use calls f with what can be brought back, oldest first, which stays until f returns but
@@ -143,80 +132,47 @@ func (b *Bin[T]) List() ([]T, error) {
 func (b *Bin[T]) Use(f func([]T) error) error {
 	b.use.Lock()
 	defer b.use.Unlock()
-	all, err := b.list()
+	all, err := b.all()
 	if err != nil {
 		return err
 	}
-	defer b.count(0, false)
 	return f(all)
 }
 
-// Purge removes for good what is older than Options.Keep says, and the oldest of what is
-// above its quota.
-func (b *Bin[T]) Purge() error {
-	b.use.Lock()
-	defer b.use.Unlock()
-	all, err := b.list()
-	if err != nil {
-		return err
-	}
-	now := b.opt.Now()
-	keep, quota := b.opt.Keep()
-	over, rest := cut(all, keep, quota, now)
-	for _, t := range over {
-		if err := safefile.RemoveAll(b.opt.FS, t.thing().Place); err != nil {
-			return err
-		}
-	}
-	b.count(rest, true)
-	return b.removeEmpty(now)
+func (b *Bin[T]) all() ([]T, error) {
+	all, err := eachDay(b.account.dir, b.kind.list)
+	sortByTime(all)
+	return all, err
 }
 
-func (b *Bin[T]) count(octets int64, known bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.octets, b.counted = octets, known
-}
-
-// cut returns the first of a list, which are older than keep or too many for the quota, and
-// the octets of the rest.
-func cut[T Item](all []T, keep time.Duration, quota int64, now time.Time) (over []T, rest int64) {
-	for _, t := range all {
-		rest += t.thing().Size
-	}
-	for i, t := range all {
-		if now.Sub(t.thing().At) <= keep && (quota <= 0 || rest <= quota) {
-			return all[:i], rest // all that follow are newer
-		}
-		rest -= t.thing().Size
-	}
-	return all, rest
-}
-
-// list is List with use held.
-func (b *Bin[T]) list() ([]T, error) {
-	days, err := b.days()
+// eachDay returns what a function returns for the days of deleted/, or nothing and an error.
+func eachDay[T any](dir string, list func(Day) ([]T, error)) ([]T, error) {
+	days, err := daysIn(dir)
 	if err != nil {
 		return nil, err
 	}
 	var all []T
 	for _, day := range days {
-		some, err := b.opt.List(day)
+		some, err := list(day)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, some...)
 	}
-	slices.SortStableFunc(all, func(x, y T) int { return x.thing().At.Compare(y.thing().At) })
 	return all, nil
 }
 
-func (b *Bin[T]) days() ([]Day, error) {
-	names, err := dirs(b.opt.Dir)
+// sortByTime puts the oldest first.
+func sortByTime[T Item](all []T) {
+	slices.SortStableFunc(all, func(x, y T) int { return x.thing().At.Compare(y.thing().At) })
+}
+
+func daysIn(dir string) ([]Day, error) {
+	names, err := dirs(dir)
 	var days []Day
 	for _, name := range names {
 		if date, err := time.Parse(time.DateOnly, name); err == nil { // else not ours
-			days = append(days, Day{Dir: filepath.Join(b.opt.Dir, name), Date: date})
+			days = append(days, Day{Dir: filepath.Join(dir, name), Date: date})
 		}
 	}
 	return days, err
@@ -237,27 +193,4 @@ func dirs(path string) (names []string, err error) {
 		}
 	}
 	return names, err
-}
-
-// removeEmpty removes the directories of former days that hold nothing more, with those in
-// them, to the second level.
-func (b *Bin[T]) removeEmpty(now time.Time) error {
-	days, err := b.days()
-	for _, day := range days {
-		if !now.Before(day.Date.AddDate(0, 0, 1).Add(settled)) {
-			b.removeEmptyDirs(day.Dir, 2)
-		}
-	}
-	return err
-}
-
-// removeEmptyDirs removes a directory, with those in it to a depth. What is not empty stays.
-func (b *Bin[T]) removeEmptyDirs(path string, depth int) {
-	if depth > 0 {
-		names, _ := dirs(path) // nothing is lost with a directory that stays
-		for _, name := range names {
-			b.removeEmptyDirs(filepath.Join(path, name), depth-1)
-		}
-	}
-	b.opt.FS.Remove(path) // fails when something is in it
 }
