@@ -1,6 +1,7 @@
 package scheduling
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -129,8 +130,6 @@ func (m *merging) user(key string, in []*task) bool {
 	if len(list) == 0 && known(base, key) {
 		// One change took the other back; but what was answered before may count no more.
 		in = in[:len(in)-1]
-	} else {
-		last.Bases = append(last.Bases, base)
 	}
 	for _, t := range in {
 		m.changed[t] = true
@@ -140,9 +139,20 @@ func (m *merging) user(key string, in []*task) bool {
 	}
 	m.changed[last] = true
 	for _, o := range list {
-		m.address(last, o, len(last.Bases)-1)
+		m.address(last, o, last.knew(base))
 	}
 	return true
+}
+
+// knew returns the index of what was known, which is added when it is new: of many people it is
+// mostly the same.
+func (t *task) knew(base []byte) int {
+	i := slices.IndexFunc(t.Bases, func(b []byte) bool { return bytes.Equal(b, base) })
+	if i < 0 {
+		i = len(t.Bases)
+		t.Bases = append(t.Bases, base)
+	}
+	return i
 }
 
 // parse reads an object; nil: there is none.

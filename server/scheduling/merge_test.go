@@ -294,3 +294,43 @@ func TestTakenBackBeforeCrash(t *testing.T) {
 		})
 	}
 }
+
+// TestMergeSize: what many people knew is kept once.
+func TestMergeSize(t *testing.T) {
+	w := calmWorld(t)
+	guests := []string{"alice@example.org"}
+	for i := range 100 {
+		guests = append(guests, fmt.Sprintf("guest%d@example.com", i))
+	}
+	data := meeting("m1", "alice@example.org", guests...)
+	data = strings.Replace(data, "SUMMARY:Plan", "SUMMARY:Plan\r\nX-LONG:"+strings.Repeat("x", 20_000), 1)
+	w.put("alice", "m.ics", data)
+	w.pass(calm)
+	w.settle()
+	w.letters()
+	w.down = fault.New(fault.Unavailable, "")
+	for _, name := range []string{"A", "B", "C"} {
+		w.put("alice", "m.ics", strings.Replace(data, "SUMMARY:Plan", "SUMMARY:"+name, 1))
+		w.settle()
+	}
+	w.pass(calm)
+	w.settle()
+	list, err := w.journal.load(w.opts.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	octets := 0
+	for _, task := range list {
+		for _, b := range task.Bases {
+			octets += len(b)
+		}
+	}
+	if most := 4 * len(data); octets > most {
+		t.Errorf("what was known takes %d octets in %d tasks, of %d at most", octets, len(list), most)
+	}
+	w.down = nil
+	w.pass(time.Hour)
+	w.settle()
+	same(t, "letters", strings.Count(w.letters(), "REQUEST"), 100)
+	same(t, "tasks left", w.tasks(), 0)
+}
