@@ -178,6 +178,9 @@ func (r *request) transferObject(from, to *node, overwrite bool) (created bool, 
 			return r.transferMeeting(from, to, c, overwrite)
 		}
 		if !to.absent && overwrite && scheduling.Tag(to.entry) != "" { // RFC 4918 9.9.3: as if DELETE came first
+			if err := r.clash(from, to); err != nil {
+				return false, dataFailure(to, err)
+			}
 			if err := r.unscheduled(to, collection.Condition{Match: []collection.ETag{to.entry.ETag}}); err != nil {
 				return false, err
 			}
@@ -204,6 +207,22 @@ func (r *request) transferObject(from, to *node, overwrite bool) (created bool, 
 		r.w.Header().Set("Schedule-Tag", tag)
 	}
 	return created, nil
+}
+
+// clash tells that another object of the destination's calendar has the UID already (RFC 4791
+// 5.3.2.1): then what is to be replaced must not be called off.
+func (r *request) clash(from, to *node) error {
+	same, err := to.coll.ByUID(from.entry.Facts.UID)
+	if err != nil {
+		return err
+	}
+	for _, e := range same {
+		leaves := r.Method == "MOVE" && from.parent.path() == to.parent.path() && e.Href == from.name
+		if e.Href != to.name && !leaves {
+			return &collection.UIDConflict{Href: e.Href}
+		}
+	}
+	return nil
 }
 
 // transferMeeting copies or moves a meeting to the calendar of somebody else, and tells those

@@ -194,3 +194,34 @@ func TestTransferObjects(t *testing.T) {
 	s.ask("GET", office+"c.ics", "").want(http.StatusOK)
 	s.ask("GET", calendarPath+"a.ics", "").want(http.StatusNotFound)
 }
+
+// TestTransferRefused: a COPY or MOVE that fails leaves the meeting in whose place it would have
+// been, and nobody is told that it is off (RFC 4918 9.8.5).
+func TestTransferRefused(t *testing.T) {
+	const me, bobs, user = "/dav/alice@example.org/", "/dav/bob@example.org/", "user: bob@example.org"
+	for _, c := range []struct {
+		name, method, from string
+		others             []string // that have the UID
+	}{
+		{"a copy in one calendar", "COPY", "calendar/x.ics", nil},
+		{"a copy to a calendar that has it", "COPY", "second/x.ics", []string{"calendar/y.ics"}},
+		{"a move to a calendar that has it", "MOVE", "second/x.ics", []string{"calendar/y.ics"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScheduling(t)
+			s.ask("PUT", me+"calendar/m.ics", invite).want(http.StatusCreated)
+			s.ask("MKCALENDAR", me+"second/", "").want(http.StatusCreated)
+			for _, path := range append(c.others, c.from) {
+				s.ask("PUT", me+path, event("x")).want(http.StatusCreated)
+			}
+			s.ask(c.method, me+c.from, "", "Destination: "+me+"calendar/m.ics").condition(http.StatusConflict, davxml.C("no-uid-conflict"))
+			s.ask("GET", me+c.from, "").want(http.StatusOK)
+			s.ask("GET", me+"calendar/m.ics", "").want(http.StatusOK)
+			for _, path := range s.objects(bobs+"inbox/", "bob@example.org") {
+				if body := s.ask("GET", path, "", user).want(http.StatusOK).body; strings.Contains(body, "METHOD:CANCEL") {
+					t.Errorf("bob is told that it is off: %s", body)
+				}
+			}
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 
 	"facteur/server/collection"
 	"facteur/server/fault"
@@ -94,9 +95,39 @@ func (s *Scheduler) clear(ctx context.Context, t Transfer, source object) (objec
 	if there.entry.Facts.UID == source.entry.Facts.UID {
 		return there, nil
 	}
+	if err := s.mayArrive(t, source); err != nil {
+		return there, err
+	}
 	r := t.To
 	r.Condition, r.IfTag = there.exactly(), ""
 	return object{in: there.in, href: there.href}, s.Remove(ctx, r)
+}
+
+// mayArrive tells why a destination can't have the object, before what is there is called off.
+func (s *Scheduler) mayArrive(t Transfer, source object) error {
+	same, err := t.To.Collection.ByUID(source.entry.Facts.UID)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(same, func(e *collection.Entry) bool { return e.Href != t.To.Href }); i >= 0 {
+		return &collection.UIDConflict{Href: same[i].Href}
+	}
+	absent := object{in: t.To.Collection, href: t.To.Href}
+	after := scheduled(t.To.Collection, absent, source.data)
+	if after == nil {
+		return nil
+	}
+	plan, err := itip.Change{After: after, Self: s.person(t.To.Collection.Owner), Now: s.opts.Now(), Floating: s.location()}.Plan()
+	if err != nil {
+		return refusal(err)
+	}
+	if plan.Role == itip.Bystander {
+		return nil
+	}
+	if err := s.unique(t.To, absent, after); err != nil {
+		return err
+	}
+	return s.maySchedule(t.To, plan)
 }
 
 // transfer makes one try.

@@ -212,3 +212,47 @@ func TestTransferCrash(t *testing.T) {
 	}
 	same(t, "outcomes", len(seen), 2)
 }
+
+// TestTransferInPlace: what can't come is known before what is there is called off.
+func TestTransferInPlace(t *testing.T) {
+	w := newWorld(t)
+	offices := meeting("m2", "office@example.org", "guest@example.com")
+	home, err := w.homes.Own(addr("office@example.org"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := home.Create("more", collection.Calendar, collection.Props{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := func(c interface {
+		Put(string, []byte, collection.Condition) (*collection.Entry, bool, error)
+	}, href, data string) {
+		t.Helper()
+		if _, _, err := c.Put(href, []byte(data), collection.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keep(w.own("office"), "x.ics", offices)
+	known := meeting("m1", "friend@example.com", "bob@example.org")
+	keep(w.own("office"), "known.ics", known)
+	invited := meeting("m3", "friend@example.com", "office@example.org")
+	keep(more, "m3.ics", invited)
+	for name, data := range map[string]string{"its calendar has the UID": known, "another calendar has the meeting": invited} {
+		w.keep("bob", "x.ics", data)
+		for _, move := range []bool{false, true} {
+			var conflict *collection.UIDConflict
+			var p *Precondition
+			if _, err := w.transfer(move); !errors.As(err, &conflict) && !errors.As(err, &p) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		w.settle()
+		same(t, name+": mail", len(w.takeMail()), 0)
+		same(t, name+": the office has its own", w.event("office", "m2") != "", true)
+		w.remove("bob", "x.ics")
+		w.settle()
+		w.takeMail()
+	}
+	same(t, "tasks left", w.tasks(), 0)
+}
