@@ -56,3 +56,51 @@ func TestShareBusy(t *testing.T) {
 		t.Errorf("dave knows %q, %v", name, err)
 	}
 }
+
+// TestBusyAndShared: where mail.toml lets somebody know when a calendar takes time and its owner lets
+// him write it, too, the owner is told of that and can take it back, and he can leave it.
+func TestBusyAndShared(t *testing.T) {
+	w := newWorld(t)
+	choir, err := w.home(alice, alice).Create("choir", collection.Calendar, collection.Props{})
+	w.must(err)
+	grant := func(busy, readers []directory.Target) {
+		w.reload(func(o *directory.Options) {
+			o.Sharing = []directory.Sharing{{Key: alice + "/choir", Owner: address.MustParse(alice), Collection: "choir", FreeBusy: busy, Readers: readers}}
+		})
+	}
+	daves := []directory.Target{{Address: address.MustParse(dave)}}
+	for _, c := range []struct {
+		name          string
+		busy, readers []directory.Target
+		left          Rights
+	}{{"freebusy", daves, nil, Busy}, {"readers", nil, daves, ReaderRights}} {
+		grant(c.busy, c.readers)
+		choir = w.collection(alice, alice, "choir")
+		w.must(choir.Share(address.MustParse(dave), true))
+		if got := w.collection(dave, alice, "choir").Rights; got != WriterRights {
+			t.Errorf("%s: dave has rights %b", c.name, got)
+		}
+		all, err := choir.Invitees()
+		w.must(err)
+		if len(all) != 1 || !all[0].Write || all[0].Busy || all[0].Fixed {
+			t.Errorf("%s: alice is told %+v", c.name, all)
+		}
+		w.must(choir.Unshare(address.MustParse(dave)))
+		if all, _ := choir.Invitees(); len(all) != 1 || all[0].Write || !all[0].Fixed {
+			t.Errorf("%s: then alice is told %+v", c.name, all)
+		}
+		if got := w.collection(dave, alice, "choir").Rights; got != c.left {
+			t.Errorf("%s: then dave has rights %b", c.name, got)
+		}
+	}
+
+	grant(daves, nil)
+	w.must(w.collection(alice, alice, "choir").Share(address.MustParse(dave), true))
+	w.must(w.home(dave, dave).Delete(alice + "~choir"))
+	if got := w.collection(dave, alice, "choir").Rights; got != Busy {
+		t.Errorf("after he left dave has rights %b", got)
+	}
+	if all, _ := w.collection(alice, alice, "choir").Invitees(); len(all) != 1 || !all[0].Busy || !all[0].Fixed {
+		t.Errorf("after he left alice is told %+v", all)
+	}
+}

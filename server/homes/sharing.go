@@ -48,7 +48,13 @@ type Invitee struct {
 	Write    bool
 	Busy     bool // sees when it takes time, and no more
 	Declined bool // the account took it out of its home
-	Fixed    bool // mail.toml says so, and it can't be changed here
+	Fixed    bool // mail.toml says so, and no more is given here, which could be taken back
+}
+
+// rights are what an invitee may do who has not declined.
+func (i *Invitee) rights() Rights {
+	s := share{Write: i.Write, Busy: i.Busy}
+	return s.rights()
 }
 
 // Invitees returns with whom the collection is shared by itself, sorted by address.
@@ -68,10 +74,17 @@ func (c *Collection) Invitees() ([]Invitee, error) {
 	for key, s := range sharesOf(p) {
 		a, err := address.Parse(string(key))
 		account, ok := d.Account(a)
-		if err != nil || !ok || slices.ContainsFunc(out, func(i Invitee) bool { return i.Account.Key() == account.Address.Key() }) {
+		if err != nil || !ok {
 			continue
 		}
-		out = append(out, Invitee{Account: account.Address, Write: s.Write, Busy: s.Busy, Declined: s.Declined})
+		given := Invitee{Account: account.Address, Write: s.Write, Busy: s.Busy, Declined: s.Declined}
+		i := slices.IndexFunc(out, func(i Invitee) bool { return i.Account.Key() == account.Address.Key() })
+		switch {
+		case i < 0:
+			out = append(out, given)
+		case s.rights()&^out[i].rights() != 0: // beyond what mail.toml says, and to be taken back here
+			out[i] = given
+		}
 	}
 	for i := range out {
 		if a, ok := d.Account(out[i].Account); ok {
@@ -171,7 +184,7 @@ func (c *Collection) decline() error {
 		return errFixed
 	}
 	for _, g := range h.opt.Directory().Grants(c.Owner, c.described.Name()) {
-		if g.Account.Key() == c.Viewer.Key() {
+		if g.Account.Key() == c.Viewer.Key() && g.Rights != directory.BusyRights { // which makes no mount
 			return errFixed
 		}
 	}

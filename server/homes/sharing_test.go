@@ -150,7 +150,7 @@ func TestSharingOfMailToml(t *testing.T) {
 	if got := w.collection(dave, dave, alice+"~choir").Rights; got != WriterRights {
 		t.Errorf("both ways together give dave %b", got)
 	}
-	if got, want := w.invitees(choir), "Bob Peeters write=true declined=false fixed=true; Dave write=false declined=false fixed=true"; got != want {
+	if got, want := w.invitees(choir), "Bob Peeters write=true declined=false fixed=true; Dave write=true declined=false fixed=false"; got != want {
 		t.Errorf("invitees %q, want %q", got, want)
 	}
 	if err := w.home(bob, bob).Delete(alice + "~choir"); !fault.Is(err, fault.Policy) {
