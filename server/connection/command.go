@@ -26,13 +26,27 @@ func (c *Conn) step() {
 	if err == nil && len(line)+2 > maxLine && !isAuth(line) {
 		err = wire.ErrLineTooLong
 	}
-	if f := lineFault(err); f != nil {
+	if len(line) == 0 && err == nil {
+		c.blanks++
+	}
+	if c.blanks > 1 && errors.Is(err, wire.ErrNUL) { // version 2 begins with "\r\n\r\n\0\r\n"
+		c.byeProxy()
+	} else if f := lineFault(err); f != nil {
 		c.Mistake(f)
 	} else if err != nil {
 		c.broken(err)
 	} else if !c.Ended() {
 		c.protocol.Command(line)
 	}
+}
+
+// byeProxy turns a proxy away that says whose the connection is and is not asked (package
+// listen): else the client would count as being where the proxy is, which may be this machine.
+func (c *Conn) byeProxy() {
+	f := fault.Reply(fault.Malformed, 421, "4.5.0", "This server does not know your proxy: proxy in [listen] of mail.toml must name it, closing connection")
+	c.LogRefusal("PROXY", f)
+	c.Bye(f)
+	c.Linger()
 }
 
 // lineFault is the reply to a line that can't be used, nil for another error.
@@ -71,12 +85,14 @@ func Cut(buf, line []byte) (verb []byte, args string) {
 }
 
 // Unknown replies to a command that is none. A web client is turned away before
-// what follows is taken for commands.
+// what follows is taken for commands, and a proxy that is not trusted.
 func (c *Conn) Unknown(verb string) {
 	switch verb {
 	case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI":
 		c.byeMalformed("4.5.0", "This is a mail server, not a web server")
 		c.Linger()
+	case "PROXY":
+		c.byeProxy()
 	default:
 		c.Mistake(fault.Reply(fault.Malformed, 500, "5.5.1", "Unknown command"))
 	}

@@ -36,6 +36,7 @@ type Conn struct {
 	protocol Protocol
 	tap      *wire.Tap
 	penalty  int // points
+	blanks   int // lines with nothing in them
 
 	mu    sync.Mutex
 	cred  auth.Credential // zero without a login; written by the session's goroutine alone
