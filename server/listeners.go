@@ -24,20 +24,22 @@ func wanted(c *settings) []listen.Wanted {
 // proxies returns who may speak for others on a listener, by the newest settings. Web servers may do
 // so in requests (listen.Forwards).
 func (s *Server) proxies(w listen.Wanted) listen.Proxies {
-	return listen.Proxies{Networks: s.live.Load().listener(w).Proxies, Optional: w.Service == httpd.HTTP || w.Service == httpd.HTTPS}
+	l, ok := s.live.Load().listener(w)
+	return listen.Proxies{Networks: l.Proxies, Optional: w.Service == httpd.HTTP || w.Service == httpd.HTTPS, Closed: !ok}
 }
 
-// listener returns what the settings say of an open listener; nothing when they do not have it.
-func (c *settings) listener(w listen.Wanted) config.Listener {
+// listener returns what the settings say of an open listener. false: they do not have it, and it
+// is about to be closed.
+func (c *settings) listener(w listen.Wanted) (config.Listener, bool) {
 	for _, s := range c.Listen.Services() {
 		if s.Name != w.Service {
 			continue
 		}
 		if i := slices.IndexFunc(s.Listeners, func(l config.Listener) bool { return l.Address == w.Address }); i >= 0 {
-			return s.Listeners[i]
+			return s.Listeners[i], true
 		}
 	}
-	return config.Listener{}
+	return config.Listener{}, false
 }
 
 // outside returns the port at which those elsewhere find a listener that is bound to a port, and as

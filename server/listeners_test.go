@@ -45,10 +45,10 @@ func TestSettingsListener(t *testing.T) {
 	for w, want := range map[listen.Wanted]listen.Proxies{
 		{Service: "smtp", Address: ":25"}:   {},
 		{Service: "smtp", Address: ":2525"}: {Networks: proxies},
-		{Service: "imap", Address: ":2525"}: {},
+		{Service: "imap", Address: ":2525"}: {Closed: true}, // it was, before a reload
 		{Service: "http", Address: ":80"}:   {Networks: proxies, Optional: true},
 	} {
-		if got := s.proxies(w); len(got.Networks) != len(want.Networks) || got.Optional != want.Optional {
+		if got := s.proxies(w); len(got.Networks) != len(want.Networks) || got.Optional != want.Optional || got.Closed != want.Closed {
 			t.Errorf("%v: %v", w, got)
 		}
 	}

@@ -22,8 +22,9 @@ func (s *Server) Status() control.Status {
 		Removed: s.removedAccounts(), Relay: s.relay.Trouble(),
 	}
 	for _, b := range s.sockets.Bound() {
+		l, _ := live.listener(b.Wanted)
 		st.Listeners = append(st.Listeners, control.Listener{
-			Service: b.Service, Address: b.Addr.String(), Proxied: len(live.listener(b.Wanted).Proxies) > 0,
+			Service: b.Service, Address: b.Addr.String(), Proxied: len(l.Proxies) > 0,
 		})
 	}
 	st.Warnings = s.warnings(live, st.Listeners)

@@ -43,7 +43,8 @@ func (s *Server) clientServices(here bool) (all []httpd.Service) {
 		}
 		name, port := b.Service, bound
 		if !here {
-			name, port = outside(b.Service, live.listener(b.Wanted), bound)
+			l, _ := live.listener(b.Wanted)
+			name, port = outside(b.Service, l, bound)
 		}
 		if port != 0 {
 			all = append(all, httpd.Service{Name: name, Port: port})

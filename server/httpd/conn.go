@@ -26,11 +26,12 @@ type conn struct {
 	id      string
 	service string
 	queue   *queue
-	direct  origin         // of who is at the other end
-	proxies []netip.Prefix // not nil: it is one of them, and its requests may say whose they are
-	used    atomic.Bool    // it has asked for something
+	direct  origin      // of who is at the other end
+	used    atomic.Bool // it has asked for something
 	once    sync.Once
 	closed  chan struct{}
+	// proxies is not nil for a proxy whose requests may say whose they are (listen.Forwards).
+	proxies func() ([]netip.Prefix, bool)
 }
 
 type connKey struct{}

@@ -3,6 +3,7 @@ package httpd
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -34,14 +35,21 @@ func originOf(r *http.Request) *origin {
 // remote is the address of the client.
 func (o *origin) remote() netip.Addr { return o.client.Addr() }
 
+// errNoProxy: the settings were changed since it connected.
+var errNoProxy = errors.New("it is not trusted any more")
+
 // resolveOrigin returns r as the client meant it: of a proxy that is trusted, with TLS when the client
 // has that, and the host that it asked for.
 func resolveOrigin(r *http.Request, c *conn) (*http.Request, error) {
 	if c.proxies == nil {
 		return r, nil
 	}
+	proxies, ok := c.proxies()
+	if !ok {
+		return r, errNoProxy
+	}
 	proxy := c.direct.client
-	f, err := readForwarded(r.Header, proxy.Addr(), c.proxies)
+	f, err := readForwarded(r.Header, proxy.Addr(), proxies)
 	if err != nil {
 		return r, err
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +24,16 @@ import (
 // behind serves on a real socket to which proxies of some networks connect, and returns its address.
 func behind(t *testing.T, o Options, networks ...string) (*Server, string) {
 	t.Helper()
+	proxies := listen.Proxies{Optional: true}
+	for _, n := range networks {
+		proxies.Networks = append(proxies.Networks, netip.MustParsePrefix(n))
+	}
+	return behindThose(t, o, func(listen.Wanted) listen.Proxies { return proxies })
+}
+
+// behindThose is behind, with proxies that may change.
+func behindThose(t *testing.T, o Options, proxies func(listen.Wanted) listen.Proxies) (*Server, string) {
+	t.Helper()
 	if o.Auth == nil {
 		o.Auth = &doorman{}
 	}
@@ -32,12 +43,8 @@ func behind(t *testing.T, o Options, networks ...string) (*Server, string) {
 	dir := directory.New(directory.Options{Domains: []directory.Domain{{Key: "example.org", Name: address.Domain("example.org")}}})
 	o.Directory = func() *directory.Directory { return dir }
 	s := New(o)
-	proxies := listen.Proxies{Optional: true}
-	for _, n := range networks {
-		proxies.Networks = append(proxies.Networks, netip.MustParsePrefix(n))
-	}
 	sockets := listen.New(listen.Options{
-		Log: o.Log, Proxies: func(listen.Wanted) listen.Proxies { return proxies },
+		Log: o.Log, Proxies: proxies,
 		Serve: func(ln net.Listener, service string) {
 			if err := s.Serve(ln, service); err != net.ErrClosed {
 				t.Error(err)
@@ -158,6 +165,41 @@ func TestProxiedLogins(t *testing.T) {
 	}
 }
 
+// TestProxyNoMore: who is trusted no more is believed no more, on the connection that it has as on
+// others, and does not become a client of this machine.
+func TestProxyNoMore(t *testing.T) {
+	for name, next := range map[string]listen.Proxies{
+		"others":              {Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}, Optional: true},
+		"nobody":              {Optional: true},
+		"no listener anymore": {Closed: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var now atomic.Pointer[listen.Proxies]
+			now.Store(&listen.Proxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Optional: true})
+			door := &doorman{}
+			_, addr := behindThose(t, Options{Auth: door, DAV: func(http.ResponseWriter, *http.Request, auth.Credential) {}}, func(listen.Wanted) listen.Proxies { return *now.Load() })
+			c, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			answers := bufio.NewReader(c)
+			for i, status := range []int{200, 400} {
+				say(t, c, head("PROPFIND /dav/", fmt.Sprintf("X-Forwarded-For: 203.0.113.%d", i), "X-Forwarded-Proto: https"))
+				resp, err := http.ReadResponse(answers, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				io.Copy(io.Discard, resp.Body)
+				if resp.StatusCode != status || resp.Close != (status == 400) || len(door.tries) != 1 {
+					t.Errorf("request %d: %d, closed %v, after %d logins", i, resp.StatusCode, resp.Close, len(door.tries))
+				}
+				now.Store(&next)
+			}
+		})
+	}
+}
+
 // TestProxiedCrowd: what a client may have at once is counted for each, not for the proxy.
 func TestProxiedCrowd(t *testing.T) {
 	held, let := make(chan struct{}, 2), make(chan struct{})
@@ -239,6 +281,9 @@ func TestProxiedPlaces(t *testing.T) {
 		resp, body := exchange(t, addr, want.line+" HTTP/1.1\r\nHost: dav.example.org\r\nX-Forwarded-For: 203.0.113.5\r\n"+want.header+"\r\n\r\n")
 		if got := resp.Header.Get("Location"); resp.StatusCode != 301 || got != want.location {
 			t.Errorf("%s: %d %s %s, want %s", name, resp.StatusCode, got, body, want.location)
+		}
+		if got := resp.Header.Get("Cache-Control"); got != "private" { // the host may be of the client's making
+			t.Errorf("%s: a cache may tell others: %q", name, got)
 		}
 	}
 	// A proxy that looks whether we are there is not told to log in.

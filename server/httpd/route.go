@@ -37,8 +37,12 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	if from.proxied { // it tells what the proxy said of this client, where it found us
+		h.Set("Cache-Control", "private")
+	}
 	switch {
 	case err != nil:
+		h.Set("Connection", "close")
 		opt.Log.Info("httpd.refused", "remote", c.RemoteAddr().String(), "listener", c.service, "text", err.Error())
 		http.Error(a, "The proxy does not tell whose this request is: "+err.Error()+".", http.StatusBadRequest)
 	case from.proxied && opt.HoldFor(from.remote()):

@@ -19,6 +19,9 @@ type Proxies struct {
 	// Optional lets them come without the header of the PROXY protocol too, as those do that
 	// name their clients in requests (Forwards).
 	Optional bool
+	// Closed turns everybody away: the settings do not have the listener any more, so that nobody
+	// knows who its proxies are.
+	Closed bool
 }
 
 // have tells whether an address is one of a proxy's.
@@ -55,6 +58,10 @@ var errUnknownClient = errors.New("the proxy names a client that cannot be one")
 // take gives a connection to who serves the socket: one of a proxy once it is known whose it is.
 func (k *socket) take(conn net.Conn) {
 	via := k.proxies()
+	if via.Closed {
+		conn.Close()
+		return
+	}
 	if len(via.Networks) == 0 || !via.have(AddrPort(conn.RemoteAddr()).Addr()) {
 		k.hand(conn)
 		return
@@ -101,7 +108,7 @@ func (k *socket) introduced(conn net.Conn, via Proxies) (net.Conn, error) {
 	found, err := introduces(c.ahead)
 	switch {
 	case via.Optional && (err == nil && !found || errors.Is(err, os.ErrDeadlineExceeded) && c.ahead.Buffered() == 0):
-		c.proxies = via.Networks // the end of the wait is for who serves it to notice
+		c.proxies = k.proxies // the end of the wait is for who serves it to notice
 		return c, conn.SetReadDeadline(time.Time{})
 	case err != nil:
 		return nil, err
@@ -125,7 +132,7 @@ type proxied struct {
 	net.Conn
 	ahead   *bufio.Reader  // what was read with the header, then nil; of who reads
 	remote  net.Addr       // of the client; nil: the proxy's
-	proxies []netip.Prefix // those of the listener, where there was no header
+	proxies func() Proxies // those of the listener, where there was no header
 }
 
 // Read is that of net.Conn.
@@ -154,12 +161,18 @@ func (c *proxied) CloseWrite() error {
 	return half.CloseWrite()
 }
 
-// Forwards returns where the proxies are when conn is of one of them that has not said whose it is:
-// its requests may. Of all others it is nil, also of those with a header: what they carry are the
-// client's own octets.
-func Forwards(conn net.Conn) []netip.Prefix {
-	if c, ok := conn.(*proxied); ok {
-		return c.proxies
+// Forwards tells whether conn is of a proxy that has not said whose it is: its requests may. Of all
+// others it is nil, also of those with a header: what they carry are the client's own octets. The
+// function tells where the proxies are at the moment; false: who is there is none any more, and
+// not to be believed, nor to be taken for a client.
+func Forwards(conn net.Conn) func() (proxies []netip.Prefix, ok bool) {
+	c, is := conn.(*proxied)
+	if !is || c.proxies == nil {
+		return nil
 	}
-	return nil
+	at := AddrPort(c.Conn.RemoteAddr()).Addr()
+	return func() ([]netip.Prefix, bool) {
+		p := c.proxies()
+		return p.Networks, !p.Closed && p.have(at)
+	}
 }

@@ -87,12 +87,14 @@ func TestProxies(t *testing.T) {
 		{"a group as client", Proxies{Networks: here}, "PROXY TCP4 224.0.0.1 127.0.0.1 1 2\r\nEHLO a\r\n", "closed"},
 		{"a broken header", Proxies{Networks: here}, "PROXY TCP4 203.0.113.5\r\nEHLO a\r\n", "closed"},
 		{"not trusted", Proxies{Networks: elsewhere}, clientV4, `127.0.0.1 false "` + strings.TrimSpace(clientV4) + `\r\n"`},
-		{"not trusted, optional", Proxies{elsewhere, true}, clientV4, `127.0.0.1 false "` + strings.TrimSpace(clientV4) + `\r\n"`},
+		{"not trusted, optional", Proxies{Networks: elsewhere, Optional: true}, clientV4, `127.0.0.1 false "` + strings.TrimSpace(clientV4) + `\r\n"`},
+		{"no listener any more", Proxies{Networks: here, Closed: true}, clientV4 + "EHLO a\r\n", "closed"},
+		{"no listener any more, nobody trusted", Proxies{Closed: true}, "EHLO a\r\n", "closed"},
 		{"nobody trusted", Proxies{}, clientV4, `127.0.0.1 false "` + strings.TrimSpace(clientV4) + `\r\n"`},
-		{"HTTP", Proxies{here, true}, "PROPFIND / HTTP/1.1\r\n", `127.0.0.1 true "PROPFIND / HTTP/1.1\r\n"`},
-		{"HTTP/2", Proxies{here, true}, "PRI * HTTP/2.0\r\n", `127.0.0.1 true "PRI * HTTP/2.0\r\n"`},
-		{"HTTP with a header", Proxies{here, true}, clientV4 + "GET / HTTP/1.1\r\n", `203.0.113.5 false "GET / HTTP/1.1\r\n"`},
-		{"HTTP with a local header", Proxies{here, true}, binaryHeader(0x20, 0, "") + "GET / HTTP/1.1\r\n", `127.0.0.1 false "GET / HTTP/1.1\r\n"`},
+		{"HTTP", Proxies{Networks: here, Optional: true}, "PROPFIND / HTTP/1.1\r\n", `127.0.0.1 true "PROPFIND / HTTP/1.1\r\n"`},
+		{"HTTP/2", Proxies{Networks: here, Optional: true}, "PRI * HTTP/2.0\r\n", `127.0.0.1 true "PRI * HTTP/2.0\r\n"`},
+		{"HTTP with a header", Proxies{Networks: here, Optional: true}, clientV4 + "GET / HTTP/1.1\r\n", `203.0.113.5 false "GET / HTTP/1.1\r\n"`},
+		{"HTTP with a local header", Proxies{Networks: here, Optional: true}, binaryHeader(0x20, 0, "") + "GET / HTTP/1.1\r\n", `127.0.0.1 false "GET / HTTP/1.1\r\n"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := told(t, func(Wanted) Proxies { return c.proxies }, time.Minute)
@@ -119,7 +121,9 @@ func TestProxySocket(t *testing.T) {
 
 // TestProxySilent: a proxy that says nothing, or half of it, does not wait for ever.
 func TestProxySilent(t *testing.T) {
-	s := told(t, func(w Wanted) Proxies { return Proxies{networks("127.0.0.0/8"), w.Service == "http"} }, 50*time.Millisecond)
+	s := told(t, func(w Wanted) Proxies {
+		return Proxies{Networks: networks("127.0.0.0/8"), Optional: w.Service == "http"}
+	}, 50*time.Millisecond)
 	bound := apply(t, s, Wanted{"smtp", "127.0.0.1:0"}, Wanted{"http", "127.0.0.1:0"})
 	for _, text := range []string{"", "PROX", "PROXY TCP4 203.0", binarySignature} {
 		if got := talk(t, bound[0].Addr, text); got != "closed" {
@@ -136,7 +140,7 @@ func TestProxySilentHTTP(t *testing.T) {
 	handed := make(chan net.Conn, 1)
 	s := New(Options{
 		Log: slog.New(slog.DiscardHandler), HeaderTime: 50 * time.Millisecond,
-		Proxies: func(Wanted) Proxies { return Proxies{networks("127.0.0.0/8"), true} },
+		Proxies: func(Wanted) Proxies { return Proxies{Networks: networks("127.0.0.0/8"), Optional: true} },
 		Serve: func(ln net.Listener, _ string) {
 			if conn, err := ln.Accept(); err == nil {
 				handed <- conn
