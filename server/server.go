@@ -86,7 +86,8 @@ type Server struct {
 	failures    *failures
 	trace       *trace.Log
 	heldToday   perDay // notices of what scripts hold
-	sharedToday perDay // notices of what is shared
+	sharedToday perDay // notices of what is shared, by who gets them
+	sharedBy    perDay // those, by who has them sent
 	redirects   *redirect.Memory
 	replies     *autoreply.Memory
 	people      *people.Memory

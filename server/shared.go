@@ -10,8 +10,12 @@ import (
 	"facteur/server/homes"
 )
 
-// maxSharedNotices is how many notices of what is shared with it an account gets in a day.
-const maxSharedNotices = 20
+// The bounds of notices of what is shared in a day: those that an account gets, and those that one
+// account has sent, which count towards no limit of what it sends.
+const (
+	maxSharedNotices = 20
+	maxSharedBy      = 200
+)
 
 // tellShared tells an account by mail what is shared with it from now on
 // (homes.Options.Shared). What mail.toml shares is told by who writes it.
@@ -21,8 +25,9 @@ func (s *Server) tellShared(sh homes.Sharing) {
 	if !ok || account.Disabled || account.Room {
 		return
 	}
-	if !s.sharedToday.take(sh.With, maxSharedNotices, time.Now()) {
-		s.log.Warn("server.notice", "to", sh.With.String(), "from", sh.By.String(), "error", "too much is shared with it today to tell of each")
+	now := time.Now()
+	if !s.sharedBy.take(sh.By, maxSharedBy, now) || !s.sharedToday.take(sh.With, maxSharedNotices, now) {
+		s.log.Warn("server.notice", "to", sh.With.String(), "from", sh.By.String(), "error", "too much is shared today to tell of each")
 		return
 	}
 	by := sh.By.String()

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -62,5 +63,29 @@ func TestTellShared(t *testing.T) {
 	}
 	if told != maxSharedNotices {
 		t.Errorf("told %d times in a day, want %d", told, maxSharedNotices)
+	}
+}
+
+// TestTellSharedBy: what one account shares makes so many mails in a day at most, whoever gets them.
+func TestTellSharedBy(t *testing.T) {
+	o := directory.Options{Hostname: "mail.example.org", Domains: []directory.Domain{{Key: "example.org", Name: "example.org"}}}
+	for i := range 2 * maxSharedBy {
+		a := fmt.Sprintf("p%d@example.org", i)
+		o.Accounts = append(o.Accounts, directory.Account{Key: a, Address: address.MustParse(a)})
+	}
+	s := &Server{notices: make(chan notice, len(o.Accounts)), log: slog.New(slog.DiscardHandler)}
+	s.live.Store(&settings{Config: &config.Config{Language: "en"}, directory: directory.New(o)})
+	tell := func(by, with address.Address) {
+		s.tellShared(homes.Sharing{With: with, By: by, Kind: collection.Calendar, Name: "Choir", Seen: "Choir"})
+	}
+	for _, a := range o.Accounts[1:] {
+		tell(o.Accounts[0].Address, a.Address)
+	}
+	if len(s.notices) != maxSharedBy {
+		t.Errorf("%d are told, want %d", len(s.notices), maxSharedBy)
+	}
+	tell(o.Accounts[1].Address, o.Accounts[0].Address)
+	if len(s.notices) != maxSharedBy+1 {
+		t.Error("what another shares is not told")
 	}
 }
