@@ -252,7 +252,8 @@ func formatOffset(seconds int) string {
 func Standard(id string) bool { return load(id) != nil }
 
 // WithZones returns the calendar with a VTIMEZONE for each zone that is named, known and not
-// there; changed: there was one. The calendar itself stays as it is.
+// there; changed: there was one. The calendar itself stays as it is. Of more names than a calendar may
+// have zones (maxZones) the rest is passed over.
 func (c *Calendar) WithZones() (out *Calendar, changed bool) {
 	has := make(map[string]bool)
 	for _, child := range c.Children {
@@ -261,10 +262,8 @@ func (c *Calendar) WithZones() (out *Calendar, changed bool) {
 		}
 	}
 	var made []*Component
-	for _, id := range c.NamedZones() {
-		if has[id] || len(made) == maxZones {
-			continue
-		}
+	missing := slices.DeleteFunc(c.NamedZones(), func(id string) bool { return has[id] })
+	for _, id := range missing[:min(len(missing), maxZones)] { // also of those that are unknown: to know that takes time
 		if zone := VTimezone(id, time.Time{}); zone != nil {
 			made = append(made, zone)
 		}

@@ -1,10 +1,13 @@
 package ical
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 	_ "time/tzdata"
+
+	"facteur/server/contentline"
 )
 
 // madeZone returns the zone of a VTIMEZONE that is made of a name, written and read again.
@@ -126,5 +129,26 @@ func TestCalendarZones(t *testing.T) {
 	}
 	if again, changed := c.WithoutZones(); changed || again != c {
 		t.Error("a zone of an unknown name is left out")
+	}
+}
+
+// TestManyZones: names of zones that nobody knows are looked for so often at most.
+func TestManyZones(t *testing.T) {
+	for n, want := range map[int]bool{maxZones - 1: true, maxZones: false} {
+		event := &Component{Name: "VEVENT", Props: []Prop{{Name: "X-Z", Params: []contentline.Param{{Name: "TZID", Values: []string{"Europe/Paris"}}}}}}
+		for i := range n {
+			event.Props = append(event.Props, Prop{Name: "X-A", Params: []contentline.Param{{Name: "TZID", Values: []string{fmt.Sprintf("/a/b/c/%d", i)}}}})
+		}
+		c := &Calendar{Component: Component{Name: "VCALENDAR", Children: []*Component{event}}}
+		if _, changed := c.WithZones(); changed != want {
+			t.Errorf("beside %d unknown names: %v", n, changed)
+		}
+	}
+	for id, known := range map[string]bool{
+		"/" + strings.Repeat("a/", 50) + "America/Argentina/Ushuaia": true, strings.Repeat("a/", 50) + "Europe/Paris": false, "a/Europe/Paris": false,
+	} {
+		if got := LoadZone(id) != nil; got != known {
+			t.Errorf("%s: %v", id, got)
+		}
 	}
 }

@@ -31,6 +31,9 @@ type Zones struct {
 // maxZones bounds the VTIMEZONE components that are read of a calendar.
 const maxZones = 200
 
+// maxZoneSegments is how many segments a name has at most, as posix/America/Argentina/Ushuaia.
+const maxZoneSegments = 4
+
 // Zones reads the VTIMEZONE components. One that is broken does not hide a zone that is
 // known by its name; the error is that of the first such that no known zone replaces.
 func (c *Calendar) Zones() (*Zones, error) {
@@ -102,7 +105,14 @@ func LoadZone(id string) *time.Location {
 	if iana := windowsZones()[strings.ToLower(id)]; iana != "" {
 		return load(iana)
 	}
-	for name := strings.Trim(id, "/"); name != ""; {
+	name := strings.Trim(id, "/")
+	for n := strings.Count(name, "/"); n >= maxZoneSegments; n-- {
+		if !strings.HasPrefix(id, "/") {
+			return nil
+		}
+		_, name, _ = strings.Cut(name, "/")
+	}
+	for name != "" {
 		if l := load(name); l != nil {
 			return l
 		}

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"mime/quotedprintable"
 	"net/mail"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -288,5 +289,18 @@ func TestMailFiles(t *testing.T) {
 	found, err := Find(content(t, body))
 	if err != nil || strings.Contains(string(found.Unmanaged().Octets()), "MANAGED-ID") || !strings.Contains(string(found.Octets()), "MANAGED-ID") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestManyZones: names of zones that nobody knows are looked for so often at most.
+func TestManyZones(t *testing.T) {
+	for n, want := range map[int]int{maxLookups - 1: 1, maxLookups: 0} {
+		event := &ical.Component{Name: "VEVENT", Props: []ical.Prop{{Name: "DTSTART", Value: "20260601T100000", Params: eventZone("Europe/Paris")}}}
+		for i := range n {
+			event.Props = append(event.Props, ical.Prop{Name: "X-A", Params: eventZone("/a/b/c/" + strconv.Itoa(i))})
+		}
+		if got := missingZones(&ical.Calendar{}, []*ical.Component{event}); len(got) != want {
+			t.Errorf("beside %d unknown names there are %d zones, want %d", n, len(got), want)
+		}
 	}
 }

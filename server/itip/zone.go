@@ -7,8 +7,12 @@ import (
 	"facteur/server/ical"
 )
 
-// maxZones bounds the time zones that are made for a message.
-const maxZones = 20
+// The bounds of the time zones that are made for a message, and of those that are looked for: to know
+// that there is none of a name takes time.
+const (
+	maxZones   = 20
+	maxLookups = 200
+)
 
 // missingZones makes a VTIMEZONE for each zone that components name and a calendar has not:
 // clients leave those out that servers know by name (RFC 7809), mail must not (RFC 5545
@@ -18,10 +22,13 @@ func missingZones(c *ical.Calendar, parts []*ical.Component) []*ical.Component {
 	if first.IsZero() {
 		return nil
 	}
+	missing := slices.DeleteFunc((&ical.Component{Children: parts}).NamedZones(), func(id string) bool {
+		return slices.ContainsFunc(c.Children, func(z *ical.Component) bool { return z.Name == "VTIMEZONE" && z.Value("TZID") == id })
+	})
 	var list []*ical.Component
-	for _, id := range (&ical.Component{Children: parts}).NamedZones() {
-		if len(list) == maxZones || slices.ContainsFunc(c.Children, func(z *ical.Component) bool { return z.Name == "VTIMEZONE" && z.Value("TZID") == id }) {
-			continue
+	for _, id := range missing[:min(len(missing), maxLookups)] {
+		if len(list) == maxZones {
+			break
 		}
 		if zone := ical.VTimezone(id, first.AddDate(-1, 0, 0)); zone != nil {
 			list = append(list, zone)
