@@ -172,7 +172,7 @@ func TestOpenDKIM(t *testing.T) {
 		// Reading a file, it does not keep the white space behind the colon, so simple
 		// headers can't be tried.
 		for _, c := range []string{"relaxed/simple", "relaxed/relaxed"} {
-			out := run(fmt.Sprintf("Mode s\nSyslog no\nDomain example.org\nSelector %s\nKeyFile %s\nSignatureAlgorithm %s-sha256\nCanonicalization %s\n",
+			out := run(fmt.Sprintf("Mode s\nSyslog no\nRequireSafeKeys no\nDomain example.org\nSelector %s\nKeyFile %s\nSignatureAlgorithm %s-sha256\nCanonicalization %s\n",
 				key.selector, file("key.pem", privatePEM(t, key)), key.algorithm, c), letter)
 			_, field, _ := strings.Cut(out, "hname='DKIM-Signature' hvalue='")
 			field, _, ok := strings.Cut(field, "'\n")
