@@ -109,14 +109,14 @@ func (j *journal) remove(t *task) error {
 	return nil
 }
 
-// load returns what is there. A file that is no task is left alone, and told of.
-func (j *journal) load(log *slog.Logger) ([]*task, error) {
+// each calls do with each task that is there, which are not all in memory at once. A file that is
+// no task is left alone, and told of.
+func (j *journal) each(log *slog.Logger, do func(*task) error) error {
 	safefile.RemoveStale(j.fs, j.dir, time.Now())
 	entries, err := os.ReadDir(j.dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var all []*task
 	for _, e := range entries {
 		id, ok := strings.CutSuffix(e.Name(), taskSuffix)
 		if !ok {
@@ -127,9 +127,11 @@ func (j *journal) load(log *slog.Logger) ([]*task, error) {
 			log.Error("scheduling.task", "id", id, "error", err, "result", "it is left as it is")
 			continue
 		}
-		all = append(all, t)
+		if err := do(t); err != nil {
+			return err
+		}
 	}
-	return all, nil
+	return nil
 }
 
 func (j *journal) read(id string) (*task, error) {

@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"time"
 
@@ -12,6 +13,35 @@ import (
 
 // maxCalm is how many times Options.Calm mail waits at most while one change follows another.
 const maxCalm = 12
+
+// maxTogether is how many tasks about one meeting are in memory at once to be merged, and how many of
+// them wait.
+const maxTogether = 32
+
+// crowd has the mail of a meeting merged while it waits, when there is too much of it: each task
+// has the whole meeting in it.
+func (s *Scheduler) crowd(ctx context.Context, t *task) {
+	about, ok := s.waits(t)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	var list []pending
+	others := slices.DeleteFunc(slices.Clone(s.waiting), func(p pending) bool {
+		with := p.about == about && len(list) < maxTogether
+		if with {
+			list = append(list, p)
+		}
+		return with
+	})
+	if len(list) < maxTogether {
+		s.mu.Unlock()
+		return
+	}
+	s.waiting = others
+	s.mu.Unlock()
+	s.work(ctx, list)
+}
 
 // waits says whether a task has mail that a later change of the same meeting may replace, and
 // of which it is.

@@ -315,22 +315,49 @@ func TestMergeSize(t *testing.T) {
 	}
 	w.pass(calm)
 	w.settle()
-	list, err := w.journal.load(w.opts.Log)
-	if err != nil {
-		t.Fatal(err)
-	}
 	octets := 0
-	for _, task := range list {
+	err := w.journal.each(w.opts.Log, func(task *task) error {
 		for _, b := range task.Bases {
 			octets += len(b)
 		}
-	}
-	if most := 4 * len(data); octets > most {
-		t.Errorf("what was known takes %d octets in %d tasks, of %d at most", octets, len(list), most)
+		return nil
+	})
+	if most := 4 * len(data); err != nil || octets > most {
+		t.Errorf("what was known takes %d octets, of %d at most, %v", octets, most, err)
 	}
 	w.down = nil
 	w.pass(time.Hour)
 	w.settle()
 	same(t, "letters", strings.Count(w.letters(), "REQUEST"), 100)
 	same(t, "tasks left", w.tasks(), 0)
+}
+
+// TestMergeCrowd: so much of a meeting waits at most, whatever a client does, and of all that its mail
+// tells the last.
+func TestMergeCrowd(t *testing.T) {
+	w := calmWorld(t)
+	guests := []string{"dave@example.com"}
+	for i := range 2 * maxAtOnce {
+		guests = append(guests, fmt.Sprintf("guest%d@example.com", i))
+	}
+	for name, data := range map[string]string{"few": meeting("m1", "alice@example.org", guests[0]), "many": meeting("m1", "alice@example.org", guests...)} {
+		for n := range 3 * maxTogether {
+			w.put("alice", "m.ics", strings.Replace(data, "Plan", fmt.Sprint("Plan ", n), 1))
+			if n := w.tasks(); n > maxTogether {
+				t.Fatalf("%s: %d tasks wait", name, n)
+			}
+		}
+		same(t, name+", before", w.letters(), "")
+		w.pass(maxCalm * calm)
+		w.settle()
+		letters, sends := w.letters(), strings.Count(data, "example.com")
+		if last := fmt.Sprint("Plan ", 3*maxTogether-1); strings.Count(letters, "REQUEST") != sends || strings.Count(letters, last) != sends {
+			t.Errorf("%s: %s", name, letters)
+		}
+		same(t, name+", tasks left", w.tasks(), 0)
+		w.remove("alice", "m.ics")
+		w.pass(maxCalm * calm)
+		w.settle()
+		w.letters()
+	}
 }

@@ -89,7 +89,7 @@ func (s *Scheduler) next() (list []pending, wait time.Duration) {
 			return list, 0
 		}
 		s.waiting = slices.DeleteFunc(s.waiting, func(q pending) bool {
-			with := q.about == p.about
+			with := q.about == p.about && len(list) < maxTogether
 			if with {
 				list = append(list, q)
 			}

@@ -130,17 +130,26 @@ func Open(opts Options) (*Scheduler, error) {
 	if s.journal, err = openJournal(opts.FS, opts.Dir); err != nil {
 		return nil, err
 	}
-	left, err := s.journal.load(s.opts.Log)
+	found := make(map[state]string)
+	err = s.journal.each(s.opts.Log, func(t *task) error {
+		if t.Change != nil {
+			found[t.state(t.Change.Before)] = t.ID // in their order: the newest stays
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range left {
-		if s.wasMade(t) || wasFollowed(t, left) {
-			t.again = true
-			s.later(s.pending(t, time.Time{}))
-		} else if err := s.journal.remove(t); err != nil {
-			return nil, err
+	err = s.journal.each(s.opts.Log, func(t *task) error {
+		if !s.wasMade(t) && found[t.state(t.Change.After)] <= t.ID { // else a later one changed what it made
+			return s.journal.remove(t)
 		}
+		t.again = true
+		s.later(s.pending(t, time.Time{}))
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return s, nil
 }

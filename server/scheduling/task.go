@@ -172,13 +172,19 @@ func (s *Scheduler) wasMade(t *task) bool {
 	return is != t.Change.Before
 }
 
-// wasFollowed tells whether one of the tasks that a crash left is of a change of what t made:
-// then t's was made, though the object may be as it was before.
-func wasFollowed(t *task, left []*task) bool {
-	return slices.ContainsFunc(left, func(u *task) bool {
-		return u.ID > t.ID && u.Change != nil && u.Box == t.Box && u.Change.Box == t.Change.Box &&
-			u.Change.Collection == t.Change.Collection && u.Change.Href == t.Change.Href && u.Change.Before == t.Change.After
-	})
+// state is an object as a task found it, or made it.
+type state struct {
+	box              address.Key
+	collection, href string
+	sum              string // "": it is not there
+}
+
+func (t *task) state(sum string) state {
+	box := t.Change.Box
+	if box.IsZero() {
+		box = t.Box
+	}
+	return state{box.Key(), t.Change.Collection, t.Change.Href, sum}
 }
 
 // The times of what failed for a while.
@@ -204,9 +210,10 @@ func (s *Scheduler) start(ctx context.Context, t *task) {
 	s.calm(t)
 	if len(t.Sends) > maxAtOnce {
 		s.later(s.pending(t, t.Made))
-		return
+	} else {
+		s.do(ctx, t, time.Now().Add(patience))
 	}
-	s.do(ctx, t, time.Now().Add(patience))
+	s.crowd(ctx, t)
 }
 
 // do delivers the messages of a task whose change was made, until a time; zero: all. What fails
