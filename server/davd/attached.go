@@ -68,9 +68,18 @@ func (w *naming) check(data []byte) ([]byte, error) {
 	return w.object.Append(nil), nil
 }
 
+// arriving is check for a meeting that is transferred. It may be asked anew when somebody else is
+// quicker, and copies nothing twice.
+func (w *naming) arriving(data []byte) ([]byte, error) {
+	w.changed = false
+	return w.check(data)
+}
+
 // all looks at each line of a calendar.
 func (w *naming) all(c *ical.Calendar) error {
-	w.copied = make(map[string]attachments.Attachment)
+	if w.copied == nil {
+		w.copied = make(map[string]attachments.Attachment)
+	}
 	w.object = c
 	for i, child := range c.Children {
 		part := *child

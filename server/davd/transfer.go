@@ -229,12 +229,20 @@ func (r *request) clash(from, to *node) error {
 // whom it concerns (RFC 6638 3.2.3.2, 3.2.3.3).
 func (r *request) transferMeeting(from, to *node, c collection.Condition, overwrite bool) (created bool, err error) {
 	source := r.scheduling(from, c)
-	done, err := r.opt.Scheduling.Transfer(r.Context(), scheduling.Transfer{
-		From: source, To: r.scheduling(to, collection.Condition{}), Move: r.Method == "MOVE", Overwrite: overwrite,
-	})
+	x := scheduling.Transfer{From: source, To: r.scheduling(to, collection.Condition{}), Move: r.Method == "MOVE", Overwrite: overwrite}
+	w := &naming{request: r, to: to}
+	if r.opt.Attachments != nil {
+		x.Arriving = w.arriving
+	}
+	attached, replaced := from.attachedIn(), to.attachedIn()
+	done, err := r.opt.Scheduling.Transfer(r.Context(), x)
+	if r.opt.Attachments != nil {
+		r.opt.Attachments.Release(to.owner, w.held, replaced)
+	}
 	if err != nil {
 		return false, dataFailure(to, schedulingFailure(err))
 	}
+	r.unnamed(from, attached)
 	if done.Tag != "" { // RFC 6638 8.2
 		r.w.Header().Set("Schedule-Tag", done.Tag)
 	}

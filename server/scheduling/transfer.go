@@ -18,6 +18,9 @@ type Transfer struct {
 	To        Request
 	Move      bool
 	Overwrite bool // what is there is replaced
+	// Arriving returns the octets of the object as the destination keeps them, whose attachments are
+	// others; nil: the same.
+	Arriving func(data []byte) ([]byte, error)
 }
 
 // moving is the source of a MOVE, in a calendar of the task's Box: when the destination has
@@ -48,11 +51,17 @@ func (s *Scheduler) Transfer(ctx context.Context, t Transfer) (Result, error) {
 		if err := s.mayLeave(t, source); err != nil {
 			return res, err
 		}
-		there, err := s.clear(ctx, t, source)
+		data := source.data
+		if t.Arriving != nil {
+			if data, err = t.Arriving(data); err != nil {
+				return res, err
+			}
+		}
+		there, err := s.clear(ctx, t, source, data)
 		if err != nil {
 			return res, err
 		}
-		res, err = s.transfer(ctx, t, source, there)
+		res, err = s.transfer(ctx, t, source, there, data)
 		created = created || res.Created
 		if !errors.Is(err, collection.ErrCondition) {
 			res.Created = created
@@ -83,8 +92,8 @@ func (s *Scheduler) mayLeave(t Transfer, source object) error {
 }
 
 // clear returns what the destination is to be put in the place of: what it has of the same
-// meeting. Anything else is removed first (RFC 4918 9.8.4, 9.9.3).
-func (s *Scheduler) clear(ctx context.Context, t Transfer, source object) (object, error) {
+// meeting. Anything else is removed first (RFC 4918 9.8.4, 9.9.3). data are the octets that arrive.
+func (s *Scheduler) clear(ctx context.Context, t Transfer, source object, data []byte) (object, error) {
 	there, err := read(t.To.Collection, t.To.Href)
 	if err != nil || there.entry == nil {
 		return there, err
@@ -95,7 +104,7 @@ func (s *Scheduler) clear(ctx context.Context, t Transfer, source object) (objec
 	if there.entry.Facts.UID == source.entry.Facts.UID {
 		return there, nil
 	}
-	if err := s.mayArrive(t, source); err != nil {
+	if err := s.mayArrive(t, source.entry.Facts.UID, data); err != nil {
 		return there, err
 	}
 	r := t.To
@@ -104,8 +113,8 @@ func (s *Scheduler) clear(ctx context.Context, t Transfer, source object) (objec
 }
 
 // mayArrive tells why a destination can't have the object, before what is there is called off.
-func (s *Scheduler) mayArrive(t Transfer, source object) error {
-	same, err := t.To.Collection.ByUID(source.entry.Facts.UID)
+func (s *Scheduler) mayArrive(t Transfer, uid string, data []byte) error {
+	same, err := t.To.Collection.ByUID(uid)
 	if err != nil {
 		return err
 	}
@@ -113,7 +122,7 @@ func (s *Scheduler) mayArrive(t Transfer, source object) error {
 		return &collection.UIDConflict{Href: same[i].Href}
 	}
 	absent := object{in: t.To.Collection, href: t.To.Href}
-	after := scheduled(t.To.Collection, absent, source.data)
+	after := scheduled(t.To.Collection, absent, data)
 	if after == nil {
 		return nil
 	}
@@ -131,11 +140,11 @@ func (s *Scheduler) mayArrive(t Transfer, source object) error {
 }
 
 // transfer makes one try.
-func (s *Scheduler) transfer(ctx context.Context, t Transfer, source, there object) (Result, error) {
+func (s *Scheduler) transfer(ctx context.Context, t Transfer, source, there object, data []byte) (Result, error) {
 	to := t.To
 	to.Condition, to.IfTag = there.exactly(), ""
 	if !t.Move {
-		res, err := s.Put(ctx, to, source.data)
+		res, err := s.Put(ctx, to, data)
 		if err == nil {
 			err = copyProps(t)
 		}
@@ -143,7 +152,7 @@ func (s *Scheduler) transfer(ctx context.Context, t Transfer, source, there obje
 	}
 	task := s.newTask(t.From.Collection.Owner, t.From.Account, nil)
 	task.Move = &moving{Collection: source.in.Name(), Href: source.href, Sum: sum(source.data), NoReply: t.From.NoReply}
-	task.Change = &change{Box: to.Collection.Owner, Collection: to.Collection.Name(), Href: to.Href, After: sum(source.data)}
+	task.Change = &change{Box: to.Collection.Owner, Collection: to.Collection.Name(), Href: to.Href, After: sum(data)}
 	if there.entry != nil {
 		task.Change.Before = sum(there.data)
 	}
@@ -151,7 +160,7 @@ func (s *Scheduler) transfer(ctx context.Context, t Transfer, source, there obje
 		return Result{}, fault.Wrap(fault.Unavailable, "", err)
 	}
 	defer s.forget(task)
-	res, err := s.Put(ctx, to, source.data)
+	res, err := s.Put(ctx, to, data)
 	if err != nil {
 		return res, err
 	}
