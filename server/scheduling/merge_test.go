@@ -295,6 +295,21 @@ func TestTakenBackBeforeCrash(t *testing.T) {
 	}
 }
 
+// TestTasksInOrder: tasks are in the order in which they were made, whatever the clock says.
+func TestTasksInOrder(t *testing.T) {
+	w := newWorld(t)
+	alice, last := address.MustParse("alice@example.org"), ""
+	for i := range 50 {
+		now := w.now.Add(-time.Duration(i/2) * time.Second) // it is set back
+		w.Scheduler.opts.Now = func() time.Time { return now }
+		id := w.newTask(alice, alice, nil).ID
+		if id <= last {
+			t.Fatalf("%s comes after %s", id, last)
+		}
+		last = id
+	}
+}
+
 // TestMergeSize: what many people knew is kept once.
 func TestMergeSize(t *testing.T) {
 	w := calmWorld(t)

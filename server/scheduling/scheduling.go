@@ -48,6 +48,7 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"facteur/server/address"
@@ -105,6 +106,7 @@ type Decision struct {
 type Scheduler struct {
 	opts    Options
 	journal *journal
+	last    atomic.Int64 // the newest number of a task (serial)
 
 	mu      sync.Mutex
 	waiting []pending     // what Run has to do, in order

@@ -28,11 +28,23 @@ const (
 // newTask makes the task of sending messages.
 func (s *Scheduler) newTask(box, account address.Address, messages []itip.Outgoing) *task {
 	now := s.opts.Now()
-	t := &task{ID: fmt.Sprintf("%016x-%s", now.UnixNano(), envelope.NewID()), Made: now, Box: box, Account: account}
+	t := &task{ID: fmt.Sprintf("%016x-%s", s.serial(now), envelope.NewID()), Made: now, Box: box, Account: account}
 	for _, m := range messages {
 		s.address(t, m, 0)
 	}
 	return t
+}
+
+// serial is a number for an ID: the time in ns, and more than any before, also when the clock is set back.
+// So IDs tell which change came first (wasFollowed).
+func (s *Scheduler) serial(now time.Time) int64 {
+	for {
+		last := s.last.Load()
+		next := max(now.UnixNano(), last+1)
+		if s.last.CompareAndSwap(last, next) {
+			return next
+		}
+	}
 }
 
 // address adds what one person is told to a task.
