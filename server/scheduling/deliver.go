@@ -61,7 +61,7 @@ func (s *Scheduler) mail(ctx context.Context, t *task, to *send, m *itip.Message
 		w.Language = s.opts.Language()
 	}
 	if s.opts.Mailed != nil {
-		w.Message, w.Files, w.Left = s.opts.Mailed(m, t.maxFiles())
+		w.Message, w.Files, w.Left = s.opts.Mailed(m, s.maxFiles(t))
 	}
 	env, body, err := w.Write()
 	if err != nil {
@@ -81,8 +81,20 @@ const (
 	maxTaskFiles = 100 << 20
 )
 
-// maxFiles bounds the files of each mail of a task.
-func (t *task) maxFiles() int64 { return min(maxMailFiles, maxTaskFiles/int64(max(len(t.Sends), 1))) }
+// maxFiles bounds the files of each mail of a task. It stays the same while some are sent already.
+func (s *Scheduler) maxFiles(t *task) int64 {
+	if t.files > 0 {
+		return t.files
+	}
+	people := make(map[string]bool)
+	for i := range t.Sends {
+		if to := &t.Sends[i]; s.byMail(to) {
+			people[to.To.Key()] = true
+		}
+	}
+	t.files = min(maxMailFiles, maxTaskFiles/int64(max(len(people), 1)))
+	return t.files
+}
 
 // mailID is the id of a mail: the same each time that it is tried.
 func (t *task) mailID(to *send) string {

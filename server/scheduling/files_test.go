@@ -1,9 +1,11 @@
 package scheduling
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"facteur/server/address"
 	"facteur/server/hook"
 	"facteur/server/itip"
 )
@@ -26,8 +28,14 @@ func TestFilesOfMail(t *testing.T) {
 	if len(w.mail) != 1 || !strings.Contains(w.mail[0].raw, "filename=plan.txt") || !strings.Contains(w.mail[0].raw, "film.mkv") || len(bounds) != 1 || bounds[0] != maxMailFiles {
 		t.Fatalf("%v %v", w.mail, bounds)
 	}
-	if got := (&task{Sends: make([]send, 1000)}).maxFiles(); got*1000 > maxTaskFiles {
-		t.Errorf("%d octets for each of 1000", got)
+	// What counts is how many get mail: nobody twice, whose mail was merged, and nobody here.
+	many := &task{}
+	for i := range 100 {
+		outside := itip.Mailto(address.MustParse(fmt.Sprintf("guest%d@elsewhere.example", i)))
+		many.Sends = append(many.Sends, send{To: outside, Done: true}, send{To: outside}, send{To: itip.Mailto(address.MustParse("bob@example.org"))})
+	}
+	if got := w.maxFiles(many); got != maxTaskFiles/100 {
+		t.Errorf("%d octets for each of 100", got)
 	}
 
 	w.script["alice@example.org"] = Decision{Kind: hook.Accept}

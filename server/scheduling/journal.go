@@ -39,6 +39,7 @@ type task struct {
 	read  []*itip.Message // of Messages, when they were read
 	tries int
 	again bool      // it was begun before
+	files int64     // maxFiles, once it was asked
 	calm  time.Time // mail waits until then
 }
 
