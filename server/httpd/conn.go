@@ -32,6 +32,8 @@ type conn struct {
 	closed  chan struct{}
 	// proxies is not nil for a proxy whose requests may say whose they are (listen.Forwards).
 	proxies func() ([]netip.Prefix, bool)
+	// here: it is of this machine, as far as is known, and a proxy that nobody named would be too.
+	here bool
 }
 
 type connKey struct{}
@@ -49,6 +51,7 @@ func (s *Server) start(raw net.Conn, service string, q *queue) {
 	opt := s.opt.Load()
 	c := &conn{Conn: raw, id: envelope.NewID(), service: service, queue: q, closed: make(chan struct{}), proxies: listen.Forwards(raw)}
 	c.direct = origin{conn: c, client: listen.AddrPort(raw.RemoteAddr())}
+	c.here = c.proxies == nil && !listen.Named(raw) && listen.Trusted(nil, c.direct.remote())
 	limits := &opt.Limits
 	switch {
 	case c.proxies != nil: // what is one client's is counted with its requests

@@ -38,9 +38,16 @@ func (o *origin) remote() netip.Addr { return o.client.Addr() }
 // errNoProxy: the settings were changed since it connected.
 var errNoProxy = errors.New("it is not trusted any more")
 
+// errUnnamedProxy: what it brings would count as this machine's own, which is trusted: who guesses
+// passwords is not slowed then, and needs no TLS.
+var errUnnamedProxy = errors.New("it is a proxy on this machine that mail.toml does not name; add proxy = [\"127.0.0.1\"] to this listener")
+
 // resolveOrigin returns r as the client meant it: of a proxy that is trusted, with TLS when the client
 // has that, and the host that it asked for.
 func resolveOrigin(r *http.Request, c *conn) (*http.Request, error) {
+	if c.here && (r.Header["X-Forwarded-For"] != nil || r.Header["Forwarded"] != nil) {
+		return r, errUnnamedProxy
+	}
 	if c.proxies == nil {
 		return r, nil
 	}

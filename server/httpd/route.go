@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -41,6 +42,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		h.Set("Cache-Control", "private")
 	}
 	switch {
+	case errors.Is(err, errUnnamedProxy):
+		opt.Log.Warn("httpd.refused", "remote", c.RemoteAddr().String(), "listener", c.service, "text", err.Error())
+		http.Error(a, "Who sends this can't be told: "+err.Error()+".", http.StatusForbidden)
 	case err != nil:
 		h.Set("Connection", "close")
 		opt.Log.Info("httpd.refused", "remote", c.RemoteAddr().String(), "listener", c.service, "text", err.Error())

@@ -176,3 +176,9 @@ func Forwards(conn net.Conn) func() (proxies []netip.Prefix, ok bool) {
 		return p.Networks, !p.Closed && p.have(at)
 	}
 }
+
+// Named tells whether the header of the PROXY protocol said whose conn is.
+func Named(conn net.Conn) bool {
+	c, is := conn.(*proxied)
+	return is && c.proxies == nil
+}
