@@ -173,13 +173,21 @@ func (s *Store) Drop(a Attachment) {
 	if err == nil && n.has(a.ID) {
 		return
 	}
-	tree, err := s.opt.Files.Tree(a.Owner)
-	if err == nil {
-		err = tree.Discard(files.Path{a.ID})
+	if err == nil { // else an object may name it
+		err = s.discard(a)
 	}
 	if err != nil && !fault.Is(err, fault.NotFound) { // Tidy does it later
 		s.opt.Log.Warn("attachments.drop", "account", a.Owner.String(), "id", a.ID, "err", err)
 	}
+}
+
+// discard removes an attachment for good. With the home locked.
+func (s *Store) discard(a Attachment) error {
+	tree, err := s.opt.Files.Tree(a.Owner)
+	if err != nil {
+		return err
+	}
+	return tree.Discard(files.Path{a.ID})
 }
 
 // Hold has attachments stay, which something will soon name; Release ends that. What was

@@ -292,3 +292,17 @@ func TestElsewhere(t *testing.T) {
 		t.Errorf("%s", out.Octets())
 	}
 }
+
+// TestDropBlind: when it can't be told whether an object names it nothing is removed for good.
+func TestDropBlind(t *testing.T) {
+	w := newWorld(t)
+	a := w.add("octets")
+	w.put(a)
+	w.kept.Close() // as when the disk fails
+	w.Drop(a)
+	tree, err := w.files.Tree(alice)
+	w.ok(err)
+	if list, err := tree.List(nil); err != nil || len(list) != 1 {
+		t.Errorf("%v %v", list, err)
+	}
+}
