@@ -20,7 +20,7 @@ func (s *Server) warnings(live *settings, listeners []control.Listener) []string
 	}
 	if s.dav.homes != nil {
 		for _, a := range s.dav.homes.SharedInVain() {
-			out = append(out, fmt.Sprintf("[sharing.%q] shares nothing: there is no such calendar or address book, only %s", a.Key, a.There))
+			out = append(out, fmt.Sprintf("[sharing.%q] %s", a.Key, a.Why))
 		}
 	}
 	return out

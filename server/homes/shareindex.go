@@ -62,14 +62,14 @@ func (s *shares) forget() {
 	s.read = false
 }
 
-// InVain is a table of [sharing] that names no collection.
+// InVain is a table of [sharing] that does not do what it says.
 type InVain struct {
-	Key   string
-	There string // which collections there are, with their names for people
+	Key string
+	Why string // for people: what is wrong, and what to do
 }
 
-// SharedInVain returns the tables of [sharing] that name no collection, and which there are: the
-// name that a client chose may be anything.
+// SharedInVain returns the tables of [sharing] that name no collection, with those that there are, for the
+// name that a client chose may be anything; and those that tell when an address book takes time.
 func (h *Homes) SharedInVain() (out []InVain) {
 	for _, s := range h.opt.Directory().Sharings() {
 		if !h.opt.Store.Has(s.Owner) {
@@ -79,7 +79,11 @@ func (h *Homes) SharedInVain() (out []InVain) {
 		if err != nil {
 			continue // who looks there is told
 		}
-		if _, err := home.Open(s.Collection); !fault.Is(err, fault.NotFound) {
+		c, err := home.Open(s.Collection)
+		if err == nil && len(s.FreeBusy) > 0 && c.Kind() == collection.AddressBook {
+			out = append(out, InVain{s.Key, "has freebusy, but an address book takes no time: name a calendar, or put them into readers"})
+		}
+		if !fault.Is(err, fault.NotFound) {
 			continue
 		}
 		var names []string
@@ -95,7 +99,7 @@ func (h *Homes) SharedInVain() (out []InVain) {
 		if err != nil {
 			names = append(names, err.Error())
 		}
-		out = append(out, InVain{s.Key, strings.Join(names, ", ")})
+		out = append(out, InVain{s.Key, "shares nothing: there is no such calendar or address book, only " + strings.Join(names, ", ")})
 	}
 	return out
 }
@@ -103,7 +107,7 @@ func (h *Homes) SharedInVain() (out []InVain) {
 // warnOfSharing tells the log what is shared in vain.
 func (h *Homes) warnOfSharing() {
 	for _, s := range h.SharedInVain() {
-		h.opt.Log.Warn("homes.sharing", "key", s.Key, "result", "there is no such calendar or address book", "there", s.There)
+		h.opt.Log.Warn("homes.sharing", "key", s.Key, "result", s.Why)
 	}
 }
 

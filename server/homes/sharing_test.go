@@ -252,7 +252,7 @@ func TestReloadSeesIdleFolders(t *testing.T) {
 	}
 }
 
-// TestSharingOfNothing: the log says which names there are.
+// TestSharingOfNothing: the log says which names there are, and what an address book has no use for.
 func TestSharingOfNothing(t *testing.T) {
 	w := newWorld(t)
 	var log strings.Builder
@@ -262,10 +262,11 @@ func TestSharingOfNothing(t *testing.T) {
 	w.must(err)
 	w.reload(func(o *directory.Options) {
 		o.Sharing = []directory.Sharing{{Key: "alice@example.org/choir", Owner: address.MustParse(alice), Collection: "choir"},
-			{Key: "alice@example.org/calendar", Owner: address.MustParse(alice), Collection: "calendar"}}
+			{Key: "alice@example.org/calendar", Owner: address.MustParse(alice), Collection: "calendar", FreeBusy: []directory.Target{target(dave)}},
+			{Key: "alice@example.org/contacts", Owner: address.MustParse(alice), Collection: "contacts", FreeBusy: []directory.Target{target(dave)}}}
 	})
 	w.Apply(Settings{})
-	if got := log.String(); !strings.Contains(got, "5B1C (Choir)") || strings.Count(got, "homes.sharing") != 1 {
+	if got := log.String(); !strings.Contains(got, "5B1C (Choir)") || !strings.Contains(got, "an address book takes no time") || strings.Count(got, "homes.sharing") != 2 {
 		t.Errorf("the log says %s", got)
 	}
 }
