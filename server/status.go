@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"facteur/server/control"
+	"facteur/server/httpd"
 )
 
 // Status tells the command line how the server is (control.Backend).
@@ -85,7 +86,8 @@ func (s *Server) printWelcome() {
 	fmt.Fprintf(w, "facteur %s serves %s\n", s.opts.Version, live.File)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, b := range s.sockets.Bound() {
-		fmt.Fprintf(tw, "  %s\t%s\t%s\n", b.Service, b.Addr, serviceText[b.Service])
+		l, _ := live.listener(b.Wanted)
+		fmt.Fprintf(tw, "  %s\t%s\t%s\n", b.Service, b.Addr, textOf(b.Service, len(l.Proxies) > 0))
 	}
 	tw.Flush()
 	if demo := live.DemoAccounts(); len(demo) > 0 {
@@ -96,6 +98,14 @@ func (s *Server) printWelcome() {
 		fmt.Fprintf(w, "%s may log in.\n", counted(len(live.Directory.Accounts), "account"))
 	}
 	fmt.Fprintln(w, "Saving the settings is enough to change them. Stop with Ctrl-C.")
+}
+
+// textOf says what a listener is for.
+func textOf(service string, proxied bool) string {
+	if service == httpd.HTTP && proxied { // the proxy has the TLS
+		return "calendars and contacts, through a proxy; else leads to https"
+	}
+	return serviceText[service]
 }
 
 var serviceText = map[string]string{
