@@ -16,7 +16,7 @@ func TestManagedMeetingTransferred(t *testing.T) {
 	const asBob, officePath = "user: bob@example.org", "/dav/office@example.org/calendar/"
 	meeting := event("talk", "DTSTART:20260510T080000Z", "ORGANIZER:mailto:boss@elsewhere.example", "ATTENDEE:mailto:boss@elsewhere.example")
 	s.ask("PUT", eventPath, meeting).want(http.StatusCreated)
-	_, at := s.add(eventPath, "a.txt", "octets")
+	s.add(eventPath, "a.txt", "octets")
 	for _, method := range []string{"COPY", "MOVE"} {
 		s.ask(method, eventPath, "", "Destination: "+officePath+"talk.ics").want(http.StatusCreated)
 		got := s.object(officePath + "talk.ics")
@@ -39,7 +39,7 @@ func TestManagedMeetingTransferred(t *testing.T) {
 
 	// A server elsewhere publishes a meeting that names what alice attached.
 	s.ask("PUT", eventPath, event("1")).want(http.StatusCreated)
-	_, at = s.add(eventPath, "a.txt", "octets")
+	_, at := s.add(eventPath, "a.txt", "octets")
 	_, line, _ := strings.Cut(s.object(eventPath), "ATTACH")
 	line, _, _ = strings.Cut(line, "\r\n")
 	const path = "/dav/bob@example.org/holidays/"

@@ -61,7 +61,7 @@ func TestShareBusy(t *testing.T) {
 // him write it, too, the owner is told of that and can take it back, and he can leave it.
 func TestBusyAndShared(t *testing.T) {
 	w := newWorld(t)
-	choir, err := w.home(alice, alice).Create("choir", collection.Calendar, collection.Props{})
+	_, err := w.home(alice, alice).Create("choir", collection.Calendar, collection.Props{})
 	w.must(err)
 	grant := func(busy, readers []directory.Target) {
 		w.reload(func(o *directory.Options) {
@@ -75,7 +75,7 @@ func TestBusyAndShared(t *testing.T) {
 		left          Rights
 	}{{"freebusy", daves, nil, Busy}, {"readers", nil, daves, ReaderRights}} {
 		grant(c.busy, c.readers)
-		choir = w.collection(alice, alice, "choir")
+		choir := w.collection(alice, alice, "choir")
 		w.must(choir.Share(address.MustParse(dave), true))
 		if got := w.collection(dave, alice, "choir").Rights; got != WriterRights {
 			t.Errorf("%s: dave has rights %b", c.name, got)
