@@ -208,13 +208,17 @@ func (x *Index) releaseCache(c *cacheFile) {
 	}
 }
 
-// doubtCache is called when a cache could not be read up to end. It is spoiled
-// when it fails, or is shorter than it was; a Ref of another file, from before or
-// after a compaction, may point behind its end.
-func (x *Index) doubtCache(c *cacheFile, end int64, err error) {
+// doubtCache is called when a cache could not be read up to some place. It is spoiled when it
+// fails, or is shorter than it was; a Ref of another file, from before or after a compaction,
+// may point behind its end, which may have moved since.
+func (x *Index) doubtCache(c *cacheFile, err error) {
 	x.cacheMu.Lock()
 	defer x.cacheMu.Unlock()
-	if err != nil && !errors.Is(err, io.EOF) || end <= c.size {
+	if err == nil || errors.Is(err, io.EOF) {
+		var last [1]byte
+		_, err = c.file.ReadAt(last[:], c.size-1)
+	}
+	if err != nil {
 		c.spoiled = true
 	}
 }

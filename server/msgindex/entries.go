@@ -67,7 +67,7 @@ func (e *Entries) read(at int64, n int) []byte {
 	if got >= n {
 		return buf[:n]
 	}
-	e.x.doubtCache(e.c, at+int64(n), err)
+	e.x.doubtCache(e.c, err)
 	return nil
 }
 
