@@ -16,8 +16,9 @@ import (
 	"facteur/plugins/lua"
 )
 
-// mostMemory is what the server may have in use at the most, in KiB.
-const mostMemory = 200 << 10
+// mostMemory is what the server may have in use at the most, in KiB: two scripts at once that take
+// all they may, and what the collector has not taken back yet.
+const mostMemory = 256 << 10
 
 // TestHostileScripts gives each hostile script of plugins/lua, but for some that are only
 // busy, an account of its own and sends that account a message, while a well-behaved one gets its mail
