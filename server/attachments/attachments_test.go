@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -189,22 +190,23 @@ func checkCut(t *testing.T, before *world, rec *safefile.Recorder, n int, writte
 // TestFaults: whatever fails, no object names what is not there.
 func TestFaults(t *testing.T) {
 	for fail := 0; ; fail++ {
-		faulty := &safefile.Faulty{FS: safefile.Unsynced{FS: safefile.OS}}
-		w := newWorld(t, func(w *world) { w.fs = faulty })
-		w.calendar()
-		ops := 0
-		faulty.Fail = func(o safefile.Op) error {
-			if ops++; ops > fail {
+		var broken atomic.Bool // a store also works in the background
+		var ops atomic.Int64
+		faulty := &safefile.Faulty{FS: safefile.Unsynced{FS: safefile.OS}, Fail: func(safefile.Op) error {
+			if broken.Load() && ops.Add(1) > int64(fail) {
 				return errBroken
 			}
 			return nil
-		}
+		}}
+		w := newWorld(t, func(w *world) { w.fs = faulty })
+		w.calendar()
+		broken.Store(true)
 		a, err := w.Add(alice, Content{Name: "a.txt", Type: "text/plain", Size: 1, Body: strings.NewReader("a")})
 		if err == nil {
 			_, _, err = w.calendar().Put("1.ics", []byte(object(a)), collection.Condition{})
 			w.Release(alice, []string{a.ID}, nil)
 		}
-		faulty.Fail = func(safefile.Op) error { return nil }
+		broken.Store(false)
 		if _, there := w.calendar().Entry("1.ics"); there == nil && w.octets(a.ID) != "a" {
 			t.Errorf("failure %d: the object names what is not there", fail)
 		}
@@ -214,7 +216,7 @@ func TestFaults(t *testing.T) {
 		if _, there := w.calendar().Entry("1.ics"); there != nil && w.attached() != "" {
 			t.Errorf("failure %d leaves %s", fail, w.attached())
 		}
-		if err == nil && ops <= fail {
+		if err == nil && ops.Load() <= int64(fail) {
 			return
 		}
 	}
