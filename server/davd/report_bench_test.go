@@ -18,7 +18,7 @@ const many = 20_000
 // calendarOf makes a calendar of events, one each two hours, each twentieth with a rule, and
 // an address book.
 func calendarOf(b *testing.B, n int) *server {
-	s := newServer(b)
+	s := newServer(b, func(o *Options) { o.Scheduling = openScheduling(b, o) })
 	h, err := s.homes.Open(alice, alice)
 	if err != nil {
 		b.Fatal(err)
