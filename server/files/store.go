@@ -23,8 +23,8 @@ const (
 type Store struct {
 	opt    Options
 	syncer *safefile.Syncer
-	serial atomic.Uint64 // of trees
-	last   atomic.Int64  // the newest time of a file, in ns
+	serial atomic.Uint64  // of trees
+	last   safefile.Clock // the newest time of a file
 	trees  *resident.Homes[*Tree]
 	bins   *retention.Kind[Deleted]
 }
@@ -97,15 +97,7 @@ func (s *Store) Forget(a address.Address) {
 }
 
 // nextTime returns a time that no other file of this process has.
-func (s *Store) nextTime() time.Time {
-	for {
-		last := s.last.Load()
-		next := max(s.opt.Now().UnixNano(), last+1)
-		if s.last.CompareAndSwap(last, next) {
-			return time.Unix(0, next)
-		}
-	}
-}
+func (s *Store) nextTime() time.Time { return s.last.Next(s.opt.Now()) }
 
 // room asks whether a tree may grow.
 func (s *Store) room(a address.Address, octets int64) error {

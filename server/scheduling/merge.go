@@ -111,11 +111,8 @@ func (s *Scheduler) merge(tasks []*task) {
 	}
 	// The last one first: after a crash between two of them it is merged once more.
 	for _, t := range slices.Backward(tasks) {
-		if !m.changed[t] {
-			continue
-		}
-		if err := s.journal.add(t); err != nil {
-			s.opts.Log.Error("scheduling.task", "id", t.ID, "error", err)
+		if m.changed[t] {
+			s.keepTask(t)
 		}
 	}
 }

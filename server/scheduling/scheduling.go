@@ -48,7 +48,6 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"facteur/server/address"
@@ -106,7 +105,7 @@ type Decision struct {
 type Scheduler struct {
 	opts    Options
 	journal *journal
-	last    atomic.Int64 // the newest number of a task (serial)
+	last    safefile.Clock // that of the newest task
 
 	mu      sync.Mutex
 	waiting []pending     // what Run has to do, in order

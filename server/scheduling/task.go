@@ -25,26 +25,14 @@ const (
 	statusFailed    = "5.1" // not delivered
 )
 
-// newTask makes the task of sending messages.
+// newTask makes the task of sending messages. Its ID tells whether its change came before another's.
 func (s *Scheduler) newTask(box, account address.Address, messages []itip.Outgoing) *task {
 	now := s.opts.Now()
-	t := &task{ID: fmt.Sprintf("%016x-%s", s.serial(now), envelope.NewID()), Made: now, Box: box, Account: account}
+	t := &task{ID: fmt.Sprintf("%016x-%s", s.last.Next(now).UnixNano(), envelope.NewID()), Made: now, Box: box, Account: account}
 	for _, m := range messages {
 		s.address(t, m, 0)
 	}
 	return t
-}
-
-// serial is a number for an ID: the time in ns, and more than any before, also when the clock is set back.
-// So IDs tell which change came first (wasFollowed).
-func (s *Scheduler) serial(now time.Time) int64 {
-	for {
-		last := s.last.Load()
-		next := max(now.UnixNano(), last+1)
-		if s.last.CompareAndSwap(last, next) {
-			return next
-		}
-	}
 }
 
 // address adds what one person is told to a task.
@@ -161,11 +149,7 @@ func (s *Scheduler) wasMade(t *task) bool {
 	if t.Change == nil || t.Change.Before == t.Change.After {
 		return true
 	}
-	box := t.Change.Box
-	if box.IsZero() {
-		box = t.Box
-	}
-	home, err := s.opts.Homes.Own(box)
+	home, err := s.opts.Homes.Own(t.changed())
 	if err != nil {
 		return !fault.Is(err, fault.NotFound)
 	}
@@ -192,11 +176,15 @@ type state struct {
 }
 
 func (t *task) state(sum string) state {
-	box := t.Change.Box
-	if box.IsZero() {
-		box = t.Box
+	return state{t.changed().Key(), t.Change.Collection, t.Change.Href, sum}
+}
+
+// changed is in whose calendar the change of a task is.
+func (t *task) changed() address.Address {
+	if t.Change.Box.IsZero() {
+		return t.Box
 	}
-	return state{box.Key(), t.Change.Collection, t.Change.Href, sum}
+	return t.Change.Box
 }
 
 // The times of what failed for a while.
