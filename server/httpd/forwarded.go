@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -51,22 +52,13 @@ func readForwarded(h http.Header, proxy netip.Addr, proxies []netip.Prefix) (out
 	if differ(old.client, standard.client) || differ(old.scheme, standard.scheme) {
 		return out, errTwoTales
 	}
-	return forwarded{either(old.client, standard.client), either(old.scheme, standard.scheme), either(old.host, standard.host)}, nil
+	return forwarded{cmp.Or(old.client, standard.client), cmp.Or(old.scheme, standard.scheme), cmp.Or(old.host, standard.host)}, nil
 }
 
 // differ tells whether both are there and not the same.
 func differ[T comparable](a, b T) bool {
 	var none T
 	return a != none && b != none && a != b
-}
-
-// either returns the first that is there.
-func either[T comparable](a, b T) T {
-	var none T
-	if a != none {
-		return a
-	}
-	return b
 }
 
 // listed returns the elements of a header that is a list.
@@ -97,7 +89,7 @@ func furthest(nodes []string, proxy netip.Addr, proxies []netip.Prefix) (client 
 			return client, 0, err
 		}
 		client, at = listen.Client(proxy, ip), i
-		if !slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(ip) }) {
+		if !listen.Within(proxies, ip) {
 			break
 		}
 		proxy = client

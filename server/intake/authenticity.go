@@ -2,12 +2,11 @@ package intake
 
 import (
 	"context"
-	"net/netip"
-	"slices"
 
 	"facteur/server/address"
 	"facteur/server/envelope"
 	"facteur/server/fault"
+	"facteur/server/listen"
 	"facteur/server/message"
 	"facteur/server/senderauth"
 )
@@ -53,8 +52,7 @@ func (tx *Transaction) facts(live *Settings) senderauth.Facts {
 	return senderauth.Facts{
 		IP: ip, Helo: s.Helo, ReversePath: tx.sender.ReversePath,
 		// A program of this machine connects from the address that it connects to.
-		Exempt: !ip.IsValid() || ip == s.Local.Addr().Unmap() ||
-			slices.ContainsFunc(live.Trusted, func(p netip.Prefix) bool { return p.Contains(ip) }),
+		Exempt: !ip.IsValid() || ip == s.Local.Addr().Unmap() || listen.Within(live.Trusted, ip),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"facteur/server/envelope"
 	"facteur/server/fault"
 	"facteur/server/hook"
+	"facteur/server/listen"
 	"facteur/server/senderauth"
 )
 
@@ -26,7 +27,7 @@ func (tx *Transaction) greylist(ctx context.Context, live *Settings, r envelope.
 		}
 	}
 	store, ip := tx.in.opts.Greylist, tx.sess.Remote.Addr().Unmap()
-	trusted := slices.ContainsFunc(live.Trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
+	trusted := listen.Within(live.Trusted, ip)
 	if !asked || store == nil || tx.sess.Listener != smtp || !tx.account.IsZero() || !ip.IsValid() || trusted {
 		return nil
 	}

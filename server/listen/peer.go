@@ -30,5 +30,10 @@ func ClientKey(a netip.Addr) netip.Addr {
 // Trusted tells whether a client is this machine, a Unix socket's (invalid), or
 // in one of the trusted networks.
 func Trusted(networks []netip.Prefix, a netip.Addr) bool {
-	return !a.IsValid() || a.IsLoopback() || slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
+	return !a.IsValid() || a.IsLoopback() || Within(networks, a)
+}
+
+// Within tells whether an address is in one of some networks.
+func Within(networks []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
 }

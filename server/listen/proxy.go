@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"time"
 )
 
@@ -27,13 +26,9 @@ type Proxies struct {
 // have tells whether an address is one of a proxy's.
 func (p *Proxies) have(a netip.Addr) bool {
 	if !a.IsValid() {
-		return within(p.Networks, netip.AddrFrom4([4]byte{127, 0, 0, 1})) || within(p.Networks, netip.IPv6Loopback())
+		return Within(p.Networks, netip.AddrFrom4([4]byte{127, 0, 0, 1})) || Within(p.Networks, netip.IPv6Loopback())
 	}
-	return within(p.Networks, a.WithZone(""))
-}
-
-func within(networks []netip.Prefix, a netip.Addr) bool {
-	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) })
+	return Within(p.Networks, a.WithZone(""))
 }
 
 // Client returns whose a connection or a request is that the proxy at one address says to be of a
