@@ -99,26 +99,23 @@ func (c *Collection) Invitees() ([]Invitee, error) {
 // durably. It stands in the account's home from then on. The error is a fault, NotFound for
 // what is no account.
 func (c *Collection) Share(with address.Address, write bool) error {
-	account, ok := c.home.homes.opt.Directory().Account(with)
-	if !ok {
-		return fault.Newf(fault.NotFound, "%s is no account of this server", with)
-	}
-	if account.Address.Key() == c.Owner.Key() {
-		return fault.New(fault.NotPossible, "It is the owner's already")
+	account, err := c.invitable(with)
+	if err != nil {
+		return err
 	}
 	var said Sharing
-	appears := c.home.homes.rights(account.Address, c.Owner) == 0
+	appears := c.home.homes.rights(account, c.Owner) == 0
 	for _, g := range c.home.homes.opt.Directory().Grants(c.Owner, c.described.Name()) {
-		appears = appears && (g.Account.Key() != account.Address.Key() || g.Rights == directory.BusyRights)
+		appears = appears && (g.Account.Key() != account.Key() || g.Rights == directory.BusyRights)
 	}
-	err := c.changeShares(func(p *collection.Props) error {
-		before, had := sharesOf(*p)[account.Address.Key()]
+	err = c.changeShares(func(p *collection.Props) error {
+		before, had := sharesOf(*p)[account.Key()]
 		appears = appears && (!had || before.Declined || before.Busy)
 		said = c.sharing(*p)
-		return putShare(p, account.Address, share{Write: write})
+		return putShare(p, account, share{Write: write})
 	})
 	if tell := c.home.homes.opt.Shared; err == nil && appears && tell != nil {
-		said.With, said.Write = account.Address, write
+		said.With, said.Write = account, write
 		tell(said)
 	}
 	return err
@@ -144,14 +141,23 @@ func (c *Collection) ShareBusy(with address.Address) error {
 	if c.Kind() != collection.Calendar {
 		return fault.New(fault.NotPossible, "Only a calendar takes time")
 	}
+	account, err := c.invitable(with)
+	if err != nil {
+		return err
+	}
+	return c.changeShares(func(p *collection.Props) error { return putShare(p, account, share{Busy: true}) })
+}
+
+// invitable returns the account of an address, with which the collection can be shared.
+func (c *Collection) invitable(with address.Address) (address.Address, error) {
 	account, ok := c.home.homes.opt.Directory().Account(with)
 	if !ok {
-		return fault.Newf(fault.NotFound, "%s is no account of this server", with)
+		return with, fault.Newf(fault.NotFound, "%s is no account of this server", with)
 	}
 	if account.Address.Key() == c.Owner.Key() {
-		return fault.New(fault.NotPossible, "It is the owner's already")
+		return with, fault.New(fault.NotPossible, "It is the owner's already")
 	}
-	return c.changeShares(func(p *collection.Props) error { return putShare(p, account.Address, share{Busy: true}) })
+	return account.Address, nil
 }
 
 // putShare notes what the owner gives an account.
