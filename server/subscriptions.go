@@ -29,12 +29,8 @@ type failingTexts struct {
 	one               map[homes.Reason]reasonText
 }
 
-// reasonText says why, and what to do. HOST and POSTMASTER stand for these in todo.
-type reasonText struct {
-	why    string
-	detail bool // why takes the error
-	todo   string
-}
+// reasonText says why, and what to do. DETAIL (the error), HOST and POSTMASTER stand for these.
+type reasonText struct{ why, todo string }
 
 func (t failingTexts) notice(all []homes.Failing, loc *time.Location) (subject, text string) {
 	subject = fmt.Sprintf(t.subject, nameOfFailing(all[0]))
@@ -46,12 +42,8 @@ func (t failingTexts) notice(all []homes.Failing, loc *time.Location) (subject, 
 	for _, f := range all {
 		fmt.Fprintf(&b, t.head, nameOfFailing(f), shown(f.Host), f.Since.In(loc).Format("2006-01-02 15:04 MST"))
 		r := t.one[f.Reason]
-		why := r.why
-		if r.detail {
-			why = fmt.Sprintf(why, harmless(f.Detail))
-		}
-		todo := strings.NewReplacer("HOST", shown(f.Host), "POSTMASTER", "postmaster@"+f.Owner.Domain.Unicode()).Replace(r.todo)
-		fmt.Fprintf(&b, "  %s\n  %s\n\n", why, strings.ReplaceAll(todo, "\n", "\n  "))
+		of := strings.NewReplacer("DETAIL", harmless(f.Detail), "HOST", shown(f.Host), "POSTMASTER", "postmaster@"+f.Owner.Domain.Unicode())
+		fmt.Fprintf(&b, "  %s\n  %s\n\n", of.Replace(r.why), strings.ReplaceAll(of.Replace(r.todo), "\n", "\n  "))
 	}
 	b.WriteString(t.end)
 	return subject, b.String()

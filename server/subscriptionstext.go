@@ -23,7 +23,7 @@ calendar in your calendar program.
 				todo: "Ask your postmaster (POSTMASTER): HOST must be among the\n`subscriptions` of [calendars] in mail.toml.",
 			},
 			homes.LeadsAway: {
-				why: "The server sends us on to another one: %s.", detail: true,
+				why:  "The server sends us on to another one: DETAIL.",
 				todo: "Ask who publishes the calendar for its new address, and subscribe to that;\nor ask your postmaster (POSTMASTER) to allow the other host.",
 			},
 			homes.Gone: {
@@ -35,23 +35,23 @@ calendar in your calendar program.
 				todo: "Ask who publishes it to make it public, or for a link that works without a\npassword, and subscribe to that.",
 			},
 			homes.BadStatus: {
-				why: "The server fails: %s.", detail: true,
+				why:  "The server fails: DETAIL.",
 				todo: "There is nothing to do but to wait. If it lasts, tell who publishes it.",
 			},
 			homes.NoCalendar: {
-				why: "What the server sends is no calendar: %s.", detail: true,
+				why:  "What the server sends is no calendar: DETAIL.",
 				todo: "It may be a page to log in, or one that shows the calendar. Ask who publishes\nit for the address that ends in .ics (iCal), and subscribe to that.",
 			},
 			homes.TooLarge: {
-				why: "It is too large: %s.", detail: true,
+				why:  "It is too large: DETAIL.",
 				todo: "Ask who publishes it to leave out what is long past.",
 			},
 			homes.Certificate: {
-				why: "The server can't be trusted: %s.", detail: true,
+				why:  "The server can't be trusted: DETAIL.",
 				todo: "Its certificate may have ended. Tell who publishes the calendar.",
 			},
 			homes.Unreachable: {
-				why: "The server can't be reached: %s.", detail: true,
+				why:  "The server can't be reached: DETAIL.",
 				todo: "Look whether its address is still right. If it opens in a browser, tell your\npostmaster (POSTMASTER).",
 			},
 			homes.NotKept: {
@@ -78,7 +78,7 @@ vous n’en avez plus besoin, supprimez l’agenda dans votre programme.
 				todo: "Demandez à votre administrateur (POSTMASTER) : HOST doit figurer\ndans `subscriptions` de [calendars] dans mail.toml.",
 			},
 			homes.LeadsAway: {
-				why: "Le serveur nous renvoie à un autre : %s.", detail: true,
+				why:  "Le serveur nous renvoie à un autre : DETAIL.",
 				todo: "Demandez la nouvelle adresse à qui publie l’agenda, et abonnez-vous à celle-là ;\nou demandez à votre administrateur (POSTMASTER) d’autoriser l’autre serveur.",
 			},
 			homes.Gone: {
@@ -90,23 +90,23 @@ vous n’en avez plus besoin, supprimez l’agenda dans votre programme.
 				todo: "Demandez à qui le publie de le rendre public, ou un lien qui marche sans mot de\npasse, et abonnez-vous à celui-là.",
 			},
 			homes.BadStatus: {
-				why: "Le serveur est en panne : %s.", detail: true,
+				why:  "Le serveur est en panne : DETAIL.",
 				todo: "Il n’y a rien à faire, sinon attendre. Si cela dure, dites-le à qui le publie.",
 			},
 			homes.NoCalendar: {
-				why: "Ce que le serveur envoie n’est pas un agenda : %s.", detail: true,
+				why:  "Ce que le serveur envoie n’est pas un agenda : DETAIL.",
 				todo: "C’est peut-être une page de connexion, ou une page qui montre l’agenda. Demandez\nà qui le publie l’adresse qui finit par .ics (iCal), et abonnez-vous à celle-là.",
 			},
 			homes.TooLarge: {
-				why: "Il est trop grand : %s.", detail: true,
+				why:  "Il est trop grand : DETAIL.",
 				todo: "Demandez à qui le publie d’en ôter ce qui est passé depuis longtemps.",
 			},
 			homes.Certificate: {
-				why: "On ne peut pas se fier au serveur : %s.", detail: true,
+				why:  "On ne peut pas se fier au serveur : DETAIL.",
 				todo: "Son certificat a peut-être expiré. Dites-le à qui publie l’agenda.",
 			},
 			homes.Unreachable: {
-				why: "Le serveur ne répond pas : %s.", detail: true,
+				why:  "Le serveur ne répond pas : DETAIL.",
 				todo: "Voyez si son adresse est toujours la bonne. S’il s’ouvre dans un navigateur,\ndites-le à votre administrateur (POSTMASTER).",
 			},
 			homes.NotKept: {
