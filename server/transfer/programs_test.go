@@ -142,16 +142,7 @@ func TestTablesOfPrograms(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			objects, problems := CSV([]byte(test.text))
-			if len(objects) != 1 || len(problems) > 0 {
-				t.Fatal(shown(objects, problems))
-			}
-			checkObject(t, objects[0])
-			for _, want := range test.has {
-				if !bytes.Contains(objects[0].Data, []byte("\r\n"+want+"\r\n")) {
-					t.Errorf("there is no %q in\n%s", want, objects[0].Data)
-				}
-			}
+			checkTable(t, test.text, test.has)
 		})
 	}
 }

@@ -222,19 +222,7 @@ func TestCSV(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			objects, problems := CSV([]byte(test.text))
-			if len(objects) != 1 || len(problems) > 0 {
-				t.Fatal(shown(objects, problems))
-			}
-			checkObject(t, objects[0])
-			for _, want := range test.want {
-				if !bytes.Contains(objects[0].Data, []byte(want+"\r\n")) {
-					t.Errorf("there is no %q in\n%s", want, objects[0].Data)
-				}
-			}
-			if again, _ := CSV([]byte(test.text)); again[0].UID != objects[0].UID {
-				t.Error("read twice it has two UIDs")
-			}
+			checkTable(t, test.text, test.want)
 		})
 	}
 }
@@ -306,5 +294,23 @@ func TestSame(t *testing.T) {
 	}
 	if _, ok := AsIs([]byte(a)); ok {
 		t.Error("a METHOD is taken as it is")
+	}
+}
+
+// checkTable reads a table of one contact, which is to have some lines.
+func checkTable(t *testing.T, text string, lines []string) {
+	t.Helper()
+	objects, problems := CSV([]byte(text))
+	if len(objects) != 1 || len(problems) > 0 {
+		t.Fatal(shown(objects, problems))
+	}
+	checkObject(t, objects[0])
+	for _, want := range lines {
+		if !bytes.Contains(objects[0].Data, []byte("\r\n"+want+"\r\n")) {
+			t.Errorf("there is no %q in\n%s", want, objects[0].Data)
+		}
+	}
+	if again, _ := CSV([]byte(text)); again[0].UID != objects[0].UID {
+		t.Error("read twice it has two UIDs")
 	}
 }
