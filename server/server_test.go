@@ -123,7 +123,8 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// settings is a mail.toml with two accounts and what is added.
+// settings is a mail.toml with two accounts and what is added. The limits of sending
+// are the same at any hour, for a test is run at any.
 func (s *site) settings(more string) string {
 	return fmt.Sprintf(`hostname = "mail.example.org"
 data = "data"
@@ -132,6 +133,9 @@ postmaster = "alice@example.org"
 smtp = "127.0.0.1:0"
 submission = "127.0.0.1:0"
 imap = "127.0.0.1:0"
+[limits.sending]
+night.divide = 1
+weekend.divide = 1
 [dns]
 servers = [%q]
 [domains."example.org"]
