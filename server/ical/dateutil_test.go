@@ -146,7 +146,7 @@ func (tk task) expand(t *testing.T) []int64 {
 		t.Fatal(err)
 	}
 	var walls []int64
-	w := work{math.MaxInt32}
+	w := work{left: math.MaxInt32}
 	end := int64(dayNumber(tk.Year+1, 1, 1))*daySeconds - 1
 	for wall := range r.walls(start.wall, start.wall, min(end, r.untilWall(nil)), &w) {
 		if walls = append(walls, wall); len(walls) == tk.Max {
@@ -374,7 +374,7 @@ func TestSkip(t *testing.T) {
 		for i > 0 && all[i-1] >= from {
 			i--
 		}
-		w := work{math.MaxInt32}
+		w := work{left: math.MaxInt32}
 		var got []int64
 		for wall := range r.walls(all[0], from, min(all[len(all)-1], r.untilWall(nil)), &w) {
 			got = append(got, wall)

@@ -7,11 +7,15 @@ import (
 	"time"
 )
 
-// maxWork bounds the work of one expansion: about a day that is looked at counts one.
+// maxWork bounds the work of one expansion: about a day that is looked at counts one, and so
+// does a time that is found.
 const maxWork = 400_000
 
 // work is what is left of it. Who finds it spent has not seen all.
-type work struct{ left int }
+type work struct {
+	left    int
+	reached int64 // on the wall: all that the last rule gives before it was seen
+}
 
 func (w *work) spend(n int) bool {
 	w.left -= n
@@ -24,7 +28,7 @@ func (w *work) spend(n int) bool {
 func (r *Rule) All(start, from time.Time) iter.Seq[time.Time] {
 	return func(yield func(time.Time) bool) {
 		z := &Zone{location: start.Location()}
-		w := work{maxWork}
+		w := work{left: maxWork}
 		for wall := range r.walls(wallOf(start), wallOf(from.In(start.Location())), r.untilWall(z), &w) {
 			if !yield(time.Unix(z.unix(wall), 0).In(start.Location())) {
 				return
@@ -50,7 +54,12 @@ func (r *Rule) untilWall(z *Zone) int64 {
 // walls yields the instances from a time on, as times of the wall, strictly ascending.
 func (r *Rule) walls(start, from, until int64, w *work) iter.Seq[int64] {
 	return func(yield func(int64) bool) {
+		if w.left <= 0 {
+			w.reached = start
+			return
+		}
 		x := newExpansion(r, start)
+		w.spend(len(x.clock) / 16)
 		x.until = min(until, endOfTime()-1)
 		n := 1 // start is the first
 		from = max(min(from, endOfTime()), start)
@@ -66,16 +75,17 @@ func (r *Rule) walls(start, from, until int64, w *work) iter.Seq[int64] {
 		for {
 			k = x.fill(k, w)
 			if k < 0 || w.left <= 0 {
+				w.reached = max(from, x.begin)
 				return
 			}
-			for _, wall := range x.found {
-				if wall <= start {
-					continue
-				}
+			counted, first := x.index(start+1), x.index(from)
+			n += max(first-counted, 0)
+			for i := max(counted, first); i < x.size(); i++ {
+				wall := x.at(i)
 				if n++; wall > until || r.Count > 0 && n > r.Count {
 					return
 				}
-				if wall >= from && !yield(wall) {
+				if w.reached = wall; !yield(wall) || !w.spend(1) {
 					return
 				}
 			}
@@ -101,7 +111,7 @@ type expansion struct {
 	ordinals   []Day
 	clock      []int64 // a day's seconds, for a rule with days
 	begin      int64   // of the period that was filled
-	found      []int64 // in it, sorted
+	found      []int64 // in it, sorted; of a rule for whole days, each with all of clock, they are not made (wholeDays)
 	days       []int
 	checked    int // a day of which checkedOK holds
 	checkedOK  bool
@@ -109,7 +119,7 @@ type expansion struct {
 }
 
 func newExpansion(r *Rule, start int64) *expansion {
-	x := &expansion{Rule: *r, start: start, checked: math.MinInt}
+	x := &expansion{Rule: *r, start: start, checked: math.MinInt, begin: math.MinInt64}
 	day := int(floorDiv(start, daySeconds))
 	y, m, d := dateOf(day)
 	x.year, x.month, x.day = y, y*12+m-1, day
@@ -136,6 +146,7 @@ func newExpansion(r *Rule, start int64) *expansion {
 		x.step, x.base = unit*interval, floorDiv(start, unit)*unit
 	}
 	if x.Frequency >= Daily {
+		x.clock = make([]int64, 0, len(x.ByHour)*len(x.ByMinute)*len(x.BySecond))
 		for _, h := range x.ByHour {
 			for _, m := range x.ByMinute {
 				for _, s := range x.BySecond {
@@ -233,7 +244,7 @@ func (x *expansion) fill(k int64, w *work) int64 {
 		}
 		w.spend(n)
 	}
-	x.times(w)
+	x.times()
 	return k
 }
 
@@ -366,27 +377,4 @@ func (x *expansion) ordinalOK(day, y, m, d int) bool {
 		}
 	}
 	return false
-}
-
-// times makes the times of the days that were found, and those of BYSETPOS of them.
-func (x *expansion) times(w *work) {
-	size := len(x.days) * len(x.clock)
-	at := func(i int) int64 { return int64(x.days[i/len(x.clock)])*daySeconds + x.clock[i%len(x.clock)] }
-	if len(x.BySetPos) == 0 {
-		w.spend(size / 16)
-		for i := range size {
-			x.found = append(x.found, at(i))
-		}
-		return
-	}
-	for _, p := range x.BySetPos {
-		if p < 0 {
-			p += size + 1
-		}
-		if p >= 1 && p <= size {
-			x.found = append(x.found, at(p-1))
-		}
-	}
-	slices.Sort(x.found)
-	x.found = slices.Compact(x.found)
 }

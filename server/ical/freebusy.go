@@ -1,7 +1,6 @@
 package ical
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -29,30 +28,74 @@ type BusyPeriod struct {
 	Type       BusyType
 }
 
+// BusyQuery asks when an object takes time.
+type BusyQuery struct {
+	Range    TimeRange
+	Floating *time.Location // of what floats; nil: UTC
+	// Type says how an event takes time, or that it does not; nil: by its TRANSP and STATUS.
+	Type func(*Component) (BusyType, bool)
+	Max  int // as of Search
+}
+
 // Busy returns when an object takes time in a range (RFC 4791 7.10): its events that are
-// neither transparent nor cancelled, and the periods of its VFREEBUSY. The periods are
-// within the range. truncated: as of Instances.
-func (o *Object) Busy(r TimeRange, floating *time.Location, max int) (list []BusyPeriod, truncated bool, err error) {
+// neither transparent nor cancelled, and the periods of its VFREEBUSY. They are in order, within the
+// range, and do not overlap. Nothing is left out: from where an event repeats too often to be
+// told in full, all of the time until it ends counts as taken. cost is as of Search.
+func (o *Object) Busy(q BusyQuery) (list []BusyPeriod, cost int) {
 	switch o.Kind {
 	case "VFREEBUSY":
-		return o.busyPeriods(r, floating), false, nil
+		list = o.busyPeriods(q.Range, q.Floating)
+		return MergeBusy(list), 1 + len(list)
 	case "VEVENT":
 	default:
-		return nil, false, nil
+		return nil, 0
 	}
-	instances, truncated, err := o.Instances(r.From, r.To, floating, max)
-	for _, i := range instances {
-		status := strings.ToUpper(strings.TrimSpace(i.Component.Value("STATUS")))
-		if strings.EqualFold(strings.TrimSpace(i.Component.Value("TRANSP")), "TRANSPARENT") || status == "CANCELLED" {
+	if q.Type == nil {
+		q.Type = opaque
+	}
+	kinds, rest := o.busyTypes(q.Type)
+	if len(kinds) == 0 {
+		return nil, 1
+	}
+	found := o.Search(Search{Range: q.Range, Floating: q.Floating, Max: q.Max})
+	for _, i := range found.Instances {
+		if kind, takes := kinds[i.Component]; takes {
+			list = BusyPeriod{i.Start, i.End, kind}.appendWithin(list, q.Range)
+		}
+	}
+	if found.Truncated && rest >= 0 {
+		list = append(list, BusyPeriod{found.Rest.From, found.Rest.To, rest})
+	}
+	return MergeBusy(list), found.Cost
+}
+
+// busyTypes tells how the components of an object that take time do; strongest is that of those
+// that last, negative: none does.
+func (o *Object) busyTypes(of func(*Component) (BusyType, bool)) (kinds map[*Component]BusyType, strongest BusyType) {
+	kinds, strongest = make(map[*Component]BusyType), -1
+	for _, e := range o.entries {
+		kind, takes := of(e.Component)
+		if !takes {
 			continue
 		}
-		b := BusyPeriod{i.Start, i.End, Busy}
-		if status == "TENTATIVE" {
-			b.Type = BusyTentative
+		kinds[e.Component] = kind
+		if e.span.rough() > 0 || slices.Contains(e.ownSpan, true) {
+			strongest = max(strongest, kind)
 		}
-		list = b.appendWithin(list, r)
 	}
-	return list, truncated, err
+	return kinds, strongest
+}
+
+// opaque says how an event takes time by itself.
+func opaque(c *Component) (BusyType, bool) {
+	status := strings.ToUpper(strings.TrimSpace(c.Value("STATUS")))
+	if strings.EqualFold(strings.TrimSpace(c.Value("TRANSP")), "TRANSPARENT") || status == "CANCELLED" {
+		return 0, false
+	}
+	if status == "TENTATIVE" {
+		return BusyTentative, true
+	}
+	return Busy, true
 }
 
 // busyPeriods are those of FREEBUSY properties.
@@ -90,57 +133,6 @@ func (b BusyPeriod) appendWithin(list []BusyPeriod, r TimeRange) []BusyPeriod {
 		return list
 	}
 	return append(list, BusyPeriod{b.Start.UTC(), b.End.UTC(), b.Type})
-}
-
-// MergeBusy sorts periods and joins those of a type that touch each other. Where types
-// overlap, the stronger one holds.
-func MergeBusy(list []BusyPeriod) []BusyPeriod {
-	var merged []BusyPeriod
-	for kind := BusyUnavailable; kind >= BusyTentative; kind-- {
-		own := slices.DeleteFunc(slices.Clone(list), func(b BusyPeriod) bool { return b.Type != kind })
-		stronger := slices.Clone(merged)
-		for _, b := range joined(own) {
-			merged = append(merged, b.minus(stronger)...)
-		}
-		slices.SortFunc(merged, byStart)
-	}
-	return merged
-}
-
-func byStart(a, b BusyPeriod) int { return cmp.Or(a.Start.Compare(b.Start), a.End.Compare(b.End)) }
-
-// joined joins periods of one type.
-func joined(list []BusyPeriod) []BusyPeriod {
-	slices.SortFunc(list, byStart)
-	var out []BusyPeriod
-	for _, b := range list {
-		if n := len(out) - 1; n >= 0 && !b.Start.After(out[n].End) {
-			if b.End.After(out[n].End) {
-				out[n].End = b.End
-			}
-			continue
-		}
-		out = append(out, b)
-	}
-	return out
-}
-
-// minus returns what of a period others, sorted, leave.
-func (b BusyPeriod) minus(others []BusyPeriod) []BusyPeriod {
-	var out []BusyPeriod
-	for _, o := range others {
-		if !o.End.After(b.Start) || !o.Start.Before(b.End) {
-			continue
-		}
-		if o.Start.After(b.Start) {
-			out = append(out, BusyPeriod{b.Start, o.Start, b.Type})
-		}
-		b.Start = o.End
-	}
-	if b.Start.Before(b.End) {
-		out = append(out, b)
-	}
-	return out
 }
 
 // FreeBusy makes the answer to a free-busy query (RFC 4791 7.10): a VFREEBUSY of a range,

@@ -31,6 +31,16 @@ const MaxInstances = 10_000
 // is 0. truncated: there are more than those, or it would take too much work to know.
 func (o *Object) Instances(from, to time.Time, floating *time.Location, max int) (list []Instance, truncated bool, err error) {
 	q := o.query(from, to, floating, max)
+	q.run(o)
+	q.found = slices.DeleteFunc(q.found, func(i Instance) bool { return i.Start.Unix() > q.sure })
+	if len(q.found) > q.max {
+		q.found, q.cut = q.found[:q.max], true
+	}
+	return q.found, q.cut || q.work.left <= 0, nil
+}
+
+// run finds the instances, in the order of their starts.
+func (q *query) run(o *Object) {
 	for _, e := range o.entries {
 		if !e.isOverride && e.dated() {
 			q.series(e)
@@ -44,11 +54,6 @@ func (o *Object) Instances(from, to time.Time, floating *time.Location, max int)
 	slices.SortStableFunc(q.found, func(a, b Instance) int {
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.unix, b.unix))
 	})
-	q.found = slices.DeleteFunc(q.found, func(i Instance) bool { return i.Start.Unix() > q.sure })
-	if len(q.found) > q.max {
-		q.found, q.cut = q.found[:q.max], true
-	}
-	return q.found, q.cut || q.work.left <= 0, nil
 }
 
 // query is one question for instances.
@@ -59,14 +64,15 @@ type query struct {
 	work      work
 	found     []Instance
 	cut       bool
-	sure      int64 // until when found is complete
+	sure      int64 // until when found is complete, but for what THISANDFUTURE moves
+	missing   int64 // what was not found begins then, or later
 	hasMaster bool
 	replaced  idSet    // by overrides
 	future    []*entry // overrides with THISANDFUTURE, by their ids
 }
 
 func (o *Object) query(from, to time.Time, floating *time.Location, max int) *query {
-	q := &query{from: math.MinInt64 / 4, to: math.MaxInt64 / 4, floating: floating, max: max, work: work{maxWork}, sure: math.MaxInt64}
+	q := &query{from: math.MinInt64 / 4, to: math.MaxInt64 / 4, floating: floating, max: max, work: work{left: maxWork}, sure: math.MaxInt64, missing: math.MaxInt64}
 	if max <= 0 {
 		q.max = MaxInstances
 	}
@@ -157,7 +163,11 @@ func (q *query) series(e *entry) {
 	for _, r := range e.exceptRules {
 		for wall := range r.walls(e.start.wall, s.low, min(s.high, r.untilWall(z)), &q.work) {
 			s.except.add(Value{wall: wall, zone: z}, q.floating)
+			q.work.spend(instanceWork)
 		}
+	}
+	if q.work.left <= 0 {
+		q.missing = math.MinInt64 // and what was found may be excepted
 	}
 	s.take(e.start.wall, z, e.start.zone, nil)
 	for _, r := range e.rules {
@@ -192,6 +202,9 @@ func (z *Zone) walls(low, high int64) (int64, int64) {
 		high + max(z.offset(high), z.offset(high-near), z.offset(high+near))
 }
 
+// instanceWork is the work on an instance beside that of finding its time.
+const instanceWork = 10
+
 // rule finds the instances of a rule.
 func (s *series) rule(r *Rule) {
 	n := 0
@@ -199,15 +212,33 @@ func (s *series) rule(r *Rule) {
 		if s.entry.start.date {
 			wall -= floorMod(wall, daySeconds)
 		}
+		s.work.spend(instanceWork)
 		if !s.take(wall, s.zone, s.entry.start.zone, nil) {
 			continue
 		}
 		if n++; n > s.max {
 			s.cut = true
 			s.sure = min(s.sure, s.found[len(s.found)-1].Start.Unix())
+			s.misses(wall)
 			return
 		}
 	}
+	if s.work.left <= 0 {
+		s.misses(s.work.reached)
+	}
+}
+
+// misses notes that a rule was left at a time of the wall.
+func (s *series) misses(wall int64) {
+	unix := s.zone.unix(wall)
+	if s.zone.location != time.UTC {
+		unix -= daySeconds / 12 // clocks are set back: what follows on the wall may come before
+	}
+	earlier := int64(0)
+	for _, v := range s.variants {
+		earlier = min(earlier, v.shift)
+	}
+	s.missing = min(s.missing, unix+earlier)
 }
 
 // take takes an instance in, unless it is none, or out of the range.

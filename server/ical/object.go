@@ -73,8 +73,12 @@ func (o *Object) Calendar() *Calendar { return o.calendar }
 // zone of the caller's. infinite: there is no last; a first that is zero: it is found at
 // any time, as a task without dates is. All zero: it is never found.
 func (o *Object) Span(floating *time.Location) (first, last time.Time, infinite bool) {
+	return o.span(floating, &work{left: maxWork})
+}
+
+// span is Span with so much work.
+func (o *Object) span(floating *time.Location, w *work) (first, last time.Time, infinite bool) {
 	b := bounds{first: math.MaxInt64, last: math.MinInt64}
-	w := work{maxWork}
 	earlier, later := o.moves(floating)
 	for _, e := range o.entries {
 		if !e.dated() {
@@ -92,7 +96,7 @@ func (o *Object) Span(floating *time.Location) (first, last time.Time, infinite 
 		if !e.isOverride {
 			before, after = max(before, earlier), max(after, later)
 		}
-		b.entry(e, floating, before, after, &w)
+		b.entry(e, floating, before, after, w)
 	}
 	if b.first > b.last {
 		return time.Time{}, time.Time{}, false

@@ -48,7 +48,7 @@ const (
 
 // parseObservances reads a VTIMEZONE.
 func parseObservances(c *Component) (*observances, error) {
-	o := &observances{years: make(map[int]yearChanges), work: work{maxZoneWork}}
+	o := &observances{years: make(map[int]yearChanges), work: work{left: maxZoneWork}}
 	for _, child := range c.Children {
 		if child.Name != "STANDARD" && child.Name != "DAYLIGHT" {
 			continue
@@ -150,7 +150,7 @@ func (o *observance) onsets(from, to int64, total *work) []int64 {
 	if o.rule == nil || total.left <= 0 {
 		return found
 	}
-	w := work{min(observanceSpent, total.left)}
+	w := work{left: min(observanceSpent, total.left)}
 	defer func(had int) { total.spend(had - w.left + 1) }(w.left)
 	for wall := range o.rule.walls(o.start, from+o.from, min(o.until(), to-1+o.from), &w) {
 		if found = append(found, wall-o.from); len(found) > maxYearChanges {

@@ -52,7 +52,7 @@ func TestRuleExamples(t *testing.T) {
 			}
 			want := strings.Fields(tt.want)
 			var got []string
-			w := work{maxWork}
+			w := work{left: maxWork}
 			for wall := range r.walls(v.wall, v.wall, r.untilWall(nil), &w) {
 				text := wallTime(wall).Format("0102T1504")
 				if len(got) < len(want) {
@@ -130,7 +130,7 @@ func TestWork(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := work{maxWork}
+		w := work{left: maxWork}
 		n := 0
 		for range r.walls(3600, int64(dayNumber(3000, 1, 1))*daySeconds, math.MaxInt64, &w) {
 			if n++; n > maxWork {
@@ -155,7 +155,7 @@ func FuzzParseRule(f *testing.F) {
 		}
 		start = max(min(start, endOfTime()-1), -endOfTime()/5)
 		last, n := int64(math.MinInt64), 0
-		w := work{5000}
+		w := work{left: 5000}
 		for wall := range r.walls(start, start, r.untilWall(nil), &w) {
 			if wall <= last || wall < start {
 				t.Fatalf("%s: %d after %d", r, wall, last)
@@ -177,7 +177,7 @@ func BenchmarkRule(b *testing.B) {
 			}
 			from := int64(dayNumber(2026, 1, 1)) * daySeconds
 			for b.Loop() {
-				w := work{maxWork}
+				w := work{left: maxWork}
 				for range r.walls(3600, from, from+31*daySeconds, &w) {
 				}
 			}

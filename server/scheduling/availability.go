@@ -45,7 +45,7 @@ func (b *busyTime) inbox() error {
 		return err
 	}
 	if c, err := ical.ParseBytes([]byte(props.Other[Availability])); err == nil { // it was checked; another program may have written it
-		return b.object(b.Owner, c, "VAVAILABILITY", b.scheduler.location())
+		b.object(b.Owner, c, "VAVAILABILITY", b.scheduler.location())
 	}
 	return nil
 }
@@ -156,8 +156,8 @@ func slots(c *ical.Calendar, of *ical.Component) ([]*ical.Object, error) {
 }
 
 // outside returns when somebody can't be met. What has the higher priority counts alone where
-// it says anything (RFC 7953 4). The error is ErrTooBusy.
-func outside(all []availability, r ical.TimeRange) (out []ical.BusyPeriod, err error) {
+// it says anything (RFC 7953 4).
+func outside(all []availability, r ical.TimeRange) (out []ical.BusyPeriod) {
 	open := []ical.TimeRange{r} // what none has spoken of yet
 	left := maxPeriods
 	for _, a := range all {
@@ -171,33 +171,26 @@ func outside(all []availability, r ical.TimeRange) (out []ical.BusyPeriod, err e
 				rest = append(rest, o)
 				continue
 			}
-			free := a.free(part, &left)
-			if left < 0 {
-				return nil, ErrTooBusy
-			}
-			for _, gap := range without(part, free) {
+			for _, gap := range without(part, a.free(part, &left)) {
 				out = append(out, ical.BusyPeriod{Start: gap.From, End: gap.To, Type: a.kind})
 			}
 			rest = append(rest, without(o, []ical.TimeRange{part})...)
 		}
 		open = rest
 	}
-	return out, nil
+	return out
 }
 
-// free returns the slots in a range, by their starts. left is how many are looked at; below 0: there
-// are more.
+// free returns the slots in a range, by their starts. left is how many more are looked at: one that is
+// not is not free.
 func (a availability) free(r ical.TimeRange, left *int) (out []ical.TimeRange) {
 	for _, o := range a.slots {
-		list, truncated, err := o.Instances(r.From, r.To, a.floating, max(*left, 1))
-		if *left -= 1 + len(list); truncated || *left < 0 {
-			*left = -1
-			return nil
+		if *left <= 0 {
+			break
 		}
-		if err != nil {
-			continue
-		}
-		for _, i := range list {
+		found := o.Search(ical.Search{Range: r, Floating: a.floating, Max: *left})
+		*left -= found.Cost
+		for _, i := range found.Instances {
 			out = append(out, ical.TimeRange{From: i.Start, To: i.End})
 		}
 	}

@@ -32,8 +32,14 @@ const (
 const (
 	maxAsked   = 200
 	maxBusy    = 370 * 24 * time.Hour // the range
-	maxPeriods = 20_000               // before they are joined
+	maxPeriods = 10_000               // of one of them
+	maxTold    = 100_000              // of all
 	maxHours   = 500                  // VAVAILABILITY and AVAILABLE components
+	// maxInstances is how many instances are looked at, of each person at least leastOfPerson; when
+	// there are more, at least leastOfObject of each other object. Those later count as one long time.
+	maxInstances  = 3 * ical.MaxInstances
+	leastOfPerson = 1000
+	leastOfObject = 100
 )
 
 // FreeBusy answers what is posted to the outbox of a home (RFC 6638 5): when people are busy.
@@ -82,7 +88,7 @@ func (s *Scheduler) freeBusy(known map[address.Key]busyness, q *itip.FreeBusy, a
 	}
 	b, ok := known[box.Key()]
 	if !ok {
-		if b.list, b.err = s.busy(box, q.Range, q.Masked); b.err != nil {
+		if b.list, b.err = s.busy(box, BusyQuestion{Range: q.Range, Except: q.Masked, Among: len(q.Attendees)}); b.err != nil {
 			s.opts.Log.Error("scheduling.busy", "box", box.String(), "error", b.err)
 		}
 		known[box.Key()] = b
@@ -108,13 +114,14 @@ func (s *Scheduler) colleagues(account, home, box address.Address) bool {
 // among collection.Props.Other, when it is "transparent".
 const Transparency = "{urn:ietf:params:xml:ns:caldav}schedule-calendar-transp"
 
-// busy returns when the owner of a mailbox is busy, but for the event with a UID.
-func (s *Scheduler) busy(box address.Address, r ical.TimeRange, except string) ([]ical.BusyPeriod, error) {
+// busy answers a question about the owner of a mailbox.
+func (s *Scheduler) busy(box address.Address, q BusyQuestion) ([]ical.BusyPeriod, error) {
 	all, err := s.calendars(box)
 	if err != nil {
 		return nil, err
 	}
-	return s.BusyTime(BusyQuestion{Owner: box, Calendars: all, All: true, Range: r, Except: except})
+	q.Owner, q.Calendars, q.All = box, all, true
+	return s.BusyTime(q)
 }
 
 // BusyQuestion asks when somebody is busy.
@@ -127,15 +134,18 @@ type BusyQuestion struct {
 	Range  ical.TimeRange
 	Except string        // the UID of an event that does not count; "": none
 	Look   time.Duration // bounds the time that it takes; 0: nothing does
+	Among  int           // of how many people this is asked at once, which bounds the work on each; 0: of one
 }
 
-// ErrTooBusy: more happens in a range of time than one answer tells.
+// ErrTooBusy: there are too many objects for the time that the question leaves, or more hours than are looked at.
 var ErrTooBusy = fault.New(fault.TooMany, "Too much happens in that time: ask for less")
 
 // BusyTime answers when somebody is busy (RFC 4791 7.10, RFC 7953 5): the periods are within
-// the range, in order, and do not overlap. Nothing is left out: the error is ErrTooBusy instead.
+// the range, in order, and do not overlap. Nobody seems free when he is not: what repeats too often to
+// be told in full counts as busy until it ends, and of too many periods neighbours are joined. The error
+// may be ErrTooBusy.
 func (s *Scheduler) BusyTime(q BusyQuestion) ([]ical.BusyPeriod, error) {
-	b := busyTime{BusyQuestion: q, scheduler: s, begin: time.Now()}
+	b := busyTime{BusyQuestion: q, scheduler: s, begin: time.Now(), left: max(maxInstances/max(q.Among, 1), leastOfPerson)}
 	for _, c := range q.Calendars {
 		props, err := c.Props()
 		if err != nil {
@@ -154,8 +164,8 @@ func (s *Scheduler) BusyTime(q BusyQuestion) ([]ical.BusyPeriod, error) {
 		}
 	}
 	sortAvailability(b.hours)
-	closed, err := outside(b.hours, q.Range)
-	return ical.MergeBusy(append(b.list, closed...)), err
+	b.add(outside(b.hours, q.Range))
+	return ical.CoarsenBusy(ical.MergeBusy(b.list), min(maxPeriods, maxTold/max(q.Among, 1))), nil
 }
 
 // busyTime is what calendars say of somebody's time.
@@ -166,6 +176,7 @@ type busyTime struct {
 	list      []ical.BusyPeriod
 	hours     []availability
 	parts     int // of hours
+	left      int // of maxInstances
 }
 
 // calendar adds what one calendar says.
@@ -185,18 +196,17 @@ func (b *busyTime) calendar(c *homes.Collection, floating *time.Location) error 
 		if o.cal == nil {
 			continue // it went, or another program broke it
 		}
-		if err := b.object(c.Owner, o.cal, e.Facts.Kind, floating); err != nil {
-			return err
-		}
-		if len(b.list) > maxPeriods || b.parts > maxHours || b.Look > 0 && time.Since(b.begin) > b.Look {
+		b.object(c.Owner, o.cal, e.Facts.Kind, floating)
+		if b.parts > maxHours || b.Look > 0 && time.Since(b.begin) > b.Look {
 			return ErrTooBusy
 		}
 	}
 	return nil
 }
 
-// object adds what one object says.
-func (b *busyTime) object(owner address.Address, c *ical.Calendar, kind string, floating *time.Location) error {
+// object adds what one object says. What is not answered yet is tentative, and what is declined takes no
+// time.
+func (b *busyTime) object(owner address.Address, c *ical.Calendar, kind string, floating *time.Location) {
 	if kind == "VAVAILABILITY" { // RFC 7953 7.2
 		if hours, err := readAvailability(c, floating); err == nil { // else it says nothing that is understood
 			b.hours = append(b.hours, hours...)
@@ -204,45 +214,26 @@ func (b *busyTime) object(owner address.Address, c *ical.Calendar, kind string, 
 				b.parts += 1 + len(a.slots)
 			}
 		}
-		return nil
+		return
 	}
 	o, err := ical.NewObject(c)
 	if err != nil {
-		return nil
+		return
 	}
-	b.list, err = b.scheduler.busyBy(b.list, owner, o, b.Range, floating)
-	return err
+	self, room := b.scheduler.person(owner), b.scheduler.room(owner)
+	list, cost := o.Busy(ical.BusyQuery{
+		Range: b.Range, Floating: floating, Max: max(leastOfObject, min(b.left, ical.MaxInstances)),
+		Type: func(c *ical.Component) (ical.BusyType, bool) { return busyType(c, self, room) },
+	})
+	b.left -= cost
+	b.add(list)
 }
 
-// busyBy adds what one object says. What is not answered yet is tentative, and what is
-// declined takes no time.
-func (s *Scheduler) busyBy(list []ical.BusyPeriod, owner address.Address, o *ical.Object, r ical.TimeRange, floating *time.Location) ([]ical.BusyPeriod, error) {
-	if o.Kind != "VEVENT" {
-		more, truncated, err := o.Busy(r, floating, 0)
-		if truncated {
-			err = ErrTooBusy
-		}
-		return append(list, more...), err
+// add adds periods. Now and then there are made fewer.
+func (b *busyTime) add(list []ical.BusyPeriod) {
+	if b.list = append(b.list, list...); len(b.list) > 4*maxPeriods {
+		b.list = ical.CoarsenBusy(ical.MergeBusy(b.list), maxPeriods)
 	}
-	instances, truncated, err := o.Instances(r.From, r.To, floating, 0)
-	if truncated {
-		err = ErrTooBusy
-	}
-	if err != nil {
-		return nil, err
-	}
-	self, room := s.person(owner), s.room(owner)
-	for _, i := range instances {
-		kind, takes := busyType(i.Component, self, room)
-		start, end := later(i.Start, r.From), i.End
-		if end.After(r.To) {
-			end = r.To
-		}
-		if takes && end.After(start) {
-			list = append(list, ical.BusyPeriod{Start: start, End: end, Type: kind})
-		}
-	}
-	return list, nil
 }
 
 func later(a, b time.Time) time.Time {

@@ -29,11 +29,7 @@ func FuzzAvailability(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		closed, err := outside(all, r)
-		if err != nil {
-			return // more than is looked at
-		}
-		for _, b := range closed {
+		for _, b := range outside(all, r) {
 			if b.Start.Before(r.From) || b.End.After(r.To) || !b.Start.Before(b.End) {
 				t.Errorf("%v to %v", b.Start, b.End)
 			}

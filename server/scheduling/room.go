@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -97,9 +98,10 @@ func (s *Scheduler) conflicts(box address.Address, instances []ical.Instance, ui
 	for _, i := range instances {
 		r.To = later(r.To, i.End)
 	}
-	busy, err := s.busy(box, r, uid)
+	busy, err := s.busy(box, BusyQuestion{Range: r, Except: uid})
 	for _, i := range instances {
-		if slices.ContainsFunc(busy, func(b ical.BusyPeriod) bool { return b.Start.Before(i.End) && i.Start.Before(b.End) }) {
+		ends := sort.Search(len(busy), func(n int) bool { return i.Start.Before(busy[n].End) })
+		if ends < len(busy) && busy[ends].Start.Before(i.End) {
 			list = append(list, i)
 		}
 	}

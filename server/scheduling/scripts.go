@@ -36,7 +36,7 @@ func (s *Scheduler) Busy(box address.Address, from, to time.Time, except string)
 	if left < 0 {
 		return nil, fault.Newf(fault.NotPossible, "there are more than %d events in question: ask for less time", maxLooked)
 	}
-	list, err := s.busy(box, ical.TimeRange{From: from, To: to}, except)
+	list, err := s.busy(box, BusyQuestion{Range: ical.TimeRange{From: from, To: to}, Except: except})
 	if err != nil {
 		return nil, err
 	}

@@ -79,10 +79,7 @@ func (b *Box) Busy(from, to time.Time, except string) ([]hook.Busy, error) {
 		if o.UID == except {
 			continue
 		}
-		more, _, err := o.Busy(ical.TimeRange{From: from, To: to}, b.Floating, maxInstances)
-		if err != nil {
-			return nil, err
-		}
+		more, _ := o.Busy(ical.BusyQuery{Range: ical.TimeRange{From: from, To: to}, Floating: b.Floating})
 		list = append(list, more...)
 	}
 	var out []hook.Busy
@@ -91,9 +88,6 @@ func (b *Box) Busy(from, to time.Time, except string) ([]hook.Busy, error) {
 	}
 	return out, nil
 }
-
-// maxInstances bounds how often an event comes again.
-const maxInstances = 1000
 
 var busyKinds = map[ical.BusyType]hook.BusyKind{
 	ical.Busy: hook.Taken, ical.BusyTentative: hook.Tentative, ical.BusyUnavailable: hook.Unavailable,
