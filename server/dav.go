@@ -7,6 +7,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/attachments"
+	"facteur/server/buffer"
 	"facteur/server/collection"
 	"facteur/server/davd"
 	"facteur/server/directory"
@@ -67,10 +68,17 @@ func (s *Server) openCalendarServer(first *settings) error {
 	if err := s.openScheduling(first); err != nil {
 		return err
 	}
-	s.dav.handler = davd.New(davd.Options{Homes: s.dav.homes, Files: s.dav.files, Attachments: s.dav.attachments, Scheduling: s.scheduling,
+	bodies, err := buffer.NewPool(buffer.Options{Total: maxBodiesArriving, Dir: filepath.Join(first.Data, "spool", "tmp")})
+	if err != nil {
+		return err
+	}
+	s.dav.handler = davd.New(davd.Options{Homes: s.dav.homes, Bodies: bodies, Files: s.dav.files, Attachments: s.dav.attachments, Scheduling: s.scheduling,
 		Directory: s.newestDirectory, Usage: s.usage, Log: s.log})
 	return nil
 }
+
+// maxBodiesArriving is how many octets of large requests are in memory while they arrive; the others are in files.
+const maxBodiesArriving = 4 << 20
 
 func homesSettings(c *settings) homes.Settings { return homes.Settings{Hosts: c.Subscriptions} }
 

@@ -27,6 +27,7 @@ import (
 	"facteur/server/address"
 	"facteur/server/attachments"
 	"facteur/server/auth"
+	"facteur/server/buffer"
 	"facteur/server/davxml"
 	"facteur/server/directory"
 	"facteur/server/files"
@@ -47,6 +48,8 @@ type Options struct {
 	// Usage tells how many octets a mailbox uses of its quota, which is 0 where there is none.
 	// nil: the quota properties are not there.
 	Usage func(address.Address) (used, quota int64, err error)
+	// Bodies keeps large bodies in XML until all of one is there.
+	Bodies *buffer.Pool
 	// MaxObject bounds an object in octets; 0 is 16 MiB. It is at most what the store takes.
 	MaxObject int64
 	// MaxLook bounds the time that one request looks through objects; 0 is a minute.

@@ -14,6 +14,7 @@ import (
 
 	"facteur/server/address"
 	"facteur/server/auth"
+	"facteur/server/buffer"
 	"facteur/server/collection"
 	"facteur/server/davxml"
 	"facteur/server/directory"
@@ -85,7 +86,11 @@ func newServer(t testing.TB, change ...func(*Options)) *server {
 	d := testDirectory()
 	current := func() *directory.Directory { return d }
 	s.homes = homes.New(homes.Options{Store: s.store, Derived: derived, Directory: current})
-	o := Options{Homes: s.homes, Directory: current, Log: slog.New(slog.NewTextHandler(s.log, nil)),
+	bodies, err := buffer.NewPool(buffer.Options{Dir: filepath.Join(dir, "tmp")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Homes: s.homes, Bodies: bodies, Directory: current, Log: slog.New(slog.NewTextHandler(s.log, nil)),
 		Now: func() time.Time { return time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC) }}
 	for _, c := range change {
 		c(&o)

@@ -1,11 +1,8 @@
 package davd
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -24,8 +21,10 @@ const (
 	freeBody = 24 << 10
 	// maxBodyWait is how long a large body waits for its turn.
 	maxBodyWait = 20 * time.Second
-	// maxBodyTime is how long a counted body may take to arrive.
-	maxBodyTime = 2 * time.Minute
+	// impatience is how long it waits until those are cut off who are at it longer than maxHeld:
+	// they take their answers slowly.
+	impatience = 5 * time.Second
+	maxHeld    = 30 * time.Second
 	// maxBodiesWaiting bounds those that wait.
 	maxBodiesWaiting = 1000
 )
@@ -42,12 +41,14 @@ func bodyCost(octets int64, limits davxml.Limits) int64 {
 }
 
 // memory gives out what the bodies of requests may take. Claims are met in the order in which they
-// came, but those of an account that has its share already wait for that alone.
+// came, but those of an account that has its share already wait for that alone. Who has one waits for nothing
+// but the client, and for that no longer than others let it.
 type memory struct {
 	mu      sync.Mutex
 	used    int64
 	of      map[address.Key]int64
 	waiting []*claim
+	held    map[*claim]time.Time // since when
 }
 
 // claim is what one request has, or waits for.
@@ -56,15 +57,19 @@ type claim struct {
 	account address.Key
 	octets  int64 // with memory.mu held
 	granted chan struct{}
+	cut     func() // ends the request
 }
 
-func newMemory() *memory { return &memory{of: make(map[address.Key]int64)} }
+func newMemory() *memory {
+	return &memory{of: make(map[address.Key]int64), held: make(map[*claim]time.Time)}
+}
 
 var errBusy = errors.New("too many large requests at once")
 
-// take waits for so many octets. What is too much for an account is its whole share.
-func (m *memory) take(ctx context.Context, account address.Key, octets int64) (*claim, error) {
-	c := &claim{memory: m, account: account, octets: min(octets, maxOfAccount), granted: make(chan struct{})}
+// take waits for so many octets. What is too much for an account is its whole share. cut is called, once
+// or more often, when the request must come to its end.
+func (m *memory) take(ctx context.Context, account address.Key, octets int64, cut func()) (*claim, error) {
+	c := &claim{memory: m, account: account, octets: min(octets, maxOfAccount), granted: make(chan struct{}), cut: cut}
 	m.mu.Lock()
 	if len(m.waiting) >= maxBodiesWaiting {
 		m.mu.Unlock()
@@ -73,13 +78,8 @@ func (m *memory) take(ctx context.Context, account address.Key, octets int64) (*
 	m.waiting = append(m.waiting, c)
 	m.grant()
 	m.mu.Unlock()
-	patience := time.NewTimer(maxBodyWait)
-	defer patience.Stop()
-	select {
-	case <-c.granted:
+	if err := c.wait(ctx); err == nil {
 		return c, nil
-	case <-ctx.Done():
-	case <-patience.C:
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -89,6 +89,35 @@ func (m *memory) take(ctx context.Context, account address.Key, octets int64) (*
 		return nil, errBusy
 	}
 	return c, nil // granted at the last moment
+}
+
+// wait waits until a claim is met.
+func (c *claim) wait(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, maxBodyWait)
+	defer cancel()
+	impatient := time.NewTicker(impatience)
+	defer impatient.Stop()
+	for {
+		select {
+		case <-c.granted:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-impatient.C:
+			c.cutSlow(time.Now().Add(-maxHeld))
+		}
+	}
+}
+
+// cutSlow ends the requests that have held theirs since some time or longer.
+func (m *memory) cutSlow(since time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for c, at := range m.held {
+		if !at.After(since) {
+			c.cut()
+		}
+	}
 }
 
 // grant meets the claims for which there is room. With memory.mu held.
@@ -103,6 +132,7 @@ func (m *memory) grant() {
 		}
 		m.used += c.octets
 		m.of[c.account] += c.octets
+		m.held[c] = time.Now()
 		close(c.granted)
 		return true
 	})
@@ -115,78 +145,11 @@ func (c *claim) keep(octets int64) {
 	back := c.octets - min(octets, c.octets)
 	c.octets -= back
 	c.used -= back
+	if c.octets == 0 {
+		delete(c.held, c)
+	}
 	if c.of[c.account] -= back; c.of[c.account] == 0 {
 		delete(c.of, c.account)
 	}
 	c.grant()
-}
-
-// body reads an XML body; nil: there is none. A large one waits for its turn; what it takes is
-// given back when the request is answered.
-func (r *request) body(limits davxml.Limits) (e *davxml.Element, err error) {
-	limits = limits.WithDefaults()
-	from, octets, err := r.sizeBody(limits)
-	if err != nil {
-		return nil, bodyFailure(err)
-	}
-	if octets > freeBody {
-		c, err := r.memory.take(r.Context(), r.viewer.Key(), bodyCost(octets, limits))
-		if err != nil {
-			return nil, &failure{status: http.StatusServiceUnavailable, text: "There are too many large requests at once, try again later", cause: err}
-		}
-		r.release = func() { c.keep(0) }
-		from = &counted{r: from, until: r.opt.Now().Add(maxBodyTime), now: r.opt.Now}
-		defer func() { c.keep(octets + elementSize*elements(e)) }() // the octets as they came are garbage
-	}
-	e, err = davxml.Parse(from, limits)
-	if errors.Is(err, io.EOF) && e == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, bodyFailure(err)
-	}
-	return e, nil
-}
-
-// sizeBody tells how large the body is at most, and where to read it from: one whose size is not
-// told is looked at first.
-func (r *request) sizeBody(limits davxml.Limits) (io.Reader, int64, error) {
-	if r.ContentLength >= 0 {
-		return r.Body, min(r.ContentLength, limits.Octets), nil
-	}
-	begin := make([]byte, freeBody+1)
-	n, err := io.ReadFull(r.Body, begin)
-	switch {
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return bytes.NewReader(begin[:n]), int64(n), nil
-	case err != nil:
-		return nil, 0, err
-	}
-	return io.MultiReader(bytes.NewReader(begin), r.Body), limits.Octets, nil
-}
-
-// elements counts an element and those in it.
-func elements(e *davxml.Element) (n int64) {
-	if e == nil {
-		return 0
-	}
-	for _, c := range e.Children {
-		n += elements(c)
-	}
-	return n + 1
-}
-
-// counted is a body that others may wait for.
-type counted struct {
-	r     io.Reader
-	until time.Time
-	now   func() time.Time
-}
-
-// Read is that of io.Reader.
-func (c *counted) Read(p []byte) (int, error) {
-	if c.now().After(c.until) {
-		return 0, &failure{status: http.StatusRequestTimeout, text: "The body takes too long"}
-	}
-	return c.r.Read(p)
 }

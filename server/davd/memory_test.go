@@ -26,7 +26,7 @@ func TestMemory(t *testing.T) {
 		take := func(account address.Key, octets int64) chan *claim {
 			got := make(chan *claim, 1)
 			go func() {
-				c, _ := m.take(t.Context(), account, octets)
+				c, _ := m.take(t.Context(), account, octets, func() {})
 				got <- c
 			}()
 			synctest.Wait()
@@ -158,7 +158,7 @@ func TestManyLargeBodies(t *testing.T) {
 func TestSmallBodies(t *testing.T) {
 	s := newServer(t)
 	for _, account := range []address.Key{"x", "y"} {
-		if _, err := s.handler.memory.take(t.Context(), account, maxOfAccount); err != nil {
+		if _, err := s.handler.memory.take(t.Context(), account, maxOfAccount, func() {}); err != nil {
 			t.Fatal(err)
 		}
 	}

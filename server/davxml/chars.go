@@ -19,7 +19,11 @@ const firstRead = 8 << 10
 // have to be known.
 func read(r io.Reader, most int64) (string, error) {
 	var body bytes.Buffer
-	body.Grow(firstRead) // a body over a network comes in pieces: each Read costs
+	first := int64(firstRead) // a body over a network comes in pieces: each Read costs
+	if known, ok := r.(interface{ Size() int64 }); ok {
+		first = min(known.Size(), most) + bytes.MinRead // so nothing is moved
+	}
+	body.Grow(int(first))
 	if _, err := body.ReadFrom(io.LimitReader(r, most+1)); err != nil {
 		return "", err
 	}

@@ -1,0 +1,175 @@
+package davd
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"facteur/server/address"
+	"facteur/server/auth"
+)
+
+// readFunc is a body that a function gives.
+type readFunc func(p []byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
+
+// largeRequest is a REPORT with a body of so many octets; negative: it does not say of how many.
+func largeRequest(who address.Address, body io.Reader, octets int) *http.Request {
+	r := httptest.NewRequest("REPORT", "/dav/"+who.String()+"/calendar/", body)
+	r.ContentLength = int64(octets)
+	return r
+}
+
+// TestTrickledBodies: however many large bodies of others are on their way, those that are there
+// are answered at once.
+func TestTrickledBodies(t *testing.T) {
+	s := newServer(t)
+	body := largeReport()
+	waits, release := make(chan struct{}), make(chan struct{})
+	done := make(chan int)
+	const each = 6
+	for _, who := range []address.Address{bob, carol} {
+		for range each {
+			rest := strings.NewReader(body)
+			slow := readFunc(func(p []byte) (int, error) {
+				if rest.Len() < len(body)/2 {
+					waits <- struct{}{}
+					<-release
+					return 0, io.ErrUnexpectedEOF
+				}
+				return rest.Read(p)
+			})
+			go func() {
+				w := httptest.NewRecorder()
+				s.handler.Serve(w, largeRequest(who, slow, len(body)), auth.Credential{Account: who})
+				done <- w.Code
+			}()
+		}
+	}
+	for range 2 * each {
+		<-waits // else one keeps the others from coming
+	}
+	if used := s.handler.memory.used; used != 0 {
+		t.Errorf("%d octets are taken by what has not come", used)
+	}
+	s.report(calendarPath, body).want(207)
+	close(release)
+	for range 2 * each {
+		if status := <-done; status != http.StatusBadRequest {
+			t.Errorf("one that is broken off: %d", status)
+		}
+	}
+	if s.handler.memory.used != 0 || s.handler.opt.Bodies.InUse() != 0 {
+		t.Error("something is not given back")
+	}
+}
+
+// TestSlowPhone: a large body may take its time.
+func TestSlowPhone(t *testing.T) {
+	var passed atomic.Int64
+	s := newServer(t, func(o *Options) {
+		begin := o.Now()
+		o.Now = func() time.Time { return begin.Add(time.Duration(passed.Load())) }
+	})
+	body := largeReport()
+	rest := strings.NewReader(body)
+	slow := readFunc(func(p []byte) (int, error) {
+		passed.Add(int64(time.Second))
+		return rest.Read(p[:min(len(p), 20_000)])
+	})
+	w := httptest.NewRecorder()
+	s.handler.Serve(w, largeRequest(alice, slow, len(body)), auth.Credential{Account: alice})
+	if w.Code != 207 {
+		t.Errorf("after %v: %d %.200s", time.Duration(passed.Load()), w.Code, w.Body)
+	}
+}
+
+// TestEndlessBody: one that is not told of its size is read up to the bound.
+func TestEndlessBody(t *testing.T) {
+	s := newServer(t)
+	w := httptest.NewRecorder()
+	endless := readFunc(func(p []byte) (int, error) { return copy(p, strings.Repeat(" ", len(p))), nil })
+	s.handler.Serve(w, largeRequest(alice, endless, -1), auth.Credential{Account: alice})
+	if w.Code != http.StatusRequestEntityTooLarge || s.handler.opt.Bodies.InUse() != 0 {
+		t.Errorf("%d", w.Code)
+	}
+}
+
+// TestSlowReaders: who takes a large answer slowly is cut off when others wait, and not before.
+func TestSlowReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		cut := 0
+		slow := func(account address.Key) {
+			var c *claim
+			var err error
+			if c, err = m.take(t.Context(), account, maxOfAccount, func() {
+				if cut++; cut <= 2 {
+					go c.keep(0)
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		slow("a")
+		slow("b")
+		if _, err := m.take(t.Context(), "c", 1, func() {}); err == nil || cut != 0 {
+			t.Errorf("%d are cut off while they may go on", cut)
+		}
+		time.Sleep(time.Hour)
+		if cut != 0 {
+			t.Error("nobody waits")
+		}
+		begin := time.Now()
+		if _, err := m.take(t.Context(), "c", 1, func() {}); err != nil || cut != 2 || time.Since(begin) > impatience {
+			t.Errorf("%d are cut off, %v, after %v", cut, err, time.Since(begin))
+		}
+	})
+}
+
+// stuck is an answer that nobody takes.
+type stuck struct {
+	header http.Header
+	writes chan struct{}
+	over   chan struct{}
+}
+
+func (w *stuck) Header() http.Header { return w.header }
+func (w *stuck) WriteHeader(int)     {}
+func (w *stuck) Write([]byte) (int, error) {
+	w.writes <- struct{}{}
+	<-w.over
+	return 0, http.ErrHandlerTimeout
+}
+
+// SetWriteDeadline is for http.ResponseController.
+func (w *stuck) SetWriteDeadline(time.Time) error {
+	close(w.over)
+	return nil
+}
+
+// TestCutOffForOthers: one that is cut off ends, and gives back what it has.
+func TestCutOffForOthers(t *testing.T) {
+	s := newServer(t)
+	body := largeReport()
+	w := &stuck{header: make(http.Header), writes: make(chan struct{}), over: make(chan struct{})}
+	ended := make(chan any)
+	go func() {
+		defer func() { ended <- recover() }()
+		s.handler.Serve(w, largeRequest(alice, strings.NewReader(body), len(body)), auth.Credential{Account: alice})
+	}()
+	<-w.writes
+	s.handler.memory.cutSlow(time.Now())
+	if got := <-ended; got != http.ErrAbortHandler {
+		t.Errorf("it ends with %v", got)
+	}
+	if s.handler.memory.used != 0 || len(s.handler.memory.held) != 0 {
+		t.Errorf("%d octets are not given back", s.handler.memory.used)
+	}
+}
