@@ -53,6 +53,7 @@ const (
 	OtherKind      Reason = "about another kind of component than the stored object"
 	Unusable       Reason = "what it says makes no calendar object"
 	NotHere        Reason = "a method that changes no calendar"
+	Declined       Reason = "what its attendee has declined, and taken out of the calendar"
 )
 
 // Result is what became of a message.

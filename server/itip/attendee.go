@@ -62,12 +62,9 @@ func (a *attending) base(p part) (part, bool) {
 	if was, ok := a.before.part(p.id); ok {
 		return was, true
 	}
-	master, ok := a.before.master()
-	if !ok {
-		return part{}, false
-	}
 	at, _ := p.Prop("RECURRENCE-ID")
-	return part{a.before.derive(master.Component, a.after.portable(at)), p.id}, true
+	c := a.before.described(a.after.portable(at))
+	return part{c, p.id}, c != nil
 }
 
 // check refuses what an attendee may not change (RFC 6638 3.2.2.1). What programs write
@@ -109,12 +106,11 @@ func (a *attending) check() error {
 // sameAsAll says whether an exception of before differs from the other instances in nothing
 // that the organizer says.
 func (a *attending) sameAsAll(p part) bool {
-	master, ok := a.before.master()
-	if !ok {
+	if _, ok := a.before.master(); !ok {
 		return false
 	}
 	at, _ := p.Prop("RECURRENCE-ID")
-	derived := part{a.before.derive(master.Component, at), p.id}
+	derived := part{a.before.described(at), p.id}
 	b := attending{Change: a.Change, before: a.before, after: a.before}
 	return b.forbidden(p, derived) == ""
 }
@@ -128,6 +124,8 @@ func (a *attending) forbidden(p, was part) string {
 	old, _ := a.before.points(was.Component, "RDATE")
 	out, _ := a.after.points(p.Component, "EXDATE")
 	oldOut, _ := a.before.points(was.Component, "EXDATE")
+	his := a.before.ownDates(was.Component)
+	oldOut = slices.DeleteFunc(oldOut, func(id string) bool { _, is := his[id]; return is })
 	if !slices.Equal(rulesOf(p.Component), rulesOf(was.Component)) || !slices.Equal(dates, old) || !subset(oldOut, out) {
 		return "when it recurs"
 	}
@@ -166,6 +164,7 @@ func (a *attending) correct() (kept *object, altered bool) {
 		out := a.corrected(p)
 		if was, ok := a.base(p); ok && len(a.before.parts) > 0 {
 			a.restore(out, was.Component)
+			a.claim(out, was.Component)
 		}
 		if !sameProps(out.Props, p.Props) {
 			parts[i], altered = out, true
@@ -267,8 +266,21 @@ func (a *attending) answers() []*ical.Component {
 				was = partStat(old)
 			}
 		}
+		if a.before.tookOut(p.id) {
+			was = declined // and has it again
+		}
 		if now != was || a.forced || a.apart(p, now) || p.Name == "VTODO" && known && progress(p.Component) != progress(base.Component) {
 			add(a.after, p.Component, now, base.Component)
+		}
+		if p.id == "" && was == declined && now != declined {
+			for _, c := range a.stillOut(p) {
+				add(a.after, c, declined, c)
+			}
+		}
+	}
+	for _, c := range a.again() {
+		if line, ok := a.own(a.after, c); ok {
+			add(a.after, c, partStat(line), c)
 		}
 	}
 	for _, c := range a.dropped() {
@@ -374,7 +386,9 @@ func replyPart(r reply) *ical.Component {
 	}
 	line := cleanLine(setParam(r.line, "PARTSTAT", r.status)).Without("RSVP")
 	out.Props = append(out.Props, line)
-	out.Props = append(out.Props, r.comments...)
+	for _, p := range r.comments {
+		out.Props = append(out.Props, cleanLine(p))
+	}
 	out.Props = append(out.Props, ical.Prop{Name: "REQUEST-STATUS", Value: "2.0;Success"})
 	if _, ok := sequence(out); !ok {
 		setSequence(out, 0)

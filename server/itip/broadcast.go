@@ -237,13 +237,23 @@ func (b *broadcast) seriesChanged(was, is view) bool {
 			return true
 		}
 	}
-	for id := range was.parts {
+	for id, p := range was.parts {
 		_, out := is.excluded[id]
-		if _, own := is.parts[id]; !out && !own {
+		if _, own := is.parts[id]; !out && !own && !b.before.asAll(p, b.after) {
 			return true
 		}
 	}
 	return false
+}
+
+// asAll says whether an exception tells nothing but what another object tells of all instances.
+func (o *object) asAll(p part, now *object) bool {
+	master, ok := now.master()
+	if !ok || p.id == "" {
+		return false
+	}
+	at, _ := p.Prop("RECURRENCE-ID")
+	return o.content(p.Component, true) == now.content(now.derive(master.Component, o.portable(at)), true)
 }
 
 // changed says whether a component of after tells something new.
@@ -299,11 +309,12 @@ func (v view) excluding(c *ical.Component) *ical.Component {
 
 // exclude adds an EXDATE to a component that is a copy already.
 func (o *object) exclude(c *ical.Component, at ical.Prop) {
-	at = o.asStart(c, at)
+	mark := at.Param(own)
+	at = setParam(o.asStart(c, at), own, mark)
 	at.Name = "EXDATE"
 	for i := len(c.Props) - 1; i >= 0; i-- {
 		p := c.Props[i]
-		if p.Name == "EXDATE" && p.Param("TZID") == at.Param("TZID") && p.Param("VALUE") == at.Param("VALUE") &&
+		if p.Name == "EXDATE" && p.Param("TZID") == at.Param("TZID") && p.Param("VALUE") == at.Param("VALUE") && p.Param(own) == mark &&
 			strings.HasSuffix(p.Value, "Z") == strings.HasSuffix(at.Value, "Z") && len(p.Value) < maxExcludeLine {
 			c.Props[i].Value += "," + at.Value
 			return
@@ -339,7 +350,7 @@ func clean(c *ical.Component) *ical.Component {
 			out.Props = append(out.Props, cleanLine(p))
 		case p.Name == "ACKNOWLEDGED" || strings.HasPrefix(p.Name, "X-") && p.Name != "X-MICROSOFT-CDO-BUSYSTATUS" && ofOwner(p.Name):
 		default:
-			out.Props = append(out.Props, p)
+			out.Props = append(out.Props, setParam(p, own, ""))
 		}
 	}
 	out.Children = slices.DeleteFunc(slices.Clone(c.Children), func(c *ical.Component) bool { return c.Name == "VALARM" })
@@ -348,7 +359,9 @@ func clean(c *ical.Component) *ical.Component {
 
 // cleanLine is the line of a user without what is between a client and its server.
 func cleanLine(p ical.Prop) ical.Prop {
-	server := func(q contentline.Param) bool { return strings.HasPrefix(q.Name, "SCHEDULE-") || q.Name == replied }
+	server := func(q contentline.Param) bool {
+		return strings.HasPrefix(q.Name, "SCHEDULE-") || q.Name == replied || q.Name == own
+	}
 	if slices.ContainsFunc(p.Params, server) {
 		p.Params = slices.DeleteFunc(slices.Clone(p.Params), server)
 	}

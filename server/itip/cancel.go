@@ -72,7 +72,7 @@ func (w *cancelling) take(p part) (all bool) {
 	_, own := w.stored.part(p.id)
 	if from && !w.ends {
 		w.after, w.ends = at, true
-	} else if !own && w.stored.excludes(p.id) {
+	} else if !own && w.stored.excludes(p.id) && !w.stored.tookOut(p.id) { // what he took out himself may be cancelled, too
 		return false
 	}
 	w.gone[p.id] = at
@@ -105,9 +105,9 @@ func (w *cancelling) left() []*ical.Component {
 			parts = append(parts, q.Component)
 		case w.ends && !w.begins(w.stored, q.Component, w.after):
 		default:
-			c := copyOf(q.Component)
+			c := copyOf(w.stored.including(q.Component, w.isGone))
 			for _, id := range slices.Sorted(maps.Keys(w.gone)) {
-				if !w.stored.excludes(id) && !(w.ends && id == w.stored.point(w.after)) {
+				if !(w.ends && id == w.stored.point(w.after)) {
 					w.stored.exclude(c, w.gone[id])
 				}
 			}
@@ -118,6 +118,11 @@ func (w *cancelling) left() []*ical.Component {
 		}
 	}
 	return parts
+}
+
+func (w *cancelling) isGone(id string) bool {
+	_, is := w.gone[id]
+	return is
 }
 
 // forOthers says whether a component takes only other attendees away.

@@ -83,6 +83,8 @@ func (o *object) moved(c *ical.Component, before *object, b *ical.Component) (ch
 	rescheduled = rescheduled || !subset(now, was)
 	now, _ = o.points(c, "EXDATE")
 	was, _ = before.points(b, "EXDATE")
+	his := before.ownDates(b) // what an attendee took out is not the organizer's
+	was = slices.DeleteFunc(was, func(id string) bool { _, is := his[id]; return is })
 	changed = changed || !slices.Equal(now, was)
 	// What is an exception now tells for itself.
 	was = slices.DeleteFunc(was, func(id string) bool { _, own := o.part(id); return own })
@@ -145,21 +147,8 @@ func (o *object) goesOn(c *ical.Component, r *ical.Rule, after time.Time) bool {
 	return false
 }
 
-// ofOwner are properties that each has for himself, or that are about the writing of a
-// component: nobody is told when they change.
-func ofOwner(name string) bool {
-	switch name {
-	case "DTSTAMP", "LAST-MODIFIED", "CREATED", "SEQUENCE", "TRANSP", "COLOR", "REQUEST-STATUS", "ACKNOWLEDGED",
-		"X-APPLE-TRAVEL-ADVISORY-BEHAVIOR", "X-APPLE-DEFAULT-ALARM", "X-APPLE-LOCAL-DEFAULT-ALARM", "X-MICROSOFT-CDO-BUSYSTATUS",
-		"X-MICROSOFT-CDO-INTENDEDSTATUS", "X-MICROSOFT-CDO-OWNER-CRITICAL-CHANGE", "X-MICROSOFT-CDO-ATTENDEE-CRITICAL-CHANGE", "X-MICROSOFT-CDO-APPT-SEQUENCE":
-		return true
-	}
-	return strings.HasPrefix(name, "X-MOZ-") || strings.HasPrefix(name, "X-LIC-") || strings.HasPrefix(name, "X-EVOLUTION-") ||
-		strings.HasPrefix(name, "X-CALENDARSERVER-") || strings.HasPrefix(name, "X-FACTEUR-")
-}
-
 // content is what a component tells those who are invited, in a form to compare: without
-// its EXDATE, and without participation unless that is asked for.
+// its EXDATE and what an attendee has added, and without participation unless that is asked for.
 func (o *object) content(c *ical.Component, participation bool) string {
 	t := o.timesOf(c)
 	lines := append(rulesOf(c), "start "+t.start, "end "+t.end)
@@ -177,7 +166,7 @@ func (o *object) content(c *ical.Component, participation bool) string {
 			}
 			lines = append(lines, line)
 		default:
-			if !ofOwner(p.Name) {
+			if !ofOwner(p.Name) && !isOwn(p) {
 				lines = append(lines, p.Name+" "+plainText(p.Value))
 			}
 		}

@@ -236,9 +236,14 @@ func (o *object) movedEnd(start, end, at ical.Prop) ical.Prop {
 
 // wallOf returns what a clock shows, as if it were in UTC.
 func wallOf(v ical.Value) (time.Time, bool) {
-	s := strings.TrimSuffix(v.String(), "Z")
+	return wallIn(v.String())
+}
+
+// wallIn is wallOf for a value as it is written.
+func wallIn(s string) (time.Time, bool) {
+	s = strings.TrimSuffix(s, "Z")
 	form := utcForm[:15]
-	if v.IsDate() {
+	if len(s) == len("20060102") {
 		form = utcForm[:8]
 	}
 	t, err := time.Parse(form, s)

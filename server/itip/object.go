@@ -21,6 +21,9 @@ type object struct {
 	byID     map[string]int // of parts
 	known    map[string]known
 	excluded map[string]bool // EXDATE, when it was asked for
+
+	ranged     []part // with RANGE=THISANDFUTURE, when they were asked for
+	readRanges bool
 }
 
 // part is one component that an object describes something with.
@@ -133,9 +136,15 @@ func (o *object) instance(c *ical.Component) string {
 // without a zone, or a point in time.
 func (o *object) point(p ical.Prop) string {
 	v, err := ical.ParseValue(p, o.zones)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "?" + p.Value
+	}
+	return pointOf(v)
+}
+
+// pointOf is point of a value.
+func pointOf(v ical.Value) string {
+	switch {
 	case v.IsDate():
 		return "D" + v.String()
 	case v.Floating():

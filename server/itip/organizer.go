@@ -121,7 +121,7 @@ func (k *correction) part(p part) *ical.Component {
 	return out
 }
 
-// reverted says whether an instance that was an exception is again as all are.
+// reverted says whether an instance that was an exception, and not for an alarm alone, is again as all are.
 func (k *correction) reverted() bool {
 	master, ok := k.after.master()
 	if !ok {
@@ -130,7 +130,7 @@ func (k *correction) reverted() bool {
 	excluded, _ := k.after.points(master.Component, "EXDATE")
 	for _, p := range k.before.parts {
 		_, there := k.after.part(p.id)
-		if _, out := slices.BinarySearch(excluded, p.id); !there && !out {
+		if _, out := slices.BinarySearch(excluded, p.id); !there && !out && !k.before.asAll(p, k.after) {
 			return true
 		}
 	}

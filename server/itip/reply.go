@@ -225,7 +225,7 @@ func (w *replying) occurs(at ical.Prop) bool {
 	// An instance that RANGE=THISANDFUTURE moved is not at its own time.
 	from := v.Time(w.Floating)
 	to := from.Add(time.Second)
-	if v.IsDate() || w.ranges() {
+	if v.IsDate() || w.stored.ranges() {
 		from, to = from.Add(-36*time.Hour), from.Add(36*time.Hour)
 	}
 	list, _, err := w.series.Instances(from, to, w.Floating, maxNear)
@@ -234,14 +234,6 @@ func (w *replying) occurs(at ical.Prop) bool {
 
 // maxNear bounds the instances that are looked at around one.
 const maxNear = 2000
-
-// ranges says whether an exception holds for later instances, too.
-func (w *replying) ranges() bool {
-	return slices.ContainsFunc(w.stored.parts, func(p part) bool {
-		at, _ := p.Prop("RECURRENCE-ID")
-		return at.Param("RANGE") != ""
-	})
-}
 
 // names says whether a RECURRENCE-ID names an instance. Some programs write a day for a
 // time, and a time for a day.

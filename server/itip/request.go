@@ -2,7 +2,6 @@ package itip
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"facteur/server/ical"
@@ -19,6 +18,8 @@ func (a *applying) request() Result {
 		return refused(NotInvited)
 	case a.Stored == nil && !a.Create:
 		return refused(Stranger)
+	case a.Stored == nil && a.declines(parts):
+		return ignored(Declined)
 	case a.Stored == nil:
 		return a.invited(parts)
 	}
@@ -120,7 +121,11 @@ func (a *applying) updated(parts []part) Result {
 			whole = false
 		}
 	}
+	out := a.stillOut(parts, whole)
 	for _, p := range parts {
+		if _, is := out[p.id]; is {
+			continue
+		}
 		_, own := a.stored.part(p.id)
 		base, known := a.stored.covering(p.id)
 		older := known && (own || !whole) && compareVersion(p.Component, base.Component) < 0
@@ -133,6 +138,9 @@ func (a *applying) updated(parts []part) Result {
 			continue
 		}
 		c, e := a.merged(p, own)
+		if p.id == "" {
+			a.excludeAgain(c, out)
+		}
 		taken[p.id] = true
 		list = append(list, c)
 		if e.What != "" {
@@ -141,6 +149,13 @@ func (a *applying) updated(parts []part) Result {
 		if e.What == Invited || e.What == Rescheduled {
 			r.News = append(r.News, c)
 		}
+	}
+	switch {
+	case len(list) > 0 || len(newer) > 0:
+	case a.Only:
+		return Result{Outcome: Applied, Role: AsAttendee, Remove: true, Events: []Event{{What: Cancelled}}}
+	default:
+		return ignored(Declined)
 	}
 	if len(list) == 0 {
 		return ignored(Older)
@@ -161,17 +176,6 @@ func (a *applying) updated(parts []part) Result {
 		r.Events, r.News = nil, nil
 	}
 	return r
-}
-
-// keptBeside returns the stored components that stay beside those of a message that are all (Only): what
-// is newer than they are.
-func (a *applying) keptBeside(taken map[string]bool, list []*ical.Component) (kept []*ical.Component) {
-	for _, p := range a.stored.parts {
-		if !taken[p.id] && later(p.Component, list[0]) {
-			kept = append(kept, p.Component)
-		}
-	}
-	return kept
 }
 
 // newerVersion says whether SEQUENCE or DTSTAMP of a component differ.
@@ -201,105 +205,6 @@ func (o *object) sameAs(b *object) bool {
 		}
 	}
 	return true
-}
-
-// keptParts returns the stored components that stay. Where that of all instances is
-// replaced (whole), exceptions stay that are newer, and those that the attendee made for
-// himself when no time changed.
-func (a *applying) keptParts(taken, newer map[string]bool, whole bool, list []*ical.Component) []*ical.Component {
-	var kept []*ical.Component
-	var now *ical.Component
-	for _, c := range list {
-		if a.message.instance(c) == "" {
-			now = c
-		}
-	}
-	was, hadMaster := a.stored.master()
-	same := whole && hadMaster && a.sameSeries(now, was.Component)
-	for _, p := range a.stored.parts {
-		switch {
-		case taken[p.id]:
-		case !whole || newer[p.id]:
-			kept = append(kept, p.Component)
-		case later(p.Component, now):
-			kept = append(kept, p.Component)
-		case same && !a.message.excludesOrHas(p.id) && a.madeByAttendee(p, was.Component):
-			at, _ := p.Prop("RECURRENCE-ID")
-			c := a.message.derive(now, a.stored.portable(at))
-			kept = append(kept, a.personal(c, a.stored, p.Component, true))
-		}
-	}
-	return kept
-}
-
-// later says whether a component was written after another one. SEQUENCE tells nothing here:
-// each component has its own.
-func later(a, b *ical.Component) bool {
-	ta, tb := stamp(a), stamp(b)
-	return !ta.IsZero() && !tb.IsZero() && ta.After(tb)
-}
-
-// sameSeries says whether a component of the message has the instances of a stored one, but
-// for those that are excluded.
-func (a *applying) sameSeries(now, was *ical.Component) bool {
-	dates, _ := a.message.points(now, "RDATE")
-	old, _ := a.stored.points(was, "RDATE")
-	return a.message.timesOf(now) == a.stored.timesOf(was) && slices.Equal(rulesOf(now), rulesOf(was)) && slices.Equal(dates, old)
-}
-
-// excludesOrHas says whether an instance is not as all are.
-func (o *object) excludesOrHas(id string) bool {
-	_, own := o.part(id)
-	return own || o.excludes(id)
-}
-
-// madeByAttendee says whether an exception differs from the others only in what the
-// attendee answered.
-func (a *applying) madeByAttendee(p part, master *ical.Component) bool {
-	at, _ := p.Prop("RECURRENCE-ID")
-	n, m := a.stored.attendee(p.Component, a.Self), a.stored.attendee(master, a.Self)
-	return n >= 0 && m >= 0 && partStat(p.Props[n]) != needsAction && partStat(p.Props[n]) != partStat(master.Props[m]) &&
-		a.stored.content(p.Component, false) == a.stored.content(a.stored.derive(master, at), false)
-}
-
-// reinvited takes instances that came anew out of EXDATE of the stored component of all.
-func (a *applying) reinvited(list []*ical.Component, taken map[string]bool, whole bool) []*ical.Component {
-	if whole || taken[""] {
-		return list
-	}
-	for i, c := range list {
-		if a.stored.instance(c) == "" {
-			list[i] = a.stored.including(c, taken)
-		}
-	}
-	return list
-}
-
-// including returns a component without some instances among its EXDATE.
-func (o *object) including(c *ical.Component, ids map[string]bool) *ical.Component {
-	out := *c
-	out.Props = nil
-	changed := false
-	for _, p := range c.Props {
-		if p.Name == "EXDATE" {
-			values := strings.Split(p.Value, ",")
-			left := slices.DeleteFunc(slices.Clone(values), func(v string) bool {
-				one := p
-				one.Value = strings.TrimSpace(v)
-				return ids[o.point(one)]
-			})
-			changed = changed || len(left) < len(values)
-			if len(left) == 0 {
-				continue
-			}
-			p.Value = strings.Join(left, ",")
-		}
-		out.Props = append(out.Props, p)
-	}
-	if !changed {
-		return c
-	}
-	return &out
 }
 
 // merged is a component of the message with what is the attendee's of the stored one.
@@ -340,38 +245,3 @@ func (a *applying) named(p part) *ical.Component {
 	}
 	return c
 }
-
-// personal puts what is the attendee's own into a component: alarms, whether it blocks his
-// time, colours and notes; and when nothing was rescheduled, what he answered.
-func (a *applying) personal(c *ical.Component, o *object, old *ical.Component, answer bool) *ical.Component {
-	out := copyOf(c)
-	own := func(name string) bool {
-		return ofOwner(name) && name != "DTSTAMP" && name != "SEQUENCE" && name != "LAST-MODIFIED" && name != "CREATED"
-	}
-	for _, p := range old.Props {
-		if own(p.Name) || old.Name == "VTODO" && answer && (p.Name == "PERCENT-COMPLETE" || p.Name == "COMPLETED") {
-			if !slices.ContainsFunc(out.Props, func(q ical.Prop) bool { return q.Name == p.Name && q.Value == p.Value }) {
-				out.Props = slices.DeleteFunc(out.Props, func(q ical.Prop) bool { return q.Name == p.Name && once(p.Name) })
-				out.Props = append(out.Props, p)
-			}
-		}
-	}
-	out.Children = slices.Clone(c.Children)
-	for _, child := range old.Children {
-		if child.Name == "VALARM" {
-			out.Children = append(out.Children, child)
-		}
-	}
-	n, m := a.message.attendee(c, a.Self), o.attendee(old, a.Self)
-	if n < 0 || m < 0 || !answer {
-		return out
-	}
-	if was := old.Props[m]; partStat(was) != needsAction {
-		n = a.message.attendee(out, a.Self)
-		out.Props[n] = setParam(out.Props[n], "PARTSTAT", was.Param("PARTSTAT"))
-	}
-	return out
-}
-
-// once says whether a property of the owner's stands once in a component.
-func once(name string) bool { return !strings.HasPrefix(name, "X-") }

@@ -81,13 +81,13 @@ func parse(t *testing.T, text string) *ical.Calendar {
 // short tells a component in a line: what these tests look at.
 func short(c *ical.Component) string {
 	var b strings.Builder
-	for _, name := range []string{"RECURRENCE-ID", "SEQUENCE", "DTSTART", "DTEND", "DUE", "DURATION", "RRULE", "RDATE", "EXDATE", "SUMMARY", "STATUS", "TRANSP", "COMMENT", "PERCENT-COMPLETE"} {
+	for _, name := range []string{"RECURRENCE-ID", "SEQUENCE", "DTSTART", "DTEND", "DUE", "DURATION", "RRULE", "RDATE", "EXDATE", "SUMMARY", "STATUS", "TRANSP", "COMMENT", "PERCENT-COMPLETE", "CLASS", "CATEGORIES", "COLOR", "ATTACH", "X-A", "X-MOZ-A", "X-ALT-DESC"} {
 		for _, p := range c.All(name) {
 			key := map[string]string{"RECURRENCE-ID": "id", "SEQUENCE": "seq"}[name]
 			if key == "" {
 				key = strings.ToLower(name)
 			}
-			fmt.Fprintf(&b, " %s=%s", key, p.Value)
+			fmt.Fprintf(&b, " %s=%s%s", key, p.Value, map[bool]string{true: "(own)"}[isOwn(p)])
 		}
 	}
 	for _, p := range c.All("ATTENDEE") {
@@ -150,7 +150,7 @@ func wellFormed(t *testing.T, list []Outgoing) {
 		if err != nil || m.Method != o.Message.Method || m.UID != o.Message.UID {
 			t.Fatalf("%+v %v\n%s", m, err, text)
 		}
-		for _, bad := range []string{"SCHEDULE-", replied, "VALARM", "X-MOZ"} {
+		for _, bad := range []string{"SCHEDULE-", replied, own, "VALARM", "X-MOZ"} {
 			if strings.Contains(text, bad) {
 				t.Errorf("%s in\n%s", bad, text)
 			}
