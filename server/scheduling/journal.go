@@ -48,6 +48,8 @@ type change struct {
 	Box              address.Address `json:",omitzero"` // whose it is; zero: that of the task
 	Collection, Href string
 	Before, After    string // sums of the octets; "": there is none
+	// Follows are tasks that changed it before, and were not done then.
+	Follows []string `json:",omitempty"`
 }
 
 // send is a message to one person.

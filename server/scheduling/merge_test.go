@@ -295,6 +295,52 @@ func TestTakenBackBeforeCrash(t *testing.T) {
 	}
 }
 
+// TestTakenBackAfterNote: so does one after which something else changed the object before another took
+// it back: what became of its mail was noted, or somebody answered.
+func TestTakenBackAfterNote(t *testing.T) {
+	data := meeting("m1", "alice@example.org", "bob@example.org", "dave@example.com")
+	for name, between := range map[string]func(*world){
+		"noted": func(w *world) {
+			w.pass(calm)
+			w.settle()
+			if e := w.event("alice", "m1"); !strings.Contains(e, "SCHEDULE-STATUS="+statusPending+":mailto:dave") {
+				w.Errorf("alice has %s", e)
+			}
+		},
+		"answered": func(w *world) {
+			w.put("bob", w.href("bob", "m1"), accept(w.event("bob", "m1"), "bob"))
+		},
+		"noted, and a start": func(w *world) {
+			w.pass(calm)
+			w.settle()
+			w.close()
+			w.open()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			w := worldIn(t, dir, nil)
+			w.calm, w.opts.Calm = calm, calm
+			w.down = fault.New(fault.TryLater, "")
+			w.put("alice", "m.ics", data)
+			between(w)
+			w.remove("alice", "m.ics")
+			same(t, "tasks that wait", w.tasks(), 2)
+			w.close()
+			w = worldIn(t, dir, nil)
+			w.settle()
+			w.pass(limitWait)
+			w.settle()
+			same(t, "mail", w.letters(), "")
+			same(t, "tasks left", w.tasks(), 0)
+			if e := w.event("bob", "m1"); e != "" {
+				t.Errorf("bob has %s", e)
+			}
+			w.close()
+		})
+	}
+}
+
 // TestTasksInOrder: tasks are in the order in which they were made, whatever the clock says.
 func TestTasksInOrder(t *testing.T) {
 	w := newWorld(t)

@@ -25,7 +25,8 @@
 // what that person was told last to what is now (merge).
 //
 // After a crash Open finds the tasks. One whose object is still what it was before is
-// removed: the change was never made, and no client was told that it was. For all others 3 is
+// removed: the change was never made, and no client was told that it was; unless a later one names
+// it, which was made after it and took it back. For all others 3 is
 // done once more, whole: an inbox that has the message keeps it as it is, iTIP ignores what an
 // object has already (SEQUENCE, DTSTAMP), and only mail may go out twice, with the same
 // Message-ID, which calendars ignore likewise. A message by mail is a task before
@@ -113,6 +114,7 @@ type Scheduler struct {
 	boxes   map[address.Key]*boxLock
 	stamps  map[string]time.Time    // the last one that was given for a UID
 	limits  map[address.Key]limited // of accounts that may send no more for now
+	changes map[place][]string      // the tasks that made them and are not done, in their order
 }
 
 // Open returns a Scheduler. What a crash left is done by Run.
@@ -126,15 +128,17 @@ func Open(opts Options) (*Scheduler, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Scheduler{opts: opts, wake: make(chan struct{}, 1), boxes: make(map[address.Key]*boxLock), stamps: make(map[string]time.Time), limits: make(map[address.Key]limited)}
+	s := &Scheduler{opts: opts, wake: make(chan struct{}, 1), boxes: make(map[address.Key]*boxLock), stamps: make(map[string]time.Time), limits: make(map[address.Key]limited), changes: make(map[place][]string)}
 	var err error
 	if s.journal, err = openJournal(opts.FS, opts.Dir); err != nil {
 		return nil, err
 	}
-	found := make(map[state]string)
+	followed := make(map[string]bool)
 	err = s.journal.each(s.opts.Log, func(t *task) error {
 		if t.Change != nil {
-			found[t.state(t.Change.Before)] = t.ID // in their order: the newest stays
+			for _, id := range t.Change.Follows {
+				followed[id] = true
+			}
 		}
 		return nil
 	})
@@ -142,10 +146,11 @@ func Open(opts Options) (*Scheduler, error) {
 		return nil, err
 	}
 	err = s.journal.each(s.opts.Log, func(t *task) error {
-		if !s.wasMade(t) && found[t.state(t.Change.After)] <= t.ID { // else a later one changed what it made
+		if !followed[t.ID] && !s.wasMade(t) {
 			return s.journal.remove(t)
 		}
 		t.again = true
+		s.committed(t)
 		s.later(s.pending(t, time.Time{}))
 		return nil
 	})

@@ -124,6 +124,7 @@ func (s *Scheduler) commit(now object, data []byte, t *task) (e *collection.Entr
 		if data != nil {
 			t.Change.After = sum(data)
 		}
+		t.Change.Follows = s.unfinished(t)
 		if err := s.journal.add(t); err != nil {
 			return nil, false, fault.Wrap(fault.Unavailable, "", err)
 		}
@@ -134,6 +135,7 @@ func (s *Scheduler) commit(now object, data []byte, t *task) (e *collection.Entr
 		e, created, err = now.in.Put(now.href, data, now.exactly())
 	}
 	if err == nil {
+		s.committed(t)
 		return e, created, nil
 	}
 	// It was not made; or it was, and is not durable: the client is told that it failed, and
@@ -168,15 +170,52 @@ func (s *Scheduler) wasMade(t *task) bool {
 	return is != t.Change.Before
 }
 
-// state is an object as a task found it, or made it.
-type state struct {
+// place is where an object is that tasks change.
+type place struct {
 	box              address.Key
 	collection, href string
-	sum              string // "": it is not there
 }
 
-func (t *task) state(sum string) state {
-	return state{t.changed().Key(), t.Change.Collection, t.Change.Href, sum}
+func (t *task) place() place {
+	return place{t.changed().Key(), t.Change.Collection, t.Change.Href}
+}
+
+// maxFollows bounds the tasks that one names that follows them.
+const maxFollows = 4 * maxTogether
+
+// committed notes that the change of a task was made, until the task is done.
+func (s *Scheduler) committed(t *task) {
+	if t.Change == nil || len(t.Sends) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changes[t.place()] = append(s.changes[t.place()], t.ID)
+}
+
+// unfinished returns the tasks that are not done, and changed the object of a task before it. Whatever
+// the object is when a crash comes, that they did stands in that task.
+func (s *Scheduler) unfinished(t *task) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.changes[t.place()]
+	return slices.Clone(list[max(0, len(list)-maxFollows):])
+}
+
+// forget removes a task that is done.
+func (s *Scheduler) forget(t *task) {
+	if err := s.journal.remove(t); err != nil {
+		s.opts.Log.Error("scheduling.task", "id", t.ID, "error", err)
+	}
+	if t.Change == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := slices.DeleteFunc(s.changes[t.place()], func(id string) bool { return id == t.ID })
+	if s.changes[t.place()] = left; len(left) == 0 {
+		delete(s.changes, t.place())
+	}
 }
 
 // changed is in whose calendar the change of a task is.

@@ -172,13 +172,6 @@ func (s *Scheduler) transfer(ctx context.Context, t Transfer, source, there obje
 	return res, s.Remove(ctx, from)
 }
 
-// forget removes a task that is done.
-func (s *Scheduler) forget(t *task) {
-	if err := s.journal.remove(t); err != nil {
-		s.opts.Log.Error("scheduling.task", "id", t.ID, "error", err)
-	}
-}
-
 // copyProps gives what is transferred the properties of its source (RFC 4918 9.8.2).
 func copyProps(t Transfer) error {
 	props, err := t.From.Collection.ObjectProps(t.From.Href)
