@@ -169,8 +169,8 @@ func (s *Store) Drop(a Attachment) {
 	h.Lock()
 	defer h.Unlock()
 	h.letGo(a.ID)
-	n, err := s.named(a.Owner)
-	if err == nil && n.has(a.ID) {
+	named, err := s.named(a.Owner, a.ID)
+	if err == nil && named {
 		return
 	}
 	if err == nil { // else an object may name it
@@ -264,8 +264,8 @@ func (s *Store) Find(owner address.Address, id string) (Attachment, error) {
 	h := s.in(box)
 	h.Lock()
 	defer h.Unlock()
-	n, err := s.named(box)
-	if err != nil || !n.has(id) {
+	named, err := s.named(box, id)
+	if err != nil || !named {
 		return a, cmp.Or(err, error(errNone))
 	}
 	if err := s.bringBack(box, id); err != nil {
@@ -320,14 +320,17 @@ func (s *Store) Release(owner address.Address, held, perhaps []string) {
 	for _, id := range held {
 		h.letGo(id)
 	}
-	n, err := s.named(box)
 	for _, id := range slices.Concat(held, perhaps) {
-		if err == nil && h.held[id] == 0 && !n.has(id) {
+		if h.held[id] > 0 {
+			continue
+		}
+		named, err := s.named(box, id)
+		if err == nil && !named {
 			err = s.remove(box, id)
 		}
-	}
-	if err != nil { // Tidy does it later
-		s.opt.Log.Warn("attachments.remove", "account", box.String(), "err", err)
+		if err != nil { // Tidy does it later
+			s.opt.Log.Warn("attachments.remove", "account", box.String(), "id", id, "err", err)
+		}
 	}
 }
 

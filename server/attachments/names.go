@@ -1,73 +1,20 @@
 package attachments
 
 import (
-	"bytes"
-	"slices"
 	"strings"
 	"unicode"
 
 	"facteur/server/address"
-	"facteur/server/collection"
-	"facteur/server/fault"
-	"facteur/server/homes"
 	"facteur/server/safefile"
 )
 
-// names are the attachments that the objects of a home name.
-type names struct {
-	ids    map[string]bool
-	broken [][]byte // objects that can't be read, which may name others
-}
-
-func (n names) has(id string) bool {
-	return n.ids[id] || slices.ContainsFunc(n.broken, func(data []byte) bool { return bytes.Contains(data, []byte(id)) })
-}
-
-// named looks at all that a home keeps: the index alone, but for what another program left
-// half done.
-func (s *Store) named(box address.Address) (names, error) {
-	n := names{ids: make(map[string]bool)}
+// named tells whether an object of a home names an attachment.
+func (s *Store) named(box address.Address, id string) (bool, error) {
 	own, err := s.opt.Homes.Own(box)
 	if err != nil {
-		return n, err
+		return false, err
 	}
-	all, err := own.Collections()
-	if err != nil {
-		return n, err
-	}
-	for _, c := range all {
-		if c.Origin != homes.Kept || c.Mounted || c.Kind() != collection.Calendar {
-			continue
-		}
-		if err := n.add(c); err != nil {
-			return n, err
-		}
-	}
-	return n, nil
-}
-
-func (n *names) add(c *homes.Collection) error {
-	objects, err := c.Snapshot()
-	if err != nil {
-		return err
-	}
-	for e := range objects.All() {
-		for _, id := range homes.AttachedIn(e.Facts) {
-			n.ids[id] = true
-		}
-		if !e.Broken {
-			continue
-		}
-		data, _, err := c.Read(e.Href)
-		if err != nil && !fault.Is(err, fault.NotFound) {
-			return err
-		}
-		for _, fold := range []string{"\r\n ", "\n ", "\r\n\t", "\n\t"} { // RFC 5545 3.1
-			data = bytes.ReplaceAll(data, []byte(fold), nil)
-		}
-		n.broken = append(n.broken, data)
-	}
-	return nil
+	return own.NamesAttached(id)
 }
 
 // maxFileName bounds the name of an attachment on disk, in octets.

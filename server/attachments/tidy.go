@@ -26,11 +26,7 @@ func (s *Store) Tidy(owner address.Address) error {
 	h := s.in(box)
 	h.Lock()
 	defer h.Unlock()
-	n, err := s.named(box)
-	if err != nil {
-		return err
-	}
-	return errors.Join(s.sweep(h, box, n), s.missing(box, n))
+	return errors.Join(s.sweep(h, box), s.missing(box))
 }
 
 // some tells whether a home has attachments, or had.
@@ -44,7 +40,7 @@ func (s *Store) some(box address.Address) (bool, error) {
 }
 
 // sweep removes what nothing names. With h locked.
-func (s *Store) sweep(h *home, box address.Address, n names) (err error) {
+func (s *Store) sweep(h *home, box address.Address) (err error) {
 	tree, err := s.opt.Files.Tree(box)
 	if err != nil {
 		return err
@@ -55,7 +51,14 @@ func (s *Store) sweep(h *home, box address.Address, n names) (err error) {
 	}
 	now, idle := s.opt.Now(), make(map[string]time.Time)
 	for _, i := range list {
-		if !homes.IsAttachmentID(i.Name) || h.held[i.Name] > 0 || n.has(i.Name) {
+		if !homes.IsAttachmentID(i.Name) || h.held[i.Name] > 0 {
+			continue
+		}
+		named, why := s.named(box, i.Name)
+		if why != nil {
+			return errors.Join(err, why)
+		}
+		if named {
 			continue
 		}
 		since, seen := h.idle[i.Name]
@@ -73,13 +76,17 @@ func (s *Store) sweep(h *home, box address.Address, n names) (err error) {
 }
 
 // missing brings back what is named and not there. With the home locked.
-func (s *Store) missing(box address.Address, n names) (err error) {
+func (s *Store) missing(box address.Address) (err error) {
 	gone, err := s.opt.Files.Deleted(box)
 	for _, d := range gone {
-		if len(d.Path) == 0 || !homes.IsAttachmentID(d.Path[0]) || !n.has(d.Path[0]) {
+		if len(d.Path) == 0 || !homes.IsAttachmentID(d.Path[0]) {
 			continue
 		}
-		if _, found := s.find(box, d.Path[0]); fault.Is(found, fault.NotFound) {
+		named, why := s.named(box, d.Path[0])
+		if why != nil {
+			return errors.Join(err, why)
+		}
+		if _, found := s.find(box, d.Path[0]); named && fault.Is(found, fault.NotFound) {
 			err = errors.Join(err, s.bringBack(box, d.Path[0]))
 		}
 	}

@@ -59,8 +59,8 @@ type Options struct {
 	Log *slog.Logger     // nil: none
 	Now func() time.Time // nil: time.Now
 	// Index reads an object. Its error refuses a Put, and is for the peer; an
-	// object that another program put there is marked Broken. It is called by several
-	// goroutines at once.
+	// object that another program put there is marked Broken, and has what facts there are. It
+	// is called by several goroutines at once.
 	Index func(kind Kind, data []byte) (Facts, error)
 	// IndexVersion changes with what Index tells: all facts are read anew then.
 	IndexVersion int
@@ -92,7 +92,7 @@ type Facts struct {
 	// or Infinite for ever.
 	First, Last time.Time
 	Infinite    bool
-	Props       []string // what searches want, in a form of the owner
+	Props       []string // what searches want, in a form of the owner; see Counted
 }
 
 // Entry is an object at one moment. It must not be changed.

@@ -3,6 +3,7 @@ package collection
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 
@@ -62,6 +63,7 @@ func (c *Collection) check() error {
 	k := checker{c: c, tab: c.tab}
 	k.order()
 	k.uids()
+	k.counts()
 	k.log()
 	dir, err := os.Open(c.at.Load().dir)
 	if err != nil {
@@ -154,6 +156,17 @@ func (k *checker) order() {
 	s := k.tab.snap
 	if count != s.count || octets != s.octets || gone != k.tab.gone || ended != k.tab.ended || len(k.tab.byHref) != count+gone {
 		k.failf("%d objects, %d octets, %d gone, %d ended, %d hrefs; really %d, %d, %d, %d", s.count, s.octets, k.tab.gone, k.tab.ended, len(k.tab.byHref), count, octets, gone, ended)
+	}
+}
+
+// counts compares what is counted with the objects.
+func (k *checker) counts() {
+	real := make(counts)
+	for r := range k.tab.snapshot().All() {
+		real.add(&r.Facts, 1)
+	}
+	if !maps.Equal(real, k.tab.counts) {
+		k.failf("counted are %v, really %v", k.tab.counts, real)
 	}
 }
 

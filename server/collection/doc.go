@@ -44,6 +44,9 @@
 // compared with its tag, so the octets and the tag of an object always belong
 // together.
 //
+// Some of the facts of objects are counted (Counted), so that who asks whether any object has one
+// need not look at all.
+//
 // What is deleted moves to deleted/ when Options.Bins say so. Properties of an object
 // are a hidden file beside it.
 //

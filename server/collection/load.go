@@ -241,9 +241,9 @@ func (c *Collection) readFacts(t *table) {
 		if err != nil || st != r.stat || hash(data) != r.ETag {
 			continue // the scan sees it
 		}
-		t.unlinkUID(r)
+		t.unlink(r)
 		c.readInto(r, data)
-		t.linkUID(r)
+		t.link(r)
 	}
 }
 

@@ -130,17 +130,18 @@ func (s *Snapshot) Changes(since SyncToken, limit int) (Changes, error) {
 // maxGone is the number of removals that are remembered.
 const maxGone = 20000
 
-// table is the newest state of a collection, by href and by UID.
+// table is the newest state of a collection, by href, by UID and by what is counted.
 type table struct {
 	snap   Snapshot
 	byHref map[string]*record // those that are gone too
 	byUID  map[string][]*record
+	counts counts
 	ended  int // records in snap.order that are none any more
 	gone   int // live ones that say that an object is gone
 }
 
 func newTable(epoch string) *table {
-	return &table{snap: Snapshot{epoch: epoch}, byHref: make(map[string]*record), byUID: make(map[string][]*record)}
+	return &table{snap: Snapshot{epoch: epoch}, byHref: make(map[string]*record), byUID: make(map[string][]*record), counts: make(counts)}
 }
 
 // find returns the object at an href, nil when there is none.
@@ -165,10 +166,12 @@ func (t *table) apply(r *record) {
 	}
 	t.snap.count++
 	t.snap.octets += r.Size
-	t.linkUID(r)
+	t.link(r)
 }
 
-func (t *table) linkUID(r *record) {
+// link has an object found by its facts.
+func (t *table) link(r *record) {
+	t.counts.add(&r.Facts, 1)
 	if uid := r.Facts.UID; uid != "" {
 		t.byUID[uid] = append(t.byUID[uid], r)
 	}
@@ -183,10 +186,11 @@ func (t *table) end(old *record, seq uint64) {
 	}
 	t.snap.count--
 	t.snap.octets -= old.Size
-	t.unlinkUID(old)
+	t.unlink(old)
 }
 
-func (t *table) unlinkUID(old *record) {
+func (t *table) unlink(old *record) {
+	t.counts.add(&old.Facts, -1)
 	if uid := old.Facts.UID; uid != "" {
 		rest := slices.DeleteFunc(slices.Clone(t.byUID[uid]), func(r *record) bool { return r == old })
 		if t.byUID[uid] = rest; len(rest) == 0 {

@@ -258,11 +258,8 @@ func (n *node) attachedIn() (ids []string) {
 	if n.kind == eventNode && n.entry != nil {
 		return homes.AttachedIn(n.entry.Facts)
 	}
-	if n.kind != calendarNode || n.load(loadSnapshot) != nil {
-		return nil
-	}
-	for e := range n.snap.All() {
-		ids = append(ids, homes.AttachedIn(e.Facts)...)
+	if n.kind == calendarNode {
+		ids, _ = n.coll.Attached() // else Tidy sees that nothing names them any more
 	}
 	return ids
 }

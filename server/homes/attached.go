@@ -1,6 +1,7 @@
 package homes
 
 import (
+	"bytes"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,7 +19,9 @@ const AttachmentSegment = ".attachments"
 const (
 	attachmentRoot = "/dav/"
 	// attachPrefix stands before the id of each managed attachment in Facts.Props.
-	attachPrefix = "attach="
+	attachPrefix = collection.Counted + "attach="
+	// perhapsPrefix stands there in an object that can't be read before what may be such an id.
+	perhapsPrefix = collection.Counted + "attach?"
 	// idLength is that of an id: 16 octets in base32.
 	idLength = 26
 	// maxAttached bounds the attachments of an object in the index. Over DAV there are fewer.
@@ -59,8 +62,10 @@ func ParseAttached(p contentline.Line) (a Attached, ok bool) {
 
 // IsAttachmentID tells whether a text has the form of an id.
 func IsAttachmentID(s string) bool {
-	return len(s) == idLength && !strings.ContainsFunc(s, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= '2' && r <= '7') })
+	return len(s) == idLength && !strings.ContainsFunc(s, func(r rune) bool { return !isAttachmentIDRune(r) })
 }
+
+func isAttachmentIDRune(r rune) bool { return r >= 'a' && r <= 'z' || r >= '2' && r <= '7' }
 
 // AttachedTo returns the ids of the managed attachments that a calendar names, each once.
 func AttachedTo(c *ical.Calendar) (ids []string) {
@@ -91,6 +96,25 @@ func appendAttached(props []string, c *ical.Calendar) []string {
 	return props
 }
 
+// perhapsAttached are the facts of an object that can't be read: all in it that has the form of
+// an id. Another program may not be done with it.
+func perhapsAttached(data []byte) (f collection.Facts) {
+	for _, fold := range []string{"\r\n ", "\n ", "\r\n\t", "\n\t"} { // RFC 5545 3.1
+		data = bytes.ReplaceAll(data, []byte(fold), nil)
+	}
+	for len(data) > 0 && len(f.Props) < maxAttached {
+		n := bytes.IndexFunc(data, func(r rune) bool { return !isAttachmentIDRune(r) })
+		if n < 0 {
+			n = len(data)
+		}
+		if prop := perhapsPrefix + string(data[:min(n, idLength)]); n == idLength && !slices.Contains(f.Props, prop) {
+			f.Props = append(f.Props, prop)
+		}
+		data = data[min(n+1, len(data)):]
+	}
+	return f
+}
+
 // SeesAttached tells whether an account may read an attachment: whether a calendar that it may
 // read names it (RFC 8607 3.12.2). So an attendee sees it by the object in the own calendar.
 func (h *Homes) SeesAttached(viewer address.Address, id string) (bool, error) {
@@ -98,23 +122,46 @@ func (h *Homes) SeesAttached(viewer address.Address, id string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	all, err := home.Collections()
+	for _, some := range []func() ([]*Collection, error){home.kept, home.mounts} {
+		all, err := some()
+		if err != nil {
+			return false, err
+		}
+		if has, err := anyNames(all, attachPrefix+id); has || err != nil {
+			return has, err
+		}
+	}
+	return false, nil
+}
+
+// NamesAttached tells whether an object that the home keeps names an attachment, or may: one
+// that another program has left half done.
+func (h *Home) NamesAttached(id string) (bool, error) {
+	all, err := h.kept()
 	if err != nil {
 		return false, err
 	}
+	return anyNames(all, attachPrefix+id, perhapsPrefix+id)
+}
+
+// anyNames tells whether an object of a calendar that may be read has one of some properties.
+func anyNames(all []*Collection, props ...string) (bool, error) {
 	for _, c := range all {
 		if c.Origin != Kept || c.Kind() != collection.Calendar || !c.Rights.Has(Read) {
 			continue
 		}
-		objects, err := c.Snapshot()
-		if err != nil {
-			return false, err
-		}
-		for e := range objects.All() {
-			if slices.Contains(e.Facts.Props, attachPrefix+id) {
-				return true, nil
+		for _, prop := range props {
+			if has, err := c.Has(prop); has || err != nil {
+				return has, err
 			}
 		}
 	}
 	return false, nil
+}
+
+// Attached returns the ids of the managed attachments that the objects of a calendar name, each
+// once.
+func (c *Collection) Attached() ([]string, error) {
+	props, err := c.Counted()
+	return AttachedIn(collection.Facts{Props: props}), err
 }

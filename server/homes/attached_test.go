@@ -56,3 +56,32 @@ func TestIndexAttached(t *testing.T) {
 		t.Errorf("%v %v", f, err)
 	}
 }
+
+// TestIndexHalfAttached: of an object that another program has left half done the index has what
+// may be an id, folded or not.
+func TestIndexHalfAttached(t *testing.T) {
+	const other = "zbcdefghijklmnopqrstuvwxyz"
+	for data, want := range map[string][]string{
+		"": nil,
+		"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nATTACH;MANAGED-ID=" + anID[:9] + "\r\n " + anID[9:] + ":https://x/" + other[:3] + "\n\t" + other[3:]: {perhapsPrefix + anID, perhapsPrefix + other},
+		anID + ";" + anID + "=":                        {perhapsPrefix + anID},
+		anID + "a;é" + anID[1:] + "A" + anID[2:] + "8": nil,
+		// What can be read and is no object of a calendar.
+		"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nX-ID:" + anID + "\r\nEND:VCALENDAR\r\n": {perhapsPrefix + anID},
+	} {
+		f, err := Index(collection.Calendar, []byte(data))
+		if err == nil || !slices.Equal(f.Props, want) || f.UID != "" {
+			t.Errorf("%q: %+v %v", data, f, err)
+		}
+	}
+	var many strings.Builder
+	for i := range 2 * maxAttached {
+		for n := range idLength {
+			many.WriteByte('a' + byte(i>>n&1))
+		}
+		many.WriteByte('\n')
+	}
+	if f, _ := Index(collection.Calendar, []byte(many.String())); len(f.Props) != maxAttached {
+		t.Errorf("%d", len(f.Props))
+	}
+}

@@ -1,6 +1,7 @@
 package homes
 
 import (
+	"slices"
 	"strings"
 
 	"facteur/server/address"
@@ -38,7 +39,7 @@ func (h *Home) Collections() ([]*Collection, error) {
 
 // owned returns what the owner has, and is made for him, as far as the viewer may see it.
 func (h *Home) owned() ([]*Collection, error) {
-	kept, err := h.store.Collections()
+	kept, err := h.kept()
 	if err != nil {
 		return nil, err
 	}
@@ -47,11 +48,17 @@ func (h *Home) owned() ([]*Collection, error) {
 	for _, c := range made {
 		taken[c.Segment] = true
 	}
-	var out []*Collection
-	for _, c := range kept {
-		if taken[c.Name()] {
-			continue
-		}
+	kept = slices.DeleteFunc(kept, func(c *Collection) bool { return taken[c.Segment] })
+	return append(kept, made...), nil
+}
+
+// kept returns the collections that are kept for the owner, as far as the viewer may see them.
+func (h *Home) kept() (out []*Collection, err error) {
+	all, err := h.store.Collections()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range all {
 		v, err := h.viewKept(c)
 		switch {
 		case err == nil:
@@ -60,7 +67,7 @@ func (h *Home) owned() ([]*Collection, error) {
 			return nil, err
 		}
 	}
-	return append(out, made...), nil
+	return out, nil
 }
 
 // Open returns a collection by the last segment of its href. The error is a fault, NotFound

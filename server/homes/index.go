@@ -14,7 +14,7 @@ import (
 )
 
 // IndexVersion changes with what Index tells, for collection.Options.
-const IndexVersion = 3
+const IndexVersion = 4
 
 // The forms of Facts.Props.
 const (
@@ -40,7 +40,7 @@ const (
 //
 // Facts.Props has the terms that calendar-query and addressbook-query look at first (Term), and
 // of a calendar object with an ORGANIZER, TagPrefix with the schedule tag, and the ids of its
-// managed attachments (AttachedIn).
+// managed attachments (AttachedIn). With an error it has what may be such (NamesAttached).
 func Index(kind collection.Kind, data []byte) (collection.Facts, error) {
 	if kind == collection.AddressBook {
 		return indexCard(data)
@@ -50,15 +50,15 @@ func Index(kind collection.Kind, data []byte) (collection.Facts, error) {
 
 func indexCalendar(data []byte) (f collection.Facts, err error) {
 	c, err := ical.ParseBytes(data)
-	if err != nil {
-		return f, err
+	if err == nil {
+		err = c.Check()
 	}
-	if err := c.Check(); err != nil {
-		return f, err
+	if err != nil {
+		return perhapsAttached(data), err
 	}
 	o, err := ical.NewObject(c)
 	if err != nil {
-		return f, err
+		return perhapsAttached(data), err
 	}
 	f.UID, f.Kind = o.UID, o.Kind
 	if f.First, f.Last, f.Infinite = span(o); f.Last.IsZero() || !occurs(o) {
