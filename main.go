@@ -42,7 +42,7 @@ type cli struct {
 	Export exportCmd `cmd:"" help:"Write calendars and contacts into files."`
 
 	Undelete undeleteCmd `cmd:"" help:"Bring back mail, calendar entries and contacts that were deleted."`
-	Verify   verifyCmd   `cmd:"" help:"Compare the indexes of mailboxes, calendars and address books with what is there, which is read in full."`
+	Verify   verifyCmd   `cmd:"" help:"Compare the indexes of mailboxes, calendars and address books with what is there, and attachments with what names them; all are read in full."`
 	Reindex  reindexCmd  `cmd:"" help:"Make the indexes of mailboxes, calendars and address books anew."`
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/attachments"
 	"facteur/server/collection"
 	"facteur/server/config"
 	"facteur/server/control"
@@ -23,12 +24,13 @@ import (
 	"facteur/server/statedb"
 )
 
-// upkeep works on what accounts keep, mail, calendars, contacts and files: the verbs verify,
+// upkeep works on what accounts keep, mail, calendars, contacts, attachments and files: the verbs verify,
 // reindex, undelete and replay. It runs within the server, or beside none.
 type upkeep struct {
 	store     *mailbox.Store
 	calendars *collection.Store
 	files     *files.Store
+	attached  *attachments.Store
 	directory *directory.Directory
 	settings  *settings                                                // while the server is off only Config and directory
 	box       func(context.Context, address.Address) (hook.Box, error) // as scripts see it
@@ -41,7 +43,7 @@ type upkeep struct {
 func (s *Server) Upkeep(ctx context.Context, r control.UpkeepRequest, say func(string)) error {
 	live := s.live.Load()
 	u := upkeep{
-		store: s.store, calendars: s.dav.kept, files: s.dav.files, directory: live.directory, settings: live,
+		store: s.store, calendars: s.dav.kept, files: s.dav.files, attached: s.dav.attachments, directory: live.directory, settings: live,
 		box: s.deliver.Box, now: time.Now, say: say, refresh: s.dav.homes.Refresh,
 	}
 	return u.run(ctx, r)
@@ -116,8 +118,16 @@ func (u upkeep) verify(a address.Address, _ control.UpkeepRequest) error {
 	for _, p := range problems {
 		u.say(fmt.Sprintf("%s: %s", a, p))
 	}
+	damaged, strays := 0, 0
+	if err == nil {
+		damaged, strays, err = u.verifyFiles(a)
+		unreadable += strays
+	}
 	if err == nil && len(problems) > 0 {
 		err = fmt.Errorf("%s; `facteur reindex %s` makes the index anew", counted(len(problems), "problem"), a)
+	}
+	if damaged > 0 {
+		err = errors.Join(err, fmt.Errorf("%s with attachments, told above", counted(damaged, "problem")))
 	}
 	switch {
 	case err != nil:

@@ -69,6 +69,33 @@ func objectName(k collection.Kind) string {
 	return "calendar entry"
 }
 
+// verifyFiles looks at plain files and at attachments, of which there is no index: attachments are
+// compared with the objects that name them. strays are those that other programs must have put
+// there.
+func (u upkeep) verifyFiles(a address.Address) (damaged, strays int, err error) {
+	tree, err := u.files.Tree(a)
+	if err != nil {
+		return 0, 0, err
+	}
+	plain, err := tree.Strays()
+	if err != nil {
+		return 0, 0, err
+	}
+	tell := func(lines []string) int {
+		for _, line := range lines {
+			u.say(fmt.Sprintf("%s: %s", a, shown(line)))
+		}
+		return len(lines)
+	}
+	for _, s := range plain {
+		strays += tell([]string{s.Path + ": " + s.Why})
+	}
+	found, err := u.attached.Verify(a)
+	damaged, strays = tell(found.Wrong), strays+tell(found.Strays)
+	tell(found.Unnamed)
+	return damaged, strays, err
+}
+
 // undeleteCalendars brings back what was deleted of calendars and contacts.
 func (u upkeep) undeleteCalendars(a address.Address, r control.UpkeepRequest) error {
 	list, err := u.deletedCalendars(a, r)
@@ -78,7 +105,11 @@ func (u upkeep) undeleteCalendars(a address.Address, r control.UpkeepRequest) er
 	n, err := u.calendars.Undelete(a, r.Since, r.Folder)
 	u.refresh(a)
 	u.say(fmt.Sprintf("%s: %s of calendars and contacts brought back", a, counted(n, "object")))
-	return err
+	files, lost := u.attached.Restore(a)
+	if files > 0 {
+		u.say(fmt.Sprintf("%s: %s of these brought back", a, counted(files, "attachment")))
+	}
+	return errors.Join(err, lost)
 }
 
 // deletedCalendars lists what can be brought back.

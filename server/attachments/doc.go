@@ -19,7 +19,8 @@
 // Tidy. So an object that is undeleted has its attachments, as long as these are kept.
 //
 // After the end of the process by whatever means there may be attachments that nothing names,
-// never an object that names what is not there; Tidy removes the former.
+// never an object that names what is not there; Tidy removes the former. What other programs,
+// or a disk, did to attachments Verify tells.
 //
 // Locks: one for each home, held while it is looked which objects name what, and while
 // something is removed or brought back; never while octets are written.

@@ -26,7 +26,21 @@ func (s *Store) Tidy(owner address.Address) error {
 	h := s.in(box)
 	h.Lock()
 	defer h.Unlock()
-	return errors.Join(s.sweep(h, box), s.missing(box))
+	_, back := s.missing(box)
+	return errors.Join(s.sweep(h, box), back)
+}
+
+// Restore brings back at once what is named again, as after objects were undeleted, and returns how
+// many attachments.
+func (s *Store) Restore(owner address.Address) (n int, err error) {
+	box, err := s.box(owner)
+	if err != nil {
+		return 0, err
+	}
+	h := s.in(box)
+	h.Lock()
+	defer h.Unlock()
+	return s.missing(box)
 }
 
 // some tells whether a home has attachments, or had.
@@ -76,7 +90,7 @@ func (s *Store) sweep(h *home, box address.Address) (err error) {
 }
 
 // missing brings back what is named and not there. With the home locked.
-func (s *Store) missing(box address.Address) (err error) {
+func (s *Store) missing(box address.Address) (n int, err error) {
 	gone, err := s.opt.Files.Deleted(box)
 	for _, d := range gone {
 		if len(d.Path) == 0 || !homes.IsAttachmentID(d.Path[0]) {
@@ -84,11 +98,18 @@ func (s *Store) missing(box address.Address) (err error) {
 		}
 		named, why := s.named(box, d.Path[0])
 		if why != nil {
-			return errors.Join(err, why)
+			return n, errors.Join(err, why)
 		}
-		if _, found := s.find(box, d.Path[0]); named && fault.Is(found, fault.NotFound) {
-			err = errors.Join(err, s.bringBack(box, d.Path[0]))
+		if !named {
+			continue
+		}
+		if _, found := s.find(box, d.Path[0]); fault.Is(found, fault.NotFound) {
+			why := s.bringBack(box, d.Path[0])
+			if why == nil {
+				n++
+			}
+			err = errors.Join(err, why)
 		}
 	}
-	return err
+	return n, err
 }
