@@ -134,8 +134,11 @@ func (r *request) resolveIn(home *node, segments []string) (*node, error) {
 	if len(segments) == 1 {
 		return n, nil
 	}
-	if len(segments) > 2 || !c.Rights.Has(homes.Read) {
+	if !c.Rights.Has(homes.Read) {
 		return nil, errNotFound
+	}
+	if len(segments) > 2 {
+		return nil, errConflict(r.Method)
 	}
 	e, err := c.Entry(segments[1])
 	if err != nil && !fault.Is(err, fault.NotFound) {
