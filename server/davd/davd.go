@@ -314,6 +314,9 @@ func (h *Handler) offered(n *node) []string {
 		inside = folderNode | fileNode
 	}
 	may := n.privileges()
+	if n.absent { // what it takes to make it is a right of where it would be
+		may = n.parent.privileges()
+	}
 	var list []string
 	for _, name := range sortedKeys(h.methods) {
 		if slices.ContainsFunc(h.methods[name], func(m method) bool {

@@ -97,13 +97,15 @@ func newServer(t testing.TB, change ...func(*Options)) *server {
 	}
 	h := New(o)
 	s.handler = h
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who := auth.Credential{Account: alice}
 		if name, _, ok := r.BasicAuth(); ok {
 			who.Account = address.MustParse(name)
 		}
 		h.Serve(w, r, who)
 	}))
+	web.Config.DisableGeneralOptionsHandler = true // as httpd does
+	web.Start()
 	t.Cleanup(web.Close)
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)

@@ -12,10 +12,11 @@ const root = "/dav/"
 // maxSegments bounds the depth of a path.
 const maxSegments = 128
 
-// parsePath returns the decoded segments of a path below root, none for root itself and "/".
-// A slash that is encoded is part of its segment.
+// parsePath returns the decoded segments of a path below root, none for root itself, for "/" and for
+// the "*" of OPTIONS, which asks about the server (RFC 9110 9.3.7). A slash that is encoded is part of
+// its segment.
 func parsePath(escaped string) ([]string, error) {
-	if escaped == "/" || escaped == "" {
+	if escaped == "/" || escaped == "" || escaped == "*" {
 		return nil, nil
 	}
 	rest, ok := strings.CutPrefix(escaped+"/", root)

@@ -164,6 +164,11 @@ func TestAllow(t *testing.T) {
 		{"/dav/office@example.org/", "carol@example.org", []string{"PROPFIND"}, []string{"MKCALENDAR", "MKCOL"}},
 		{calendarPath + "a.ics", "alice@example.org", []string{"PUT", "GET", "DELETE"}, []string{"MKCALENDAR"}},
 		{"/", "alice@example.org", []string{"OPTIONS", "PROPFIND"}, []string{"PUT"}},
+		{"*", "alice@example.org", []string{"OPTIONS"}, []string{"PUT"}},
+		{calendarPath + "none.ics", "alice@example.org", []string{"OPTIONS", "PUT"}, []string{"GET", "DELETE", "MKCALENDAR"}},
+		{homePath + "none/", "alice@example.org", []string{"OPTIONS", "MKCALENDAR", "MKCOL"}, []string{"PUT", "PROPFIND"}},
+		{"/dav/office@example.org/calendar/none.ics", "carol@example.org", []string{"OPTIONS"}, []string{"PUT"}},
+		{"/dav/office@example.org/none/", "carol@example.org", []string{"OPTIONS"}, []string{"MKCALENDAR"}},
 	} {
 		a := s.ask("OPTIONS", c.path, "", "user: "+c.user).want(200)
 		allow := strings.Split(a.header.Get("Allow"), ", ")
