@@ -160,6 +160,15 @@ func parseAddressData(e *davxml.Element) (d addressData, err error) {
 	return d, nil
 }
 
+// attrs are those of address-data in an answer: without them it would be read as of version 3.0
+// (RFC 6352 10.4).
+func (d addressData) attrs() []davxml.Attr {
+	if d.version == "3.0" {
+		return nil
+	}
+	return []davxml.Attr{davxml.Attribute("content-type", "text/vcard"), davxml.Attribute("version", d.version)}
+}
+
 // asKept says whether the octets of a card are wanted as they are kept.
 func (d addressData) asKept(card []byte) bool {
 	_, rest, found := bytes.Cut(card, []byte("\nVERSION:"+d.version)) // at the beginning of a line it is no text

@@ -2,6 +2,7 @@ package davd
 
 import (
 	"net/http"
+	"slices"
 
 	"facteur/server/davxml"
 )
@@ -159,15 +160,13 @@ func (m *multistatus) property(n *node, q *property) {
 		m.Empty(q.name)
 		return
 	}
-	lang := ""
+	attrs := q.attrs
 	if q.lang != nil {
-		lang = q.lang(n)
+		if lang := q.lang(n); lang != "" {
+			attrs = append(slices.Clip(attrs), davxml.Attr{Name: davxml.Name{Space: davxml.XML, Local: "lang"}, Value: lang})
+		}
 	}
-	if lang != "" {
-		m.Begin(q.name, davxml.Attr{Name: davxml.Name{Space: davxml.XML, Local: "lang"}, Value: lang})
-	} else {
-		m.Begin(q.name)
-	}
+	m.Begin(q.name, attrs...)
 	q.write(m.r, n, m.Writer)
 	m.End()
 }

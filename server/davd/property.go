@@ -28,6 +28,8 @@ type property struct {
 	// lang tells the language of the text that write writes, "" when none is known; nil: it is
 	// no text (RFC 4918 4.3). loads has the properties.
 	lang func(*node) string
+	// attrs stand in its element, beside the language.
+	attrs []davxml.Attr
 	// set changes what is kept, for PROPPATCH and MKCOL; nil: it is protected. A nil element
 	// removes it. n may be absent yet. An error is a *failure.
 	set func(r *request, n *node, kept *collection.Props, e *davxml.Element) error

@@ -17,7 +17,7 @@ func (r *request) cardReport(n *node, e *davxml.Element) (*objectReport[*vcard.C
 		if err != nil {
 			return nil, err
 		}
-		a.data, a.asKept, a.apply = data.Name, d.asKept, d.apply
+		a.data, a.attrs, a.asKept, a.apply = data.Name, d.attrs(), d.asKept, d.apply
 	}
 	return a, a.ask(r, n, e)
 }

@@ -31,6 +31,7 @@ type objectReport[T any] struct {
 
 	// What is told of the content, as calendar-data and address-data ask for it.
 	data   davxml.Name // zero: nothing
+	attrs  []davxml.Attr
 	asKept func(octets []byte) bool
 	apply  func(dst []byte, object T) ([]byte, error)
 
@@ -55,7 +56,7 @@ func (a *objectReport[T]) ask(r *request, n *node, e *davxml.Element) (err error
 	if a.asked, err = r.parseAsked(e); err != nil || a.data == (davxml.Name{}) {
 		return err
 	}
-	a.asked.own = map[davxml.Name]*property{a.data: {name: a.data, kinds: a.kinds,
+	a.asked.own = map[davxml.Name]*property{a.data: {name: a.data, kinds: a.kinds, attrs: a.attrs,
 		has:   func(*request, *node) bool { return a.out != nil },
 		write: func(_ *request, _ *node, w *davxml.Writer) { w.TextBytes(a.out) },
 	}}

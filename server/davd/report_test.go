@@ -279,6 +279,9 @@ func TestCardReports(t *testing.T) {
 	if got := all[contactsPath+"bob.vcf"][davxml.CR("address-data")].text(); !strings.Contains(got, "VERSION:4.0\r\n") {
 		t.Errorf("4.0: %s", got)
 	}
+	if !strings.Contains(a.body, `<CR:address-data content-type="text/vcard" version="4.0">`) { // else it would mean 3.0
+		t.Errorf("4.0: %s", a.body)
+	}
 	if got := a.statuses(); got[contactsPath+"none.vcf"] != 404 {
 		t.Errorf("statuses: %v", got)
 	}
