@@ -117,9 +117,8 @@ func manage(r *request, n *node) error {
 // upload keeps the body of a request. What it does not tell is that of the attachment whose place
 // it takes.
 func (r *request) upload(n *node, was ical.Prop) (a attachments.Attachment, err error) {
-	if c := r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
-		r.w.Header().Set("Accept-Encoding", "identity") // RFC 9110 12.5.3
-		return a, &failure{status: http.StatusUnsupportedMediaType, text: "The body is encoded"}
+	if err := r.checkEncoding(); err != nil {
+		return a, err
 	}
 	if r.Header.Get("Content-Range") != "" { // RFC 9110 14.4
 		return a, badRequest("An attachment can't be sent in parts")

@@ -16,6 +16,9 @@ import (
 // slowly it comes, and only then waits for its turn to be read; what that takes is given back
 // when the request is answered.
 func (r *request) body(limits davxml.Limits) (e *davxml.Element, err error) {
+	if err := r.checkEncoding(); err != nil {
+		return nil, err
+	}
 	limits = limits.WithDefaults()
 	if r.ContentLength >= 0 && r.ContentLength <= freeBody {
 		return parseBody(r.Body, limits)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"facteur/server/collection"
@@ -34,9 +33,8 @@ func putFile(r *request, n *node) error {
 	if r.Header.Get("Content-Range") != "" { // RFC 9110 14.5
 		return badRequest("A part of a file can't be put")
 	}
-	if c := r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
-		r.w.Header().Set("Accept-Encoding", "identity") // RFC 9110 12.5.3
-		return &failure{status: http.StatusUnsupportedMediaType, text: "The body is encoded"}
+	if err := r.checkEncoding(); err != nil {
+		return err
 	}
 	info, created, err := n.plain.tree.Put(n.plain.at, bodyReader{r.Body}, files.PutOptions{Size: r.ContentLength, Check: r.checkFile()})
 	if err != nil {

@@ -188,9 +188,8 @@ func (r *request) checkMedia(n *node) error {
 	if r.Header.Get("Content-Range") != "" { // RFC 9110 14.4
 		return badRequest("An object can't be put in parts")
 	}
-	if c := r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
-		r.w.Header().Set("Accept-Encoding", "identity") // RFC 9110 12.5.3
-		return &failure{status: http.StatusUnsupportedMediaType, text: "The body is encoded"}
+	if err := r.checkEncoding(); err != nil {
+		return err
 	}
 	t := r.Header.Get("Content-Type")
 	if t == "" {

@@ -158,6 +158,21 @@ func TestNeedlessBody(t *testing.T) {
 	s.ask("UNLOCK", filesPath+"a", "<x/>", "Lock-Token: <urn:x>").want(http.StatusUnsupportedMediaType)
 }
 
+// TestEncodedBody: what is compressed is not taken for something that is wrong.
+func TestEncodedBody(t *testing.T) {
+	s := newPlainServer(t)
+	for _, c := range [][2]string{
+		{"PROPFIND", homePath}, {"PROPPATCH", calendarPath}, {"REPORT", calendarPath}, {"MKCALENDAR", homePath + "new/"},
+		{"MKCOL", homePath + "new/"}, {"ACL", calendarPath}, {"LOCK", filesPath + "a"},
+		{"PUT", calendarPath + "a.ics"}, {"PUT", contactsPath + "a.vcf"}, {"PUT", filesPath + "a"},
+	} {
+		a := s.ask(c[0], c[1], "\x1f\x8b\x08", "Content-Encoding: gzip", "Depth: 0").want(http.StatusUnsupportedMediaType)
+		if a.header.Get("Accept-Encoding") != "identity" {
+			t.Errorf("%s %s: %v", c[0], c[1], a.header)
+		}
+	}
+}
+
 // TestOneUID: an object keeps its UID as long as it is there, and no other of the collection has
 // it (RFC 4791 5.3.2.1, RFC 6352 6.3.2.1).
 func TestOneUID(t *testing.T) {

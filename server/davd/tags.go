@@ -105,3 +105,12 @@ func (r *request) checkBody() error {
 	}
 	return nil
 }
+
+// checkEncoding refuses a body that is compressed: none is taken (RFC 9110 12.5.3, 15.5.16).
+func (r *request) checkEncoding() error {
+	if c := r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
+		r.w.Header().Set("Accept-Encoding", "identity")
+		return &failure{status: http.StatusUnsupportedMediaType, text: "The body is encoded"}
+	}
+	return nil
+}
