@@ -253,6 +253,9 @@ func (a *attending) answers() []*ical.Component {
 		}
 		parts = append(parts, replyPart(reply{component: c, line: line, status: status, now: a.Now, comments: newComments(c, was)}))
 	}
+	all := a.ofAll(a.after)
+	_, whole := a.after.master()
+	anew := whole && all != a.ofAll(a.before) // so what he answers else to some is said with it
 	for _, p := range a.after.parts {
 		line, ok := a.own(a.after, p.Component)
 		if !ok {
@@ -269,13 +272,13 @@ func (a *attending) answers() []*ical.Component {
 		if a.before.tookOut(p.id) {
 			was = declined // and has it again
 		}
-		if now != was || a.forced || a.apart(p, now) || p.Name == "VTODO" && known && progress(p.Component) != progress(base.Component) {
+		if now != was || a.forced || a.apart(p, now) || anew && now != all || p.Name == "VTODO" && known && progress(p.Component) != progress(base.Component) {
 			add(a.after, p.Component, now, base.Component)
 		}
-		if p.id == "" && was == declined && now != declined {
-			for _, c := range a.stillOut(p) {
-				add(a.after, c, declined, c)
-			}
+	}
+	if anew && all != declined {
+		for _, c := range a.stillOut() {
+			add(a.after, c, declined, c)
 		}
 	}
 	for _, c := range a.again() {
@@ -289,6 +292,16 @@ func (a *attending) answers() []*ical.Component {
 		}
 	}
 	return parts
+}
+
+// ofAll is what the attendee answers to all instances of an object.
+func (a *attending) ofAll(o *object) string {
+	if master, ok := o.master(); ok {
+		if line, ok := a.own(o, master.Component); ok {
+			return partStat(line)
+		}
+	}
+	return needsAction
 }
 
 // apart says whether an exception is new, and answered in another way than all instances.

@@ -100,12 +100,15 @@ func (a *attending) again() (list []*ical.Component) {
 	return list
 }
 
-// stillOut returns components for instances that the attendee took out of a series when he had
-// declined all of it, and that stay so now that he has not.
-func (a *attending) stillOut(master part) (list []*ical.Component) {
+// stillOut returns components for the instances that the attendee took out of a series before: what
+// he answers to all does not bring them back.
+func (a *attending) stillOut() (list []*ical.Component) {
+	master, _ := a.after.master()
+	was := a.ofAll(a.before)
 	out := a.after.ownDates(master.Component)
 	for _, id := range slices.Sorted(maps.Keys(out)) {
-		if _, own := a.before.part(id); !own {
+		_, own := a.before.part(id)
+		if a.before.tookOut(id) || !own && was == declined { // else dropped has it
 			list = append(list, a.after.described(out[id]))
 		}
 	}

@@ -142,6 +142,18 @@ bob -> org: REPLY
 bob -> org: REPLY
   seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z bob:ACCEPTED
   id=20260403T100000Z seq=0 dtstart=20260403T100000Z dtend=20260403T110000Z bob:DECLINED`},
+		{name: "accepts, and takes a date out", before: daily + bob, after: daily + "EXDATE:20260403T100000Z\n" + yes, messages: `
+bob -> org: REPLY
+  seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z bob:ACCEPTED
+  id=20260403T100000Z seq=0 dtstart=20260403T100000Z dtend=20260403T110000Z bob:DECLINED`},
+		{name: "accepts what he had declined, and takes a date out", before: daily + no, after: daily + "EXDATE:20260403T100000Z\n" + yes, messages: `
+bob -> org: REPLY
+  seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z bob:ACCEPTED
+  id=20260403T100000Z seq=0 dtstart=20260403T100000Z dtend=20260403T110000Z bob:DECLINED`},
+		{name: "another answer to all but one date", before: daily + yes + third + yes, after: daily + no + third + yes, messages: `
+bob -> org: REPLY
+  seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z bob:DECLINED
+  id=20260403T100000Z seq=0 dtstart=20260403T100000Z dtend=20260403T110000Z bob:ACCEPTED`},
 		{name: "a word with the answer", before: bob, after: "COMMENT:yes\n" + yes, kept: at + " comment=yes(own) bob:ACCEPTED", messages: `
 bob -> org: REPLY
   seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z comment=yes bob:ACCEPTED`},

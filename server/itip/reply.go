@@ -137,14 +137,15 @@ func (w *replying) take(p part) {
 		w.instance(p, line)
 		return
 	}
+	series, whole := w.ofSeries()
 	for _, q := range w.stored.parts {
 		n := w.stored.attendee(q.Component, w.isSender)
 		if n < 0 {
 			continue
 		}
-		// What is said of all instances does not change what was said of one.
+		// What is said of all instances does not change what else was said of one.
 		_, own := w.message.part(q.id)
-		if q.id == "" || !own && (partStat(q.Props[n]) == needsAction || !w.hasMaster()) {
+		if is := partStat(q.Props[n]); q.id == "" || !own && (is == needsAction || is == series || !whole) {
 			w.answer(p, q, n, line)
 		}
 	}
@@ -155,9 +156,17 @@ func (w *replying) take(p part) {
 
 func (w *replying) isSender(u User) bool { return u.Key() == w.who.key }
 
-func (w *replying) hasMaster() bool {
+// ofSeries returns what the sender answered to all instances; false: he was not invited to all.
+func (w *replying) ofSeries() (status string, ok bool) {
 	m, ok := w.stored.master()
-	return ok && w.stored.attendee(m.Component, w.isSender) >= 0
+	if !ok {
+		return "", false
+	}
+	n := w.stored.attendee(m.Component, w.isSender)
+	if n < 0 {
+		return "", false
+	}
+	return partStat(m.Props[n]), true
 }
 
 func (w *replying) listed() bool {

@@ -311,7 +311,7 @@ func (s *story) add() {
 	s.put(who, &after, 0)
 }
 
-// takeOut has an attendee take an instance out of a series with EXDATE.
+// takeOut has an attendee take an instance out of a series with EXDATE, and undo that now and then.
 func (s *story) takeOut() {
 	who := attendees()[s.rand.IntN(3)]
 	before := s.objects[who]
@@ -335,6 +335,9 @@ func (s *story) takeOut() {
 		}
 	}
 	s.put(who, &after, 1)
+	if s.rand.IntN(2) == 0 && i.Component == master.Component { // what the organizer said of one date is not known any more
+		s.put(who, before, 1)
+	}
 }
 
 // put has a client put an object, of which at most so many are told.
