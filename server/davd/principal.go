@@ -104,7 +104,9 @@ func (r *request) addresses(a address.Address) []address.Address {
 	return list
 }
 
-func writeAddresses(r *request, n *node, w *davxml.Writer) { // RFC 6638 2.4.1
+// writeAddresses tells the addresses that lead to somebody as ATTENDEE or ORGANIZER (RFC 6638 2.4.1). The
+// URL of the principal is none of them.
+func writeAddresses(r *request, n *node, w *davxml.Writer) {
 	for i, a := range r.addresses(n.owner) {
 		if i == 0 { // as Apple's server marks the one to use
 			w.Begin(davxml.D("href"), davxml.Attribute("preferred", "1"))
@@ -114,7 +116,6 @@ func writeAddresses(r *request, n *node, w *davxml.Writer) { // RFC 6638 2.4.1
 		w.Text("mailto:" + a.String())
 		w.End()
 	}
-	w.Element(davxml.D("href"), n.href)
 }
 
 func writeEmails(r *request, n *node, w *davxml.Writer) {
