@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -117,16 +118,19 @@ func (im *importer) pullOne(ctx context.Context, c *davclient.Client, from davcl
 	}
 	list, err := c.List(ctx, from)
 	if err != nil {
-		return err
+		return im.refused(from, err)
 	}
 	wanted, gone := im.wanted(list, before)
 	if gone > 0 {
-		im.report.Notes = append(im.report.Notes, fmt.Sprintf("%s: %s that were removed here stay so; --replace brings them back", from.Name, counted(gone, "object")))
+		im.report.Notes = append(im.report.Notes, fmt.Sprintf("%s: what was removed here is not brought back (%s); --replace does it", from.Name, counted(gone, "object")))
 	}
 	for part := range slices.Chunk(wanted, pullStep) {
 		got, err := c.Get(ctx, from, part)
 		if err != nil {
-			return errors.Join(fmt.Errorf("pulling %s: %w\nWhat was taken stays; the same command goes on from there", from.URL.Redacted(), err), im.flushAll(ctx))
+			if err := im.flushAll(ctx); err != nil {
+				return err
+			}
+			return im.refused(from, fmt.Errorf("pulling %s: %w\nWhat was taken stays; the same command goes on from there", from.URL.Redacted(), err))
 		}
 		for _, o := range got {
 			if o.Err != nil {
@@ -141,6 +145,18 @@ func (im *importer) pullOne(ctx context.Context, c *davclient.Client, from davcl
 		}
 	}
 	return im.flushAll(ctx)
+}
+
+// refused tells of a collection that can't be read. When the other server answers with an error
+// for it, the others are pulled all the same; any other error, of the line or the login, holds
+// for them too and is returned.
+func (im *importer) refused(from davclient.Collection, err error) error {
+	var status *davclient.StatusError
+	if !errors.As(err, &status) {
+		return err
+	}
+	im.problem(from.URL.Redacted(), 0, "not all of %s can be read there, the answer to %s was %d %s", from.Name, status.Method, status.Status, http.StatusText(status.Status))
+	return nil
 }
 
 // pulledBefore returns what earlier pulls took, by its path there: also the tasks among events

@@ -111,6 +111,36 @@ func TestPullGoesOn(t *testing.T) {
 	}
 }
 
+// TestPullOthers has another server that can't list one of its calendars, as Radicale does when one
+// object in it is broken: the others are pulled, and that one is told.
+func TestPullOthers(t *testing.T) {
+	old := &oldServer{objects: 3, until: 1000}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/":
+			w.WriteHeader(http.StatusMultiStatus)
+			fmt.Fprint(w, `<d:multistatus xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav"><d:response><d:href>/</d:href></d:response>`)
+			for _, name := range []string{"bad", "cal"} {
+				fmt.Fprintf(w, `<d:response><d:href>/%s/</d:href><d:propstat><d:prop><d:resourcetype><d:collection/><c:calendar/></d:resourcetype></d:prop>`+
+					`<d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>`, name)
+			}
+			fmt.Fprint(w, `</d:multistatus>`)
+		case r.URL.Path == "/cal/":
+			old.ServeHTTP(w, r)
+		default:
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	defer web.Close()
+	out, err := importInto(t, importDir(t, ""), ImportOptions{From: web.URL, Login: "zoe"})
+	if err == nil || err.Error() != "1 problem: see above" {
+		t.Errorf("the error is %v", err)
+	}
+	if !strings.Contains(out, web.URL+"/bad/: not all of bad can be read there, the answer to PROPFIND was 403 Forbidden\n") || !strings.Contains(out, "3 new in cal\n") {
+		t.Errorf("it says %q", out)
+	}
+}
+
 // TestImportWithoutRoom has an import stop where the quota ends, and go on when there is room.
 func TestImportWithoutRoom(t *testing.T) {
 	dir := importDir(t, "quota = \"20 KiB\"\n")
