@@ -22,13 +22,20 @@ import (
 type trial struct {
 	*fixture
 	faulty *safefile.Faulty
-	works  atomic.Bool // nothing fails any more
+	works  atomic.Bool                             // nothing fails any more
+	fault  atomic.Pointer[func(safefile.Op) error] // of faulty, when it has no other
 	may    map[string][]string
 	failed int
 }
 
 func newTrial(t *testing.T) *trial {
 	r := &trial{faulty: &safefile.Faulty{FS: safefile.Unsynced{FS: safefile.OS}}, may: make(map[string][]string)}
+	r.faulty.Fail = func(op safefile.Op) error {
+		if fail := r.fault.Load(); fail != nil {
+			return (*fail)(op)
+		}
+		return nil
+	}
 	r.fixture = newFixture(t, func(f *fixture) { f.opt.FS = r.faulty })
 	return r
 }

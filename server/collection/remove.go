@@ -67,7 +67,8 @@ type MoveOptions struct {
 	Condition // of the source
 	To        *Collection
 	Href      string
-	Overwrite bool // an object that is there is removed first (RFC 4918 9.9.3)
+	Overwrite bool      // an object that is there is removed (RFC 4918 9.8.4, 9.9.3), when all else is well
+	Over      Condition // of what is there
 }
 
 // Move takes an object to another href, of this or another collection of its
@@ -108,6 +109,9 @@ func (c *Collection) tryMove(href string, opt MoveOptions) (e *Entry, created, a
 	if err != nil {
 		return nil, false, false, err
 	}
+	if away == "" {
+		away = nowhere
+	}
 	// Both are as the disk has them, but for what another program does from here on.
 	if _, err := to.refreshed(opt.Href); err != nil {
 		return nil, false, false, err
@@ -120,21 +124,18 @@ func (c *Collection) tryMove(href string, opt MoveOptions) (e *Entry, created, a
 		return nil, false, false, err
 	}
 	old, there := c.tab.find(href), to.tab.find(opt.Href)
-	m := mover{c: c, to: to, old: old, file: file}
-	again, err = m.run(there, opt, away)
+	m := mover{c: c, to: to, old: old, file: file, away: away}
+	again, err = m.run(there, opt)
 	unlock()
 	if err != nil || again {
 		return nil, false, again, err
 	}
 	// The new place first: when one of two syncs fails, it is in one at least.
-	if err := to.sync(); err != nil {
+	if err := to.syncOver(m.over); err != nil {
 		return nil, false, false, err
 	}
 	if err := c.sync(); err != nil {
 		return nil, false, false, err
-	}
-	if there != nil && away != "" {
-		to.home.bin.Grew(there.Size)
 	}
 	return &m.rec.Entry, there == nil, false, nil
 }
@@ -144,28 +145,30 @@ type mover struct {
 	c, to *Collection
 	old   *record
 	file  string
+	away  string // the directory for what is there
+	over  aside
 	rec   *record // after it
 }
 
-func (m *mover) run(there *record, opt MoveOptions, away string) (again bool, err error) {
+func (m *mover) run(there *record, opt MoveOptions) (again bool, err error) {
 	c, to, old := m.c, m.to, m.old
 	switch {
 	case old == nil:
 		return false, errNoHref
-	case !opt.holdsFor(old), there != nil && !opt.Overwrite:
+	case !opt.holdsFor(old), there != nil && !opt.Overwrite, !opt.Over.holdsFor(there):
 		return false, ErrCondition
 	}
 	if err := to.moveConflict(c, old, opt.Href); err != nil {
 		return false, err
 	}
-	if there != nil {
-		if _, err := to.removeLocked(opt.Href, there, Condition{}, away); err != nil {
-			return false, err
-		}
-	}
 	stamp, stampTo := c.stampNow(), to.stampNow()
 	from := c.path(old.fileOf(c.kind.ext()))
-	err = c.store.opt.FS.RenameNoReplace(from, to.path(m.file))
+	if there != nil {
+		m.file = there.fileOf(to.kind.ext())
+		err = m.replace(from, there)
+	} else {
+		err = c.store.opt.FS.RenameNoReplace(from, to.path(m.file))
+	}
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 		return true, nil // another program was there
 	}
@@ -174,6 +177,9 @@ func (m *mover) run(there *record, opt MoveOptions, away string) (again bool, er
 	}
 	m.rec = newRecord(opt.Href, m.file, to.kind.ext(), old.ETag, old.stat)
 	m.rec.Facts, m.rec.Broken = old.Facts, old.Broken
+	if there != nil {
+		to.dropSide(there)
+	}
 	if err := c.moveSide(old, to, m.rec); err != nil {
 		c.store.opt.Log.Warn("collection.properties", "path", from, "err", err, "result", "the properties are lost")
 	}
@@ -186,6 +192,18 @@ func (m *mover) run(there *record, opt MoveOptions, away string) (again bool, er
 		to.stampOwn(stampTo)
 	}
 	return false, nil
+}
+
+// replace moves a file into the place of an object.
+func (m *mover) replace(from string, there *record) (err error) {
+	if m.over, err = m.to.setAside(there, m.away); err != nil {
+		return err
+	}
+	if err = m.to.store.opt.FS.Rename(from, m.to.path(there.fileOf(m.to.kind.ext()))); err != nil {
+		m.to.takeBack(m.over)
+		m.over = aside{}
+	}
+	return err
 }
 
 // moveConflict is conflict for an object that comes from c. The one that it
@@ -225,7 +243,7 @@ func lockBoth(a, b *Collection) (unlock func(), err error) {
 }
 
 // Copy writes the octets of an object to another href, of this or another
-// collection of its kind, as Put does.
+// collection of its kind, as Put and Replace do.
 func (c *Collection) Copy(href string, opt MoveOptions) (e *Entry, created bool, err error) {
 	if opt.To.kind != c.kind {
 		return nil, false, fault.New(fault.NotPossible, "The collections are not of one kind")
@@ -237,23 +255,33 @@ func (c *Collection) Copy(href string, opt MoveOptions) (e *Entry, created bool,
 	if !opt.Holds(old) {
 		return nil, false, ErrCondition
 	}
-	if e, created, err = opt.To.Put(opt.Href, data, Condition{Absent: !opt.Overwrite}); err != nil {
+	over := opt.Over
+	over.Absent = over.Absent || !opt.Overwrite
+	if e, created, err = opt.To.Replace(opt.Href, data, over); err != nil {
 		return nil, false, err
 	}
-	return e, created, c.copySide(href, opt)
+	c.CopyProps(href, opt.To, opt.Href)
+	return e, created, nil
 }
 
-// copySide gives a copy the properties of its source (RFC 4918 9.8.2).
-func (c *Collection) copySide(href string, opt MoveOptions) error {
+// CopyProps gives a copy the properties of its source (RFC 4918 9.8.2), as far as the disk lets: the
+// copy is there already.
+func (c *Collection) CopyProps(href string, to *Collection, copied string) {
 	props, err := c.ObjectProps(href)
+	if err == nil {
+		err = to.setCopied(copied, props)
+	}
 	if err != nil {
+		c.store.opt.Log.Warn("collection.properties", "path", to.path(copied), "err", err, "result", "the copy does not have those of its source")
+	}
+}
+
+func (c *Collection) setCopied(href string, props map[string]string) error {
+	had, err := c.ObjectProps(href)
+	if err != nil || len(props) == 0 && len(had) == 0 {
 		return err
 	}
-	there, err := opt.To.ObjectProps(opt.Href)
-	if err != nil || len(props) == 0 && len(there) == 0 {
-		return err
-	}
-	return opt.To.SetObjectProps(opt.Href, func(p map[string]string) error {
+	return c.SetObjectProps(href, func(p map[string]string) error {
 		clear(p)
 		maps.Copy(p, props)
 		return nil

@@ -1,7 +1,6 @@
 package davd
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 
@@ -211,17 +210,13 @@ func (w *naming) attends(a homes.Attached) bool {
 	return ok && w.opt.Scheduling != nil && person(a.Owner)(organizer) && itip.RoleOf(w.object, person(w.to.owner)) == itip.AsAttendee
 }
 
-// transferAttached copies or moves an object with attachments into another home, where they
-// become its own; or one of which nobody looked at what it names, as what another server publishes.
-func (r *request) transferAttached(from, to *node, cond collection.Condition, overwrite bool) (e *collection.Entry, created bool, err error) {
-	if !to.absent && !overwrite {
-		return nil, false, collection.ErrCondition
-	}
+// copyAttached copies an object with the attachments that it names (named).
+func (r *request) copyAttached(from, to *node, opt collection.MoveOptions) (e *collection.Entry, created bool, err error) {
 	data, was, err := from.coll.Read(from.name)
 	if err != nil {
 		return nil, false, err
 	}
-	if !cond.Holds(was) {
+	if !opt.Holds(was) || !to.absent && !opt.Overwrite || was.ETag != from.entry.ETag {
 		return nil, false, collection.ErrCondition
 	}
 	w := &naming{request: r, to: to}
@@ -229,28 +224,13 @@ func (r *request) transferAttached(from, to *node, cond collection.Condition, ov
 	if data, err = w.check(data); err != nil {
 		return nil, false, err
 	}
-	props, err := from.coll.ObjectProps(from.name)
-	if err != nil {
+	over := opt.Over
+	over.Absent = over.Absent || !opt.Overwrite
+	if e, created, err = to.coll.Replace(to.name, data, over); err != nil {
 		return nil, false, err
 	}
-	if !to.absent { // RFC 4918 9.9.3: as if DELETE came first
-		if err := to.coll.Remove(to.name, collection.Condition{}); err != nil && !fault.Is(err, fault.NotFound) {
-			return nil, false, err
-		}
-	}
-	if e, _, err = to.coll.Put(to.name, data, collection.Condition{Absent: true}); err != nil {
-		return nil, false, err
-	}
-	if len(props) > 0 {
-		err = to.coll.SetObjectProps(to.name, func(p map[string]string) error {
-			maps.Copy(p, props)
-			return nil
-		})
-	}
-	if err == nil && r.Method == "MOVE" {
-		err = from.coll.Remove(from.name, collection.Condition{Match: []collection.ETag{was.ETag}})
-	}
-	return e, to.absent, err
+	from.coll.CopyProps(from.name, to.coll.Collection, to.name)
+	return e, created, nil
 }
 
 // attachedIn are the attachments that an object or all of a calendar names.

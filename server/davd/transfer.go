@@ -177,27 +177,9 @@ func (r *request) transferObject(from, to *node, overwrite bool) (created bool, 
 		if from.owner != to.owner && (from.invites() || !to.absent && scheduling.Tag(to.entry) != "") {
 			return r.transferMeeting(from, to, c, overwrite)
 		}
-		if !to.absent && overwrite && scheduling.Tag(to.entry) != "" { // RFC 4918 9.9.3: as if DELETE came first
-			if err := r.clash(from, to); err != nil {
-				return false, dataFailure(to, err)
-			}
-			if err := r.unscheduled(to, collection.Condition{Match: []collection.ETag{to.entry.ETag}}); err != nil {
-				return false, err
-			}
-			defer func() { created = false }()
-		}
 	}
-	opt := collection.MoveOptions{Condition: c, To: to.coll.Collection, Href: to.name, Overwrite: overwrite}
-	var e *collection.Entry
 	attached, replaced := from.attachedIn(), to.attachedIn()
-	switch {
-	case r.opt.Attachments != nil && from.kind == eventNode && (from.coll.Origin != homes.Kept || len(attached) > 0 && from.owner.Key() != to.owner.Key()):
-		e, created, err = r.transferAttached(from, to, c, overwrite)
-	case r.Method == "COPY":
-		e, created, err = from.coll.Copy(from.name, opt)
-	default:
-		e, created, err = from.coll.Move(from.name, opt)
-	}
+	e, created, err := r.transferInto(from, to, c, overwrite)
 	if err != nil {
 		return false, dataFailure(to, err)
 	}
@@ -209,20 +191,53 @@ func (r *request) transferObject(from, to *node, overwrite bool) (created bool, 
 	return created, nil
 }
 
-// clash tells that another object of the destination's calendar has the UID already (RFC 4791
-// 5.3.2.1): then what is to be replaced must not be called off.
-func (r *request) clash(from, to *node) error {
-	same, err := to.coll.ByUID(from.entry.Facts.UID)
-	if err != nil {
+// transferInto copies or moves an object into its place. The meeting that it replaces is called off
+// (RFC 4918 9.9.3: as if DELETE came first), when it was replaced.
+func (r *request) transferInto(from, to *node, c collection.Condition, overwrite bool) (e *collection.Entry, created bool, err error) {
+	opt := collection.MoveOptions{Condition: c, To: to.coll.Collection, Href: to.name, Overwrite: overwrite}
+	copies := r.Method == "COPY"
+	change := func(over collection.Condition) error {
+		opt.Over = over
+		switch {
+		case r.named(from, to):
+			e, created, err = r.copyAttached(from, to, opt)
+		case copies:
+			e, created, err = from.coll.Copy(from.name, opt)
+		default:
+			e, created, err = from.coll.Move(from.name, opt)
+		}
 		return err
 	}
-	for _, e := range same {
-		leaves := r.Method == "MOVE" && from.parent.path() == to.parent.path() && e.Href == from.name
-		if e.Href != to.name && !leaves {
-			return &collection.UIDConflict{Href: e.Href}
+	if from.kind == eventNode && r.opt.Scheduling != nil && !to.absent && overwrite && scheduling.Tag(to.entry) != "" {
+		data, _, err := from.coll.Read(from.name)
+		if err != nil {
+			return nil, false, err
+		}
+		there := r.scheduling(to, collection.Condition{Match: []collection.ETag{to.entry.ETag}})
+		there.IfTag = "" // it is about the source
+		if err := r.opt.Scheduling.Replace(r.Context(), there, data, change); err != nil {
+			return nil, false, schedulingFailure(err)
+		}
+	} else if err := change(collection.Condition{}); err != nil {
+		return nil, false, err
+	}
+	if copies || !r.named(from, to) {
+		return e, created, nil
+	}
+	err = from.coll.Remove(from.name, collection.Condition{Match: []collection.ETag{from.entry.ETag}})
+	if err != nil && created { // it stays where it was; what it replaced can't come back, so then it is in both
+		if err := to.coll.Remove(to.name, collection.Condition{Match: []collection.ETag{e.ETag}}); err != nil {
+			r.opt.Log.Warn("An object is in both places", "protocol", "dav", "path", to.path(), "err", err)
 		}
 	}
-	return nil
+	return e, created, err
+}
+
+// named says whether the attachments that an object names have to be looked at when it is copied or
+// moved: in another home they become its own, and nobody looked at what another server publishes.
+func (r *request) named(from, to *node) bool {
+	return r.opt.Attachments != nil && from.kind == eventNode &&
+		(from.coll.Origin != homes.Kept || len(from.attachedIn()) > 0 && from.owner.Key() != to.owner.Key())
 }
 
 // transferMeeting copies or moves a meeting to the calendar of somebody else, and tells those
@@ -254,16 +269,11 @@ func (n *node) invites() bool {
 	return slices.ContainsFunc(n.entry.Facts.Props, func(p string) bool { return strings.HasPrefix(p, homes.TagPrefix) })
 }
 
-// rename gives a calendar or an address book another name.
+// rename gives a calendar or an address book another name. One that has it is deleted (RFC 4918 9.9.3), and
+// can be brought back.
 func (r *request) rename(from, to *node, overwrite bool) (created bool, err error) {
-	if !to.absent {
-		if !overwrite {
-			return false, plainFailure(files.ErrExists)
-		}
-		// RFC 4918 9.9.3: as if DELETE came first. It can be brought back.
-		if err := to.home.Delete(to.name); err != nil {
-			return false, err
-		}
+	if !to.absent && !overwrite {
+		return false, plainFailure(files.ErrExists)
 	}
-	return to.absent, from.home.Rename(from.name, to.name)
+	return to.absent, from.home.Rename(from.name, to.name, !to.absent)
 }

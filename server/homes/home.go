@@ -156,8 +156,8 @@ func (h *Home) Delete(segment string) error {
 	return nil
 }
 
-// Rename gives a collection another name.
-func (h *Home) Rename(from, to string) error {
+// Rename gives a collection another name; over: one that has it is deleted, when nothing is in the way.
+func (h *Home) Rename(from, to string, over bool) error {
 	c, err := h.Open(from)
 	if err != nil {
 		return err
@@ -167,6 +167,14 @@ func (h *Home) Rename(from, to string) error {
 	}
 	if c.Mounted || c.Origin != Kept && c.Origin != Subscribed {
 		return fault.New(fault.Policy, "This is not yours to rename")
+	}
+	if from == to {
+		return fault.New(fault.NotPossible, "It has that name")
+	}
+	if over {
+		if err := h.Delete(to); err != nil {
+			return err
+		}
 	}
 	if err := h.store.Rename(from, to); err != nil {
 		return err

@@ -74,7 +74,7 @@ func TestMountsCantBeMade(t *testing.T) {
 		if _, err := h.Create(name, collection.Calendar, collection.Props{}); !fault.Is(err, fault.NotPossible) {
 			t.Errorf("%s was made: %v", name, err)
 		}
-		if err := h.Rename("tasks", name); !fault.Is(err, fault.NotPossible) {
+		if err := h.Rename("tasks", name, false); !fault.Is(err, fault.NotPossible) {
 			t.Errorf("tasks is called %s: %v", name, err)
 		}
 	}
@@ -82,9 +82,20 @@ func TestMountsCantBeMade(t *testing.T) {
 		if err := h.Delete(name); !fault.Is(err, fault.Policy) {
 			t.Errorf("%s was deleted: %v", name, err)
 		}
-		if err := h.Rename(name, "x"); !fault.Is(err, fault.Policy) {
+		if err := h.Rename(name, "x", false); !fault.Is(err, fault.Policy) {
 			t.Errorf("%s was renamed: %v", name, err)
 		}
+		if err := h.Rename(name, "tasks", true); !fault.Is(err, fault.Policy) {
+			t.Errorf("%s took the place of the tasks: %v", name, err)
+		}
+	}
+	for _, from := range []string{"tasks", "none"} {
+		if err := h.Rename(from, "tasks", true); err == nil {
+			t.Errorf("%s took the place of the tasks", from)
+		}
+	}
+	if _, err := h.Open("tasks"); err != nil {
+		t.Errorf("the tasks are gone: %v", err)
 	}
 }
 

@@ -108,7 +108,7 @@ func TestSharesGoWithTheCollection(t *testing.T) {
 	c, err := h.Create("choir", collection.Calendar, collection.Props{})
 	w.must(err)
 	w.must(c.Share(address.MustParse(dave), false))
-	w.must(h.Rename("choir", "chorus"))
+	w.must(h.Rename("choir", "chorus", false))
 	if got, want := w.segments(dave, dave), own(alice+"~chorus"); !slices.Equal(got, want) {
 		t.Errorf("renamed: dave sees %q, want %q", got, want)
 	}

@@ -155,7 +155,7 @@ func TestSubscription(t *testing.T) {
 		t.Errorf("dave has rights %b, origin %v", got.Rights, got.Origin)
 	}
 	state := w.state(c)
-	w.must(w.home(alice, alice).Rename("holidays", "feast days"))
+	w.must(w.home(alice, alice).Rename("holidays", "feast days", false))
 	if got := w.state(w.collection(alice, alice, "feast days")); got != state {
 		t.Errorf("renamed\n%s, before\n%s", got, state)
 	}

@@ -3,8 +3,6 @@ package scheduling
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 
 	"facteur/server/collection"
 	"facteur/server/fault"
@@ -57,9 +55,12 @@ func (s *Scheduler) Transfer(ctx context.Context, t Transfer) (Result, error) {
 				return res, err
 			}
 		}
-		there, err := s.clear(ctx, t, source, data)
-		if err != nil {
+		there, err := read(t.To.Collection, t.To.Href)
+		switch {
+		case err != nil:
 			return res, err
+		case there.entry != nil && !t.Overwrite:
+			return res, collection.ErrCondition
 		}
 		res, err = s.transfer(ctx, t, source, there, data)
 		created = created || res.Created
@@ -91,62 +92,15 @@ func (s *Scheduler) mayLeave(t Transfer, source object) error {
 	return s.maySchedule(t.From, plan)
 }
 
-// clear returns what the destination is to be put in the place of: what it has of the same
-// meeting. Anything else is removed first (RFC 4918 9.8.4, 9.9.3). data are the octets that arrive.
-func (s *Scheduler) clear(ctx context.Context, t Transfer, source object, data []byte) (object, error) {
-	there, err := read(t.To.Collection, t.To.Href)
-	if err != nil || there.entry == nil {
-		return there, err
-	}
-	if !t.Overwrite {
-		return there, collection.ErrCondition
-	}
-	if there.entry.Facts.UID == source.entry.Facts.UID {
-		return there, nil
-	}
-	if err := s.mayArrive(t, source.entry.Facts.UID, data); err != nil {
-		return there, err
-	}
-	r := t.To
-	r.Condition, r.IfTag = there.exactly(), ""
-	return object{in: there.in, href: there.href}, s.Remove(ctx, r)
-}
-
-// mayArrive tells why a destination can't have the object, before what is there is called off.
-func (s *Scheduler) mayArrive(t Transfer, uid string, data []byte) error {
-	same, err := t.To.Collection.ByUID(uid)
-	if err != nil {
-		return err
-	}
-	if i := slices.IndexFunc(same, func(e *collection.Entry) bool { return e.Href != t.To.Href }); i >= 0 {
-		return &collection.UIDConflict{Href: same[i].Href}
-	}
-	absent := object{in: t.To.Collection, href: t.To.Href}
-	after := scheduled(t.To.Collection, absent, data)
-	if after == nil {
-		return nil
-	}
-	plan, err := itip.Change{After: after, Self: s.person(t.To.Collection.Owner), Now: s.opts.Now(), Floating: s.location()}.Plan()
-	if err != nil {
-		return refusal(err)
-	}
-	if plan.Role == itip.Bystander {
-		return nil
-	}
-	if err := s.unique(t.To, absent, after); err != nil {
-		return err
-	}
-	return s.maySchedule(t.To, plan)
-}
-
-// transfer makes one try.
+// transfer makes one try. What the destination has of another meeting goes when this one is there (RFC 4918
+// 9.8.4, 9.9.3).
 func (s *Scheduler) transfer(ctx context.Context, t Transfer, source, there object, data []byte) (Result, error) {
 	to := t.To
 	to.Condition, to.IfTag = there.exactly(), ""
 	if !t.Move {
-		res, err := s.Put(ctx, to, data)
+		res, err := s.putOver(ctx, to, data, source.entry.Facts.UID)
 		if err == nil {
-			err = copyProps(t)
+			t.copyProps()
 		}
 		return res, err
 	}
@@ -157,32 +111,28 @@ func (s *Scheduler) transfer(ctx context.Context, t Transfer, source, there obje
 		task.Change.Before = sum(there.data)
 	}
 	if err := s.journal.add(task); err != nil {
+		s.forget(task)
 		return Result{}, fault.Wrap(fault.Unavailable, "", err)
 	}
-	defer s.forget(task)
-	res, err := s.Put(ctx, to, data)
-	if err != nil {
-		return res, err
+	res, err := s.putOver(ctx, to, data, source.entry.Facts.UID)
+	if err == nil {
+		t.copyProps()
+		from := t.From
+		from.Condition, from.IfTag = source.exactly(), ""
+		err = s.Remove(ctx, from)
+		if err != nil && !errors.Is(err, collection.ErrCondition) && fault.Temporary(err) { // it is in its new place, and others know
+			s.opts.Log.Warn("scheduling.move", "id", task.ID, "box", task.Box.String(), "error", err, "result", "it is tried again")
+			s.postpone(task, task.retry())
+			return res, nil
+		}
 	}
-	if err := copyProps(t); err != nil {
-		return res, err
-	}
-	from := t.From
-	from.Condition, from.IfTag = source.exactly(), ""
-	return res, s.Remove(ctx, from)
+	s.forget(task)
+	return res, err
 }
 
-// copyProps gives what is transferred the properties of its source (RFC 4918 9.8.2).
-func copyProps(t Transfer) error {
-	props, err := t.From.Collection.ObjectProps(t.From.Href)
-	if err != nil || len(props) == 0 {
-		return err
-	}
-	return t.To.Collection.SetObjectProps(t.To.Href, func(p map[string]string) error {
-		clear(p)
-		maps.Copy(p, props)
-		return nil
-	})
+// copyProps gives what is transferred the properties of its source.
+func (t Transfer) copyProps() {
+	t.From.Collection.CopyProps(t.From.Href, t.To.Collection.Collection, t.To.Href)
 }
 
 // finishMove removes the source of a MOVE that a crash broke off after its first half.

@@ -213,7 +213,7 @@ func TestTransferCrash(t *testing.T) {
 	same(t, "outcomes", len(seen), 2)
 }
 
-// TestTransferInPlace: what can't come is known before what is there is called off.
+// TestTransferInPlace: what can't come takes nothing away, and nobody is told.
 func TestTransferInPlace(t *testing.T) {
 	w := newWorld(t)
 	offices := meeting("m2", "office@example.org", "guest@example.com")
