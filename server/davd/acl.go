@@ -48,21 +48,17 @@ func acl(r *request, n *node) error {
 		}
 		want[a.Key()] |= rights
 	}
+	var changes []homes.ShareChange
 	for _, h := range have {
 		if want[h.account.Key()] == 0 && !protected[h.account.Key()] {
-			if err := n.coll.Unshare(h.account); err != nil {
-				return err
-			}
+			changes = append(changes, homes.ShareChange{With: h.account})
 		}
 	}
 	for _, a := range order {
-		share := func(a address.Address) error { return n.coll.Share(a, want[a.Key()].Has(homes.Write)) }
-		if want[a.Key()] == homes.Busy {
-			share = n.coll.ShareBusy
-		}
-		if err := share(a); err != nil {
-			return err
-		}
+		changes = append(changes, homes.ShareChange{With: a, Rights: want[a.Key()]})
+	}
+	if err := n.coll.ChangeShares(changes); err != nil { // RFC 3744 8.1: all of it, or nothing
+		return err
 	}
 	r.w.Header().Set("Content-Length", "0")
 	r.w.WriteHeader(http.StatusOK)

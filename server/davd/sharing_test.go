@@ -254,6 +254,7 @@ func TestACLMethod(t *testing.T) {
 		{aclBody(ace("nobody@example.org", "read")), davxml.D("recognized-principal")},
 		{aclBody(ace("bob@example.org", "fly")), davxml.D("not-supported-privilege")},
 		{aclBody(ace("bob@example.org", "read-acl")), davxml.D("not-supported-privilege")},
+		{aclBody(ace("bob@example.org", "read") + ace("nobody@example.org", "read")), davxml.D("recognized-principal")},
 	} {
 		s.ask("ACL", choirPath, c.body).condition(http.StatusForbidden, c.name)
 	}

@@ -99,26 +99,80 @@ func (c *Collection) Invitees() ([]Invitee, error) {
 // durably. It stands in the account's home from then on. The error is a fault, NotFound for
 // what is no account.
 func (c *Collection) Share(with address.Address, write bool) error {
-	account, err := c.invitable(with)
-	if err != nil {
-		return err
+	rights := ReaderRights
+	if write {
+		rights = WriterRights
 	}
-	var said Sharing
-	appears := c.home.homes.rights(account, c.Owner) == 0
-	for _, g := range c.home.homes.opt.Directory().Grants(c.Owner, c.described.Name()) {
-		appears = appears && (g.Account.Key() != account.Key() || g.Rights == directory.BusyRights)
+	return c.ChangeShares([]ShareChange{{with, rights}})
+}
+
+// ShareChange is what an account may do with a collection from now on.
+type ShareChange struct {
+	With   address.Address
+	Rights Rights // WriterRights, ReaderRights, Busy, or 0: none
+}
+
+// ChangeShares makes several changes of whom the collection is shared with, durably: all of them, or none,
+// and then nobody is told. The errors are those of Share.
+func (c *Collection) ChangeShares(list []ShareChange) error {
+	if len(list) == 0 {
+		return nil
 	}
-	err = c.changeShares(func(p *collection.Props) error {
-		before, had := sharesOf(*p)[account.Key()]
-		appears = appears && (!had || before.Declined || before.Busy)
-		said = c.sharing(*p)
-		return putShare(p, account, share{Write: write})
+	list = slices.Clone(list)
+	stands := make([]bool, len(list))
+	for i := range list {
+		x := &list[i]
+		var err error
+		switch {
+		case x.Rights == 0:
+			if a, ok := c.home.homes.opt.Directory().Account(x.With); ok {
+				x.With = a.Address
+			}
+			continue
+		case x.Rights == Busy && c.Kind() != collection.Calendar:
+			return fault.New(fault.NotPossible, "Only a calendar takes time")
+		}
+		if x.With, err = c.invitable(x.With); err != nil {
+			return err
+		}
+		stands[i] = c.standsFor(x.With)
+	}
+	var told []Sharing
+	err := c.changeShares(func(p *collection.Props) error {
+		said := c.sharing(*p)
+		for i, x := range list {
+			if x.Rights == 0 {
+				delete(p.Other, sharePrefix+string(x.With.Key()))
+				continue
+			}
+			before, had := sharesOf(*p)[x.With.Key()]
+			s := share{Write: x.Rights.Has(Write), Busy: x.Rights == Busy}
+			if !s.Busy && (!had || before.Declined || before.Busy) && !stands[i] {
+				said.With, said.Write = x.With, s.Write
+				told = append(told, said)
+			}
+			if err := putShare(p, x.With, s); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-	if tell := c.home.homes.opt.Shared; err == nil && appears && tell != nil {
-		said.With, said.Write = account, write
-		tell(said)
+	if tell := c.home.homes.opt.Shared; err == nil && tell != nil {
+		for _, said := range told {
+			tell(said)
+		}
 	}
 	return err
+}
+
+// standsFor says whether mail.toml has the collection in an account's home.
+func (c *Collection) standsFor(account address.Address) bool {
+	if c.home.homes.rights(account, c.Owner) != 0 {
+		return true
+	}
+	return slices.ContainsFunc(c.home.homes.opt.Directory().Grants(c.Owner, c.described.Name()), func(g directory.Grant) bool {
+		return g.Account.Key() == account.Key() && g.Rights != directory.BusyRights
+	})
 }
 
 // Sharing is a collection that stands in an account's home from now on.
@@ -138,14 +192,7 @@ func (c *Collection) sharing(p collection.Props) Sharing {
 // ShareBusy lets an account of this server see when a calendar takes time, and nothing else,
 // durably: it does not stand in the account's home. The errors are those of Share.
 func (c *Collection) ShareBusy(with address.Address) error {
-	if c.Kind() != collection.Calendar {
-		return fault.New(fault.NotPossible, "Only a calendar takes time")
-	}
-	account, err := c.invitable(with)
-	if err != nil {
-		return err
-	}
-	return c.changeShares(func(p *collection.Props) error { return putShare(p, account, share{Busy: true}) })
+	return c.ChangeShares([]ShareChange{{with, Busy}})
 }
 
 // invitable returns the account of an address, with which the collection can be shared.
@@ -173,13 +220,7 @@ func putShare(p *collection.Props, with address.Address, s share) error {
 
 // Unshare takes the collection away from an account, durably. What mail.toml gives stays.
 func (c *Collection) Unshare(from address.Address) error {
-	if a, ok := c.home.homes.opt.Directory().Account(from); ok {
-		from = a.Address
-	}
-	return c.changeShares(func(p *collection.Props) error {
-		delete(p.Other, sharePrefix+string(from.Key()))
-		return nil
-	})
+	return c.ChangeShares([]ShareChange{{With: from}})
 }
 
 // decline takes a mount out of the viewer's home.

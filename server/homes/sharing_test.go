@@ -383,3 +383,45 @@ func TestSharedIsTold(t *testing.T) {
 		}
 	}
 }
+
+// TestChangeSharesWhole: of several changes that are made at once none is made when one can't be, and nobody is told.
+func TestChangeSharesWhole(t *testing.T) {
+	w := newWorld(t)
+	var told []string
+	w.more = func(o *Options) { o.Shared = func(s Sharing) { told = append(told, s.With.String()) } }
+	w.restart()
+	choir, err := w.home(alice, alice).Create("choir", collection.Calendar, collection.Props{})
+	w.must(err)
+	w.must(choir.Share(address.MustParse(bob), true))
+	told = nil
+	to := func(who string, rights Rights) ShareChange { return ShareChange{address.MustParse(who), rights} }
+	is := func(want string) {
+		t.Helper()
+		all, err := choir.Invitees()
+		w.must(err)
+		got := ""
+		for _, i := range all {
+			got += fmt.Sprintf("%s %v, ", i.Account, i.Write)
+		}
+		if got != want {
+			t.Errorf("it is shared with %q, want %q", got, want)
+		}
+	}
+	for _, bad := range [][]ShareChange{
+		{to(bob, 0), to(dave, ReaderRights), to("nobody@example.org", ReaderRights)},
+		{to(dave, ReaderRights), to(alice, ReaderRights)},
+	} {
+		if err := choir.ChangeShares(bad); err == nil {
+			t.Errorf("%v is done", bad)
+		}
+		is(bob + " true, ")
+	}
+	if len(told) > 0 {
+		t.Errorf("told: %q", told)
+	}
+	w.must(choir.ChangeShares([]ShareChange{to(bob, 0), to(dave, ReaderRights)}))
+	is(dave + " false, ")
+	if len(told) != 1 || told[0] != dave {
+		t.Errorf("told: %q", told)
+	}
+}
