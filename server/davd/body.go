@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"facteur/server/buffer"
 	"facteur/server/davxml"
 	"facteur/server/fault"
 	"facteur/server/safefile"
@@ -23,14 +24,11 @@ func (r *request) body(limits davxml.Limits) (e *davxml.Element, err error) {
 	if r.ContentLength >= 0 && r.ContentLength <= freeBody {
 		return parseBody(r.Body, limits)
 	}
-	arrived := r.opt.Bodies.New()
-	defer arrived.Close() // an error: it was read, or is not wanted
-	if _, err := io.Copy(arrived, &arriving{r: r.Body, left: limits.Octets}); err != nil {
-		if safefile.NoRoom(err) {
-			return nil, fault.Wrap(fault.Unavailable, "", err)
-		}
+	arrived, err := r.arrived(limits.Octets)
+	if err != nil {
 		return nil, bodyFailure(err)
 	}
+	defer arrived.Close() // an error: it was read, or is not wanted
 	octets := arrived.Size()
 	if octets > freeBody {
 		w := &cuttable{ResponseWriter: r.w}
@@ -42,6 +40,23 @@ func (r *request) body(limits davxml.Limits) (e *davxml.Element, err error) {
 		defer func() { c.keep(octets + elementSize*elements(e)) }() // the octets as they came are garbage
 	}
 	return parseBody(io.NewSectionReader(arrived, 0, octets), limits)
+}
+
+// arrived keeps the body until all of it is there: in memory when it is small, else in a file. It is to be
+// closed. The error of too many octets is a fault.TooLarge.
+func (r *request) arrived(most int64) (*buffer.Buffer, error) {
+	b := r.opt.Bodies.New()
+	piece := int64(32 << 10)
+	if r.ContentLength >= 0 {
+		piece = min(piece, r.ContentLength+1)
+	}
+	if _, err := io.CopyBuffer(b, &arriving{r: r.Body, left: most}, make([]byte, piece)); err != nil {
+		if safefile.NoRoom(err) {
+			err = fault.Wrap(fault.Unavailable, "", err)
+		}
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
 }
 
 func parseBody(from io.Reader, limits davxml.Limits) (*davxml.Element, error) {
@@ -61,11 +76,11 @@ type arriving struct {
 	left int64
 }
 
-// Read is that of io.Reader. The error of too many octets is a fault.TooLarge.
+// Read is that of io.Reader.
 func (a *arriving) Read(p []byte) (int, error) {
 	n, err := a.r.Read(p)
 	if a.left -= int64(n); a.left < 0 {
-		return 0, fault.New(fault.TooLarge, "The XML is too large")
+		return 0, fault.New(fault.TooLarge, "The body is too large")
 	}
 	return n, err
 }

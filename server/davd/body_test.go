@@ -1,6 +1,7 @@
 package davd
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -171,5 +172,53 @@ func TestCutOffForOthers(t *testing.T) {
 	}
 	if s.handler.memory.used != 0 || len(s.handler.memory.held) != 0 {
 		t.Errorf("%d octets are not given back", s.handler.memory.used)
+	}
+}
+
+// TestTrickledObjects: large objects that come slowly are not in memory meanwhile.
+func TestTrickledObjects(t *testing.T) {
+	s := newServer(t)
+	const size, each = 8 << 20, 6
+	text := event("large", "DTSTART:20260510T080000Z", "DESCRIPTION:"+strings.Repeat("x", size))
+	waits, release := make(chan struct{}), make(chan struct{})
+	done := make(chan int)
+	grown := resident(t, func() {
+		for i := range 3 * each {
+			rest, who := strings.NewReader(text), []address.Address{alice, bob, carol}[i%3]
+			slow := readFunc(func(p []byte) (int, error) {
+				if rest.Len() < size/8 {
+					waits <- struct{}{}
+					<-release
+					return 0, io.ErrUnexpectedEOF
+				}
+				return rest.Read(p)
+			})
+			go func() {
+				w := httptest.NewRecorder()
+				r := httptest.NewRequest("PUT", fmt.Sprintf("/dav/%s/calendar/%d.ics", who, i), slow)
+				r.ContentLength = int64(len(text))
+				s.handler.Serve(w, r, auth.Credential{Account: who})
+				done <- w.Code
+			}()
+		}
+		for range 3 * each {
+			<-waits
+		}
+	})
+	t.Logf("%d MB more are resident with %d objects of %d MB on their way", grown>>20, 3*each, size>>20)
+	if grown > 64<<20 && !raceEnabled {
+		t.Errorf("%d MB more are resident", grown>>20)
+	}
+	close(release)
+	for range 3 * each {
+		if status := <-done; status != http.StatusBadRequest {
+			t.Errorf("one that is broken off: %d", status)
+		}
+	}
+	if got := s.ask("PUT", calendarPath+"l.ics", text).status; got != http.StatusCreated {
+		t.Errorf("one that comes: %d", got)
+	}
+	if s.handler.opt.Bodies.InUse() != 0 {
+		t.Error("something is not given back")
 	}
 }

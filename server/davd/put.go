@@ -10,9 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"facteur/server/buffer"
 	"facteur/server/collection"
 	"facteur/server/davxml"
 	"facteur/server/fault"
+	"facteur/server/safefile"
 )
 
 // put answers PUT of an object (RFC 4918 9.7, RFC 4791 5.3.2, RFC 6352 6.3.2).
@@ -24,16 +26,23 @@ func put(r *request, n *node) error {
 	if err := r.checkMedia(n); err != nil {
 		return err
 	}
-	data, err := r.object(n)
+	body, err := r.object(n)
 	if err != nil {
 		return err
 	}
-	if n.kind == eventNode {
-		if err := n.parent.keeps(componentOf(data)); err != nil {
-			return err
+	defer body.Close() // an error: it was read, or is not wanted
+	done, err := r.inTurn(int(body.Size()), func() (s stored, err error) {
+		data := make([]byte, body.Size())
+		if _, err := body.ReadAt(data, 0); err != nil && !errors.Is(err, io.EOF) {
+			return s, fault.Wrap(fault.Unavailable, "", err)
 		}
-	}
-	done, err := r.inTurn(len(data), func() (stored, error) { return r.store(n, data, cond) })
+		if n.kind == eventNode {
+			if err := n.parent.keeps(componentOf(data)); err != nil {
+				return s, err
+			}
+		}
+		return r.store(n, data, cond)
+	})
 	if err != nil {
 		if errors.Is(err, collection.ErrCondition) {
 			return r.unmet(n)
@@ -212,8 +221,8 @@ func (r *request) checkMedia(n *node) error {
 	return nil
 }
 
-// object reads the body of a PUT.
-func (r *request) object(n *node) ([]byte, error) {
+// object keeps the body of a PUT until all of it is there, however slowly it comes.
+func (r *request) object(n *node) (*buffer.Buffer, error) {
 	name := davxml.C("max-resource-size")
 	if n.kind == cardNode {
 		name = davxml.CR("max-resource-size")
@@ -222,19 +231,17 @@ func (r *request) object(n *node) ([]byte, error) {
 	if r.ContentLength > r.opt.MaxObject {
 		return nil, large
 	}
-	var b bytes.Buffer
-	if r.ContentLength > 0 {
-		b.Grow(int(r.ContentLength) + bytes.MinRead)
-	}
-	_, err := b.ReadFrom(io.LimitReader(r.Body, r.opt.MaxObject+1))
+	b, err := r.arrived(r.opt.MaxObject)
 	var tooMany *http.MaxBytesError
-	if errors.As(err, &tooMany) || int64(b.Len()) > r.opt.MaxObject {
+	switch {
+	case errors.As(err, &tooMany), fault.Is(err, fault.TooLarge):
 		return nil, large
-	}
-	if err != nil {
+	case safefile.NoRoom(err):
+		return nil, err
+	case err != nil:
 		return nil, &failure{status: http.StatusBadRequest, text: "The body could not be read", cause: err}
 	}
-	return b.Bytes(), nil
+	return b, nil
 }
 
 // keeps says whether a calendar keeps a component: supported-calendar-component (RFC 4791
