@@ -342,7 +342,8 @@ func (a *attending) dropped() []*ical.Component {
 		out, lines := a.after.points(now.Component, "EXDATE")
 		had, _ := a.before.points(master.Component, "EXDATE")
 		for _, id := range out {
-			if _, before := slices.BinarySearch(had, id); before {
+			_, before := slices.BinarySearch(had, id)
+			if _, there := a.after.part(id); before || there {
 				continue
 			}
 			c := a.before.derive(master.Component, a.after.portable(lines[id]))

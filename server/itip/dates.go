@@ -23,9 +23,8 @@ func (a *attending) claimDates(out, was *ical.Component) {
 		_, known := slices.BinarySearch(had, id)
 		_, mine := before[id]
 		_, is := marked[id]
-		if mine || !known {
-			ids[id] = true
-		}
+		_, there := a.after.part(id) // some programs write EXDATE for an exception, too
+		ids[id] = (mine || !known) && !there
 		right = right && is == ids[id]
 	}
 	if right {
@@ -61,7 +60,7 @@ func (o *object) ownDates(c *ical.Component) map[string]ical.Prop {
 // tookOut says whether an attendee has taken an instance out himself.
 func (o *object) tookOut(id string) bool {
 	m, ok := o.master()
-	if !ok || id == "" {
+	if _, own := o.part(id); !ok || own {
 		return false
 	}
 	_, is := o.ownDates(m.Component)[id]

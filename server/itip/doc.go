@@ -25,6 +25,14 @@
 //     can't be proven.
 //   - Attendees may change more than RFC 6638 3.2.2.1 lists, but nothing that others see.
 //     What of the organizer's a client writes anew or leaves out is put back.
+//   - What an attendee has added to his copy stays when the organizer changes the meeting:
+//     alarms, TRANSP, COLOR and what programs note for themselves, always; CLASS, CATEGORIES,
+//     ATTACH, COMMENT, RELATED-TO and other X- properties where he changed or added them, which
+//     the parameter X-FACTEUR-OWN tells, and which leaves his copy in no message. It stays for
+//     single instances, too, as long as the series has them. Alarms of the organizer reach nobody,
+//     and a TRANSP or COLOR of his only with the first invitation.
+//   - A date that an attendee takes out (EXDATE) stays out, and what he declined and removed stays
+//     away, unless it is at another time or he is asked anew.
 //   - Who accepts a series but for some of its instances (Answer.Declined) says so in one REPLY.
 //   - A delegate is invited in the organizer's name, when the reply that names him arrives.
 //

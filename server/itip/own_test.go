@@ -150,6 +150,7 @@ bob -> org: REPLY
 bob -> org: REPLY
   seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z bob:ACCEPTED
   id=20260403T100000Z seq=0 dtstart=20260403T100000Z dtend=20260403T110000Z bob:DECLINED`},
+		{name: "an exception with an EXDATE, as some programs write it", before: daily + yes, after: daily + "EXDATE:20260403T100000Z\n" + yes + third + yes + alarm5},
 		{name: "another answer to all but one date", before: daily + yes + third + yes, after: daily + no + third + yes, messages: `
 bob -> org: REPLY
   seq=0 dtstart=20260401T100000Z dtend=20260401T110000Z bob:DECLINED

@@ -314,7 +314,11 @@ func (w *replying) older(p, q part, old ical.Prop) Reason {
 	now, _ := sequence(q.Component)
 	if has && n < now {
 		start, ok := p.Prop("DTSTART")
-		if !ok || w.message.point(start) != w.stored.timesOf(q.Component).start {
+		same := w.stored.timesOf(q.Component).start
+		if all, whole := w.stored.master(); whole && p.id == "" && q.id == same { // at the time that the series has then
+			same = w.stored.timesOf(all.Component).start
+		}
+		if !ok || w.message.point(start) != same {
 			return Older
 		}
 	}

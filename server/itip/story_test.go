@@ -324,6 +324,9 @@ func (s *story) takeOut() {
 		return
 	}
 	i, out, after := list[s.rand.IntN(len(list))], copyOf(master.Component), *before
+	if n := readObject(before, nil).attendee(i.Component, s.person(who)); n >= 0 && partStat(i.Component.Props[n]) == declined {
+		return // that would tell nothing
+	}
 	out.Props = append(out.Props, ical.Prop{Name: "EXDATE", Value: i.ID.String()})
 	after.Children = nil
 	for _, child := range before.Children {
