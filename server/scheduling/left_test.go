@@ -46,3 +46,26 @@ func TestLeftOneDate(t *testing.T) {
 		t.Errorf("dave has %s", got)
 	}
 }
+
+// TestStaysRemoved: a meeting that somebody has removed, and so declined, does not come back when others
+// answer or its title changes, but does when it is at another time.
+func TestStaysRemoved(t *testing.T) {
+	w := newWorld(t)
+	data := meeting("m1", "alice@example.org", "bob@example.org", "carol@example.org")
+	w.put("alice", "m.ics", data)
+	w.remove("bob", w.href("bob", "m1"))
+	same(t, "what alice knows", partStatOf(w.event("alice", "m1"), "bob"), "DECLINED")
+	w.put("carol", w.href("carol", "m1"), accept(w.event("carol", "m1"), "carol"))
+	w.put("alice", "m.ics", strings.Replace(w.event("alice", "m1"), "SUMMARY:Plan", "SUMMARY:Better", 1))
+	if e := w.event("bob", "m1"); e != "" {
+		t.Errorf("bob has %s", e)
+	}
+	if e := w.event("alice", "m1"); !strings.Contains(e, "SUMMARY:Better") || strings.Contains(e, "SCHEDULE-STATUS=3") {
+		t.Errorf("alice has %s", e)
+	}
+	w.put("alice", "m.ics", strings.ReplaceAll(w.event("alice", "m1"), "20260710T1", "20260711T1"))
+	if e := w.event("bob", "m1"); !strings.Contains(e, "SUMMARY:Better") || partStatOf(e, "bob") != "NEEDS-ACTION" {
+		t.Errorf("bob has %s", e)
+	}
+	same(t, "tasks left", w.tasks(), 0)
+}
