@@ -59,11 +59,16 @@ func (o *object) ownDates(c *ical.Component) map[string]ical.Prop {
 
 // tookOut says whether an attendee has taken an instance out himself.
 func (o *object) tookOut(id string) bool {
-	m, ok := o.master()
-	if _, own := o.part(id); !ok || own {
+	if _, own := o.part(id); own {
 		return false
 	}
-	_, is := o.ownDates(m.Component)[id]
+	if o.out == nil {
+		o.out = make(map[string]ical.Prop)
+		if m, ok := o.master(); ok {
+			maps.Copy(o.out, o.ownDates(m.Component))
+		}
+	}
+	_, is := o.out[id]
 	return is
 }
 

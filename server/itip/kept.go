@@ -23,6 +23,12 @@ func (a *applying) keptBeside(taken map[string]bool, list []*ical.Component) (ke
 // himself: by another answer to the same time, or with something of his own.
 func (a *applying) keptParts(taken, newer map[string]bool, whole bool, list []*ical.Component) []*ical.Component {
 	var kept []*ical.Component
+	if !slices.ContainsFunc(a.stored.parts, func(p part) bool { return p.id != "" && !taken[p.id] }) {
+		if series, ok := a.stored.master(); ok && !taken[""] {
+			kept = append(kept, series.Component)
+		}
+		return kept
+	}
 	if series, ok := a.stored.master(); ok && !whole {
 		list = append(slices.Clone(list), series.Component)
 	}

@@ -20,7 +20,8 @@ type object struct {
 	parts    []part
 	byID     map[string]int // of parts
 	known    map[string]known
-	excluded map[string]bool // EXDATE, when it was asked for
+	excluded map[string]bool      // EXDATE, when it was asked for
+	out      map[string]ical.Prop // of these what an attendee took out, when it was asked for
 
 	ranged     []part // with RANGE=THISANDFUTURE, when they were asked for
 	readRanges bool

@@ -55,35 +55,58 @@ func beside(name string) bool {
 
 // claim marks what an attendee has in a component that was not there before, and what was marked.
 func (a *attending) claim(out, was *ical.Component) {
+	marks := marksOf(was)
+	his := make(map[string]bool)
+	for _, name := range []string{"CLASS", "CATEGORIES"} {
+		his[name] = marks.own[name] || !slices.Equal(wordsOf(out, name), wordsOf(was, name))
+	}
 	for i, p := range out.Props {
-		mark := ""
+		is := false
 		switch {
 		case instead(p.Name):
-			if !slices.Equal(wordsOf(out, p.Name), wordsOf(was, p.Name)) || slices.ContainsFunc(was.All(p.Name), isOwn) {
-				mark = "TRUE"
-			}
+			is = his[p.Name]
 		case beside(p.Name):
-			mark = markOf(was, p)
+			is = marks.ofLine(p)
 		default:
 			continue
 		}
-		out.Props[i] = setParam(p, own, mark)
+		out.Props[i] = setParam(p, own, map[bool]string{true: "TRUE"}[is])
 	}
 	a.claimDates(out, was)
 }
 
-// markOf returns the mark of a line that may stand beside others. An X- property that the organizer
-// has, too, is his.
-func markOf(was *ical.Component, p ical.Prop) string {
-	lines := was.All(p.Name)
-	i := slices.IndexFunc(lines, func(q ical.Prop) bool { return plainText(q.Value) == plainText(p.Value) })
-	switch {
-	case i >= 0:
-		return lines[i].Param(own)
-	case strings.HasPrefix(p.Name, "X-") && slices.ContainsFunc(lines, func(q ical.Prop) bool { return !isOwn(q) }):
-		return ""
+// marks are which properties of a component an attendee has added.
+type marks struct {
+	lines      map[string]bool // by name and value: it is his
+	own, other map[string]bool // by name: there are such of his, of the organizer's
+}
+
+func marksOf(c *ical.Component) marks {
+	m := marks{lines: make(map[string]bool), own: make(map[string]bool), other: make(map[string]bool)}
+	for _, p := range c.Props {
+		if !instead(p.Name) && !beside(p.Name) {
+			continue
+		}
+		is, id := isOwn(p), p.Name+" "+plainText(p.Value)
+		if _, twice := m.lines[id]; !twice {
+			m.lines[id] = is
+		}
+		if is {
+			m.own[p.Name] = true
+		} else {
+			m.other[p.Name] = true
+		}
 	}
-	return "TRUE"
+	return m
+}
+
+// ofLine says whether a line that may stand beside others is the attendee's: it was, or is new. An X-
+// property that the organizer has, too, is not.
+func (m marks) ofLine(p ical.Prop) bool {
+	if is, known := m.lines[p.Name+" "+plainText(p.Value)]; known {
+		return is
+	}
+	return !strings.HasPrefix(p.Name, "X-") || !m.other[p.Name]
 }
 
 // wordsOf returns the values of a property that may have several in a line or in several, sorted.
@@ -118,17 +141,15 @@ func ownIn(c *ical.Component) string {
 // withOwn puts what is the attendee's of an old component into a new one, in the place of what is
 // there of such things: alarms, whether it blocks his time, colours, labels, notes and files.
 func withOwn(c, old *ical.Component) *ical.Component {
-	out := *c
+	out, had := *c, marksOf(old)
 	out.Props = slices.DeleteFunc(slices.Clone(c.Props), func(p ical.Prop) bool {
-		return ofOwner(p.Name) && !ofVersion(p.Name) || isOwn(p) && p.Name != "EXDATE" ||
-			instead(p.Name) && slices.ContainsFunc(old.All(p.Name), isOwn)
+		return ofOwner(p.Name) && !ofVersion(p.Name) || isOwn(p) && p.Name != "EXDATE" || instead(p.Name) && had.own[p.Name]
 	})
-	organizers := out.Props
+	now := marksOf(&out) // the organizer's
 	for _, p := range old.Props {
-		same := func(q ical.Prop) bool {
-			return q.Name == p.Name && (q.Value == p.Value || strings.HasPrefix(p.Name, "X-"))
-		}
-		if ofOwner(p.Name) && !ofVersion(p.Name) || isOwn(p) && p.Name != "EXDATE" && !slices.ContainsFunc(organizers, same) {
+		_, same := now.lines[p.Name+" "+plainText(p.Value)]
+		same = same || strings.HasPrefix(p.Name, "X-") && now.other[p.Name]
+		if ofOwner(p.Name) && !ofVersion(p.Name) || isOwn(p) && p.Name != "EXDATE" && !same {
 			out.Props = append(out.Props, p)
 		}
 	}

@@ -1,8 +1,10 @@
 package itip
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -221,5 +223,40 @@ func TestWhoSchedules(t *testing.T) {
 	plan, err := Change{Before: r.Object, Self: person("bob@example.org"), Now: now}.Plan()
 	if err != nil || len(plan.Messages) > 0 {
 		t.Errorf("%v %s", err, told(plan.Messages))
+	}
+}
+
+// TestManyOwn: an attendee's copy with very much of his own takes no more time than it has to.
+func TestManyOwn(t *testing.T) {
+	const many = 5000
+	var notes, dates, days strings.Builder
+	for i := range many {
+		fmt.Fprintf(&notes, "X-A;X-FACTEUR-OWN=TRUE:%d\nCOMMENT:%d\nCATEGORIES:%d\n", i, i, i)
+	}
+	for i := range many / 5 {
+		day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, i).Format("20060102")
+		fmt.Fprintf(&dates, "EXDATE;X-FACTEUR-OWN=TRUE:%sT100000Z\n", day)
+	}
+	days.WriteString(exceptions(1000, func(int) string { return yes + "X-A;X-FACTEUR-OWN=TRUE:1\n" + alarm5 }))
+	for name, x := range map[string]struct{ stored, message string }{
+		"lines": {notes.String() + yes, later1 + "SUMMARY:b\n" + strings.ReplaceAll(notes.String(), ";X-FACTEUR-OWN=TRUE", "") + bob},
+		"dates": {long + dates.String() + yes, later1 + long + "SUMMARY:b\n" + bob},
+		"exceptions": {long + yes + strings.ReplaceAll(days.String(), "T120000Z\nDTEND", "T100000Z\nDTEND"),
+			later1 + "DTSTART:20260101T110000Z\nDTEND:20260101T120000Z\nRRULE:FREQ=DAILY\nSEQUENCE:1\n" + bob},
+	} {
+		stored, m := event(t, x.stored), arriving(t, Request, x.message)
+		quickly(t, name+" arrive", func() {
+			r := Delivery{Message: m, Stored: stored, Self: person("bob@example.org"), From: person("org@example.org"), Now: now}.Apply()
+			if r.Outcome != Applied {
+				t.Errorf("%s: %s", name, r.Reason)
+			}
+		})
+		after := parse(t, strings.ReplaceAll(strings.ReplaceAll(string(stored.Append(nil)), "\r\n", "\n"), ";X-FACTEUR-OWN=TRUE", ""))
+		quickly(t, name+" are put", func() {
+			plan, err := Change{Before: stored, After: after, Self: person("bob@example.org"), Now: now}.Plan()
+			if err != nil || len(plan.Messages) > 0 || !strings.Contains(string(plan.Object.Append(nil)), own) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 }

@@ -64,13 +64,16 @@ func (o *object) ranges() bool {
 	if !o.readRanges {
 		o.readRanges = true
 		for _, p := range o.parts {
-			if at, _ := p.Prop("RECURRENCE-ID"); strings.EqualFold(at.Param("RANGE"), "THISANDFUTURE") {
+			if at, _ := p.Prop("RECURRENCE-ID"); len(o.ranged) < maxRanges && strings.EqualFold(at.Param("RANGE"), "THISANDFUTURE") {
 				o.ranged = append(o.ranged, p)
 			}
 		}
 	}
 	return len(o.ranged) > 0
 }
+
+// maxRanges bounds such exceptions, as ical does.
+const maxRanges = 100
 
 // shifted is a time as much later as one is than another, by what clocks show, in the form of
 // the latter. A zero one: they are of different kinds.
