@@ -297,7 +297,11 @@ func (p *putter) same(e *collection.Entry, data []byte) (bool, error) {
 	if fault.Is(err, fault.NotFound) {
 		return false, nil // removed meanwhile: the condition of the Put tells
 	}
-	return err == nil && (transfer.Same(old, data) || transfer.Same(p.attachments.Exported(old), data)), err
+	if err != nil || transfer.Same(old, data) {
+		return err == nil, err
+	}
+	exported, _ := p.attachments.Exported(old)
+	return transfer.Same(exported, data), nil
 }
 
 func readObject(c *homes.Collection, href string) ([]byte, error) {
@@ -348,11 +352,12 @@ func (d depot) get(home *homes.Home, r control.TransferRequest) (out []control.O
 		if err != nil {
 			return nil, false, err
 		}
+		var links []string
 		if c.Kind() == collection.Calendar {
-			data = d.attachments.Exported(data)
+			data, links = d.attachments.Exported(data)
 			octets += int64(len(data)) - e.Size
 		}
-		out = append(out, control.Object{Kind: e.Facts.Kind, UID: e.Facts.UID, Data: data, Href: e.Href})
+		out = append(out, control.Object{Kind: e.Facts.Kind, UID: e.Facts.UID, Data: data, Href: e.Href, Links: links})
 	}
 	return out, false, nil
 }

@@ -109,6 +109,9 @@ func (ex *exporter) each(ctx context.Context, c control.Collection, f func(contr
 			return err
 		}
 		for _, o := range a.Objects {
+			for _, name := range o.Links {
+				ex.notes = append(ex.notes, shown(fmt.Sprintf("%s/%s: the attachment %s is larger than 1 MB, or lost: it stays a link to this server", c.Name, o.Href, name)))
+			}
 			if err := f(o); err != nil {
 				return err
 			}

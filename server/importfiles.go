@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"facteur/server/collection"
 	"facteur/server/control"
 	"facteur/server/transfer"
 )
@@ -97,9 +98,9 @@ func (im *importer) folder(ctx context.Context, name string, root fs.FS) error {
 			return fmt.Errorf("%s: %w", name, err)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case entry.IsDir() && hidden:
+		case entry.IsDir() && (hidden || base != "calendars" && base != "contacts" && p != "." && isHome(root, path.Dir(p))):
 			return fs.SkipDir
-		case entry.IsDir(), hidden:
+		case entry.IsDir(), hidden, isHome(root, path.Dir(p)):
 			return nil
 		case strings.Contains(p, "/") && (base == "displayname" || base == "color"):
 			return nil
@@ -120,6 +121,13 @@ func (im *importer) folder(ctx context.Context, name string, root fs.FS) error {
 		to.named = im.opt.To == ""
 		return im.text(ctx, file, text, to)
 	})
+}
+
+// isHome tells whether a folder is that of an account: beside calendars and contacts there are
+// mail, what was deleted, and files of any kind that are attached to events.
+func isHome(root fs.FS, dir string) bool {
+	_, err := fs.Stat(root, path.Join(dir, collection.HomeFile))
+	return err == nil
 }
 
 // destination is where the objects of a file in a folder go.

@@ -258,11 +258,15 @@ func TestElsewhere(t *testing.T) {
 	c, err := ical.ParseBytes(data)
 	w.ok(err)
 
-	got := strings.ReplaceAll(string(w.Exported(data)), "\r\n ", "")
+	exported, links := w.Exported(data)
+	if !slices.Equal(links, []string{"a.txt", gone.ID}) {
+		t.Errorf("%v", links)
+	}
+	got := strings.ReplaceAll(string(exported), "\r\n ", "")
 	if !strings.Contains(got, "ATTACH;ENCODING=BASE64;VALUE=BINARY:b2N0ZXRz\r\n") || strings.Contains(got, "MANAGED-ID") || !strings.Contains(got, "ATTACH:"+uri(big)+"\r\n") || !strings.Contains(got, "ATTACH:"+uri(gone)) {
 		t.Errorf("%.3000s", got)
 	}
-	if string(w.Exported([]byte("MANAGED-ID"))) != "MANAGED-ID" || string(w.Imported(alice, []byte("MANAGED-ID"))) != "MANAGED-ID" {
+	if bad, links := w.Exported([]byte("MANAGED-ID")); string(bad) != "MANAGED-ID" || len(links) > 0 || string(w.Imported(alice, []byte("MANAGED-ID"))) != "MANAGED-ID" {
 		t.Error("what can't be read is changed")
 	}
 	if got := string(Hidden(c).Append(nil)); strings.Contains(got, "ATTACH") || string(c.Append(nil)) == got {

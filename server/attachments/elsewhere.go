@@ -1,6 +1,7 @@
 package attachments
 
 import (
+	"cmp"
 	"encoding/base64"
 	"io"
 	"path"
@@ -23,12 +24,16 @@ const (
 )
 
 // Inlined returns a calendar for readers who may read it now, and have no login later: what
-// is exported (RFC 8607 3.12.7). Small attachments stand in it; of others stays the URI.
-func (s *Store) Inlined(c *ical.Calendar) *ical.Calendar {
+// is exported (RFC 8607 3.12.7). Small attachments stand in it; of others stays the URI: their
+// names are told.
+func (s *Store) Inlined(c *ical.Calendar) (out *ical.Calendar, links []string) {
 	left := int64(maxInlines)
-	return mapped(c, func(a homes.Attached, p ical.Prop) (ical.Prop, bool) {
+	out = mapped(c, func(a homes.Attached, p ical.Prop) (ical.Prop, bool) {
 		data, is, err := s.read(a, min(maxInline, left))
 		if err != nil {
+			if name := cmp.Or(is.Name, p.Param("FILENAME"), a.ID); !slices.Contains(links, name) {
+				links = append(links, name)
+			}
 			return p.Without("MANAGED-ID"), true
 		}
 		left -= is.Size
@@ -37,6 +42,7 @@ func (s *Store) Inlined(c *ical.Calendar) *ical.Calendar {
 		p.Params = append(slices.Clip(p.Params), contentline.Param{Name: "ENCODING", Values: []string{"BASE64"}}, contentline.Param{Name: "VALUE", Values: []string{"BINARY"}})
 		return p, true
 	})
+	return out, links
 }
 
 // Hidden returns a calendar without attachments of this server: for everybody, who has no login.
@@ -122,15 +128,16 @@ func isRefused(name string) bool {
 }
 
 // Exported is Inlined of octets; what can't be read stays as it is.
-func (s *Store) Exported(data []byte) []byte {
+func (s *Store) Exported(data []byte) (out []byte, links []string) {
 	if !Named(data) {
-		return data
+		return data, nil
 	}
 	c, err := ical.ParseBytes(data)
 	if err != nil || len(homes.AttachedTo(c)) == 0 {
-		return data
+		return data, nil
 	}
-	return s.Inlined(c).Append(nil)
+	c, links = s.Inlined(c)
+	return c.Append(nil), links
 }
 
 // Imported returns an object that comes from elsewhere, for a home: what that home does not

@@ -216,7 +216,11 @@ func (v *verification) calendar(c *homes.Collection) error {
 
 // line looks at a property of an object that lies at a place.
 func (v *verification) line(place string, a homes.Attached, p ical.Prop) error {
-	if box, ok := v.opt.Directory().SoleBox(a.Owner); !ok || box.Key() != v.box.Key() {
+	box, ok := v.opt.Directory().SoleBox(a.Owner)
+	if !ok && v.found[a.ID].Name != "" {
+		v.wrong("%s has the attachment %q by the address %s, which is nobody's: make it an alias of %s in mail.toml", place, p.Param("FILENAME"), a.Owner, v.box)
+	}
+	if !ok || box.Key() != v.box.Key() {
 		return nil // what the organizer keeps: it is looked at there
 	}
 	v.named[a.ID] = true

@@ -81,6 +81,10 @@ func TestVerify(t *testing.T) {
 			p.ok(os.WriteFile(path, data[:len(data)-30], 0o600))
 			p.pass(time.Minute)
 		}},
+		"of an address that was given up": {do: func(p place) {
+			_, _, err := p.calendar().Put("1.ics", []byte(strings.ReplaceAll(sizedObject(p.a), "alice@", "alix@")), collection.Condition{})
+			p.ok(err)
+		}, wrong: `calendar/1.ics has the attachment "a.txt" by the address alix@example.org, which is nobody's: make it an alias of alice@example.org in mail.toml`},
 		"another's": {do: func(p place) {
 			text := strings.ReplaceAll(object(Attachment{ID: id, Owner: office, Name: "x"}), "UID:1\r\n", "UID:2\r\n")
 			_, _, err := p.calendar().Put("2.ics", []byte(text), collection.Condition{})

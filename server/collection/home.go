@@ -16,12 +16,12 @@ import (
 	"facteur/server/safefile"
 )
 
-const (
-	// madeFile in calendars/ says that the defaults of a home were made.
-	madeFile = ".facteur-home"
-	// deletedPrefix begins the directory of a collection that is being removed for good.
-	deletedPrefix = ".facteur-deleted-"
-)
+// HomeFile is a file of each home, below the folder of the account: it says that the defaults
+// were made.
+const HomeFile = "calendars/.facteur-home"
+
+// deletedPrefix begins the directory of a collection that is being removed for good.
+const deletedPrefix = ".facteur-deleted-"
 
 // Home is the calendars and address books of one account or shared mailbox.
 type Home struct {
@@ -63,7 +63,7 @@ func (h *Home) open() error {
 	}
 	h.admin.Lock()
 	defer h.admin.Unlock()
-	marker := filepath.Join(h.kindDir(Calendar), madeFile)
+	marker := filepath.Join(h.dir, HomeFile)
 	_, err := os.Lstat(marker)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Written last: without it everything is done again.
@@ -357,6 +357,6 @@ func (h *Home) close(why error) {
 
 // Has tells whether an account has a home, without making one.
 func (s *Store) Has(a address.Address) bool {
-	_, err := os.Lstat(filepath.Join(s.opt.Dir, a.Dir(), Calendar.dir(), madeFile))
+	_, err := os.Lstat(filepath.Join(s.opt.Dir, a.Dir(), HomeFile))
 	return err == nil
 }

@@ -33,6 +33,8 @@ type Object struct {
 	UID  string `json:"uid"`
 	Data []byte `json:"data"`
 	Href string `json:"href,omitempty"` // the last segment here; into a collection: the one that is wanted
+	// Links are the names of files that are attached to it and not in Data, which has links to them.
+	Links []string `json:"links,omitempty"`
 	// Remote and Tag are its path and ETag on the server that it is pulled from.
 	Remote string `json:"remote,omitempty"`
 	Tag    string `json:"tag,omitempty"`

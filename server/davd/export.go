@@ -88,7 +88,7 @@ func writeWhole(to io.Writer, n *node, name string, o exporting) error {
 		case o.public:
 			parsed = attachments.Hidden(parsed)
 		case o.attachments != nil:
-			parsed = o.attachments.Inlined(parsed)
+			parsed, _ = o.attachments.Inlined(parsed)
 		}
 		parsed, _ = max(o.zones, zonesIncluded).of(parsed)
 		return out.Write(parsed)
