@@ -182,7 +182,7 @@ func (u upkeep) listDeleted(a address.Address, r control.UpkeepRequest) error {
 		u.say(fmt.Sprintf("%s  %9d octets  %s", d.At.Local().Format(time.DateTime), d.Size, d.Folder))
 	}
 	u.say(fmt.Sprintf("%s: %s can be brought back", a, counted(n, "message")))
-	return errors.Join(u.listDeletedCalendars(a, r), u.listDeletedFiles(a, r))
+	return errors.Join(u.listDeletedCalendars(a, r), u.listDeletedFiles(a, r), u.listDeletedAttachments(a, r))
 }
 
 // Upkeep has the running server do the work; without one it takes the data folder

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"facteur/server/address"
+	"facteur/server/attachments"
 	"facteur/server/collection"
 	"facteur/server/control"
 	"facteur/server/files"
@@ -178,4 +179,26 @@ func (u upkeep) listDeletedFiles(a address.Address, r control.UpkeepRequest) err
 	}
 	u.say(fmt.Sprintf("%s: %s can be brought back", a, counted(len(list), "file")))
 	return nil
+}
+
+// listDeletedAttachments lists where what was attached lies: who took it out of an event, or
+// replaced it, finds it there.
+func (u upkeep) listDeletedAttachments(a address.Address, r control.UpkeepRequest) error {
+	if r.Folder != "" && r.Folder != attachments.Folder {
+		return nil
+	}
+	list, err := u.attached.Deleted(a)
+	n := 0
+	for _, d := range list {
+		if d.At.Before(r.Since) {
+			continue
+		}
+		n++
+		place := strings.TrimPrefix(d.Place, filepath.Join(u.settings.Data, "domains", a.Dir())+string(filepath.Separator))
+		u.say(fmt.Sprintf("%s  %9d octets  %s", d.At.Local().Format(time.DateTime), d.Size, shown(place)))
+	}
+	if n > 0 {
+		u.say(fmt.Sprintf("%s: %s came out of events: with these they come back, or are copied from there", a, counted(n, "attachment")))
+	}
+	return err
 }

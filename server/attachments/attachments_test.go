@@ -48,7 +48,14 @@ func TestAsLongAsNamed(t *testing.T) {
 	}
 	c := w.add("c")
 	w.Drop(c)
-	if deleted, err := w.files.Deleted(alice); err != nil || len(deleted) != 2 || w.Hold(alice, []string{c.ID}) == nil {
+	list, err := w.Deleted(alice)
+	w.ok(err)
+	for _, r := range list {
+		if octets, err := os.ReadFile(r.Place); err != nil || filepath.Base(r.Place) != "a.txt" || len(octets) != 1 || r.Size <= 1 {
+			t.Errorf("%+v: %q, %v", r, octets, err)
+		}
+	}
+	if deleted, err := w.files.Deleted(alice); err != nil || len(deleted) != 2 || len(list) != 2 || w.Hold(alice, []string{c.ID}) == nil {
 		t.Errorf("%v, %v", deleted, err)
 	}
 }
