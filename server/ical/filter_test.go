@@ -137,6 +137,24 @@ func TestExpand(t *testing.T) {
 	if want := event("DTSTART;VALUE=DATE:20260103", "DTEND;VALUE=DATE:20260104", "RECURRENCE-ID;VALUE=DATE:20260103"); body(c) != want {
 		t.Errorf("a day: got\n%s\nwant\n%s", body(c), want)
 	}
+	for _, tt := range []struct{ name, event, want string }{
+		{"a period of its own", event("DTSTART:20260103T100000Z", "DURATION:PT1H", "RDATE;VALUE=PERIOD:20260105T100000Z/PT3H"),
+			event("DTSTART:20260103T100000Z", "DURATION:PT1H", "RECURRENCE-ID:20260103T100000Z") +
+				event("DTSTART:20260105T100000Z", "RECURRENCE-ID:20260105T100000Z", "DTEND:20260105T130000Z")},
+		{"a period beside a point", event("DTSTART:20260103T100000Z", "RDATE;VALUE=PERIOD:20260105T100000Z/20260105T110000Z"),
+			event("DTSTART:20260103T100000Z", "RECURRENCE-ID:20260103T100000Z") +
+				event("DTSTART:20260105T100000Z", "RECURRENCE-ID:20260105T100000Z", "DTEND:20260105T110000Z")},
+		{"a day of 23 hours", event("DTSTART;TZID=Europe/Berlin:20260328T120000", "DURATION:P1D"), event("DTSTART:20260328T110000Z", "DTEND:20260329T100000Z")},
+		{"a day of 24 hours", event("DTSTART;TZID=Europe/Berlin:20260320T120000", "DURATION:P1D"), event("DTSTART:20260320T110000Z", "DURATION:P1D")},
+		{"two dates", event("DTSTART;VALUE=DATE:20260328", "DURATION:P2D"), event("DTSTART;VALUE=DATE:20260328", "DURATION:P2D")},
+		{"a floating day", event("DTSTART:20260328T120000", "DURATION:P1D"), event("DTSTART:20260328T120000", "DURATION:P1D")},
+		{"a task", todo("DTSTART;TZID=Europe/Berlin:20260328T120000", "DURATION:P1D"), todo("DTSTART:20260328T110000Z", "DUE:20260329T100000Z")},
+	} {
+		c, _, err := object(t, tt.event).Expand(*rangeOf(t, "20260101T", "20260501T"), nil, 0)
+		if err != nil || body(c) != tt.want {
+			t.Errorf("%s: %v, got\n%s\nwant\n%s", tt.name, err, body(c), tt.want)
+		}
+	}
 	c, _, _ = object(t, todo("DUE;TZID=Europe/Berlin:20260103T100000")).Expand(*rangeOf(t, "20260103T", "20260104T"), nil, 0)
 	if want := todo("DUE:20260103T090000Z"); body(c) != want {
 		t.Errorf("a task: got\n%s\nwant\n%s", body(c), want)

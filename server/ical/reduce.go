@@ -109,6 +109,13 @@ func (o *Object) expanded(i Instance) *Component {
 			}
 		}
 	}
+	first, last := value(i.Start), value(i.End)
+	// A period of RDATE has a length of its own (RFC 5545 3.8.5.2), and a day of DURATION is not 24 hours
+	// when a clock was changed in it (3.3.6), as it is in UTC.
+	if _, has := c.Prop(end); !has && e.hasStart && last.wall != first.wall+e.span.rough() {
+		c.Props = slices.DeleteFunc(c.Props, func(p Prop) bool { return p.Name == "DURATION" })
+		c.Props = append(c.Props, valueProp(end, last))
+	}
 	return c
 }
 
