@@ -40,6 +40,8 @@ func implicitScheduling() part {
 			}},
 			{name: davxml.C("schedule-default-calendar-URL"), kinds: inboxNode, loads: loadProps, has: hasDefault, write: writeDefault, set: setDefault},
 			{name: availability, kinds: inboxNode, loads: loadProps, has: hasKept(availability), write: writeAvailability, set: setAvailability}, // RFC 7953 7.2.4
+			// A Mac asks for it by the name that it had before the RFC, and takes it amiss when it is not there.
+			{name: davxml.CS("calendar-availability"), kinds: inboxNode, loads: loadProps, write: writeAvailability, set: setAvailability},
 		},
 	}
 }
@@ -127,7 +129,7 @@ func writeAvailability(r *request, n *node, w *davxml.Writer) {
 // setAvailability keeps when somebody can be met at all: a calendar with VAVAILABILITY.
 func setAvailability(_ *request, _ *node, kept *collection.Props, e *davxml.Element) error {
 	delete(kept.Other, scheduling.Availability)
-	if e == nil {
+	if e == nil || e.Trimmed() == "" {
 		return nil
 	}
 	if err := scheduling.CheckAvailability(e.Text); err != nil {

@@ -195,3 +195,34 @@ func TestDefaultCalendar(t *testing.T) {
 		t.Errorf("%q", got.text())
 	}
 }
+
+// TestAvailabilityOfMacs: Macs have another name for the property of RFC 7953, and can't set what they do
+// not find.
+func TestAvailabilityOfMacs(t *testing.T) {
+	s := newScheduling(t)
+	const inbox, user = "/dav/bob@example.org/inbox/", "user: bob@example.org"
+	standard, old := davxml.C("calendar-availability"), davxml.CS("calendar-availability")
+	if got := s.prop(inbox, old, user); got.status != http.StatusOK || got.text() != "" {
+		t.Errorf("before: %d %q", got.status, got.text())
+	}
+	if got := s.prop(inbox, standard, user); got.status != http.StatusNotFound {
+		t.Errorf("before, by the name of the RFC: %d %q", got.status, got.text())
+	}
+	patch := func(text string) int {
+		all, _ := s.ask("PROPPATCH", inbox, `<D:propertyupdate xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"><D:set><D:prop>`+
+			`<CS:calendar-availability>`+text+`</CS:calendar-availability></D:prop></D:set></D:propertyupdate>`, user).responses()
+		return all[inbox][old].status
+	}
+	const hours = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VAVAILABILITY\r\nUID:a\r\nDTSTAMP:20260101T000000Z\r\nEND:VAVAILABILITY\r\nEND:VCALENDAR\r\n"
+	if patch("nonsense") != http.StatusForbidden || patch(hours) != http.StatusOK {
+		t.Error("what is set is not looked at")
+	}
+	for _, name := range []davxml.Name{standard, old} {
+		if got := s.prop(inbox, name, user); !strings.Contains(got.text(), "VAVAILABILITY") {
+			t.Errorf("%v: %q", name, got.text())
+		}
+	}
+	if patch("") != http.StatusOK || s.prop(inbox, standard, user).status != http.StatusNotFound {
+		t.Error("what is empty does not take it away")
+	}
+}
