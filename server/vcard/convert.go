@@ -16,6 +16,7 @@ func (c *Card) Convert(version string) (*Card, error) {
 		return c, nil
 	case from == "3.0" && version == "4.0":
 		out := c.convert(version, to4)
+		out.joinLabels()
 		if order := c.Value("SORT-STRING"); order != "" {
 			for i, p := range out.Props {
 				if p.Name == "N" {
@@ -44,6 +45,43 @@ func (c *Card) convert(version string, each func(Prop) []Prop) *Card {
 		}
 	}
 	return out
+}
+
+// noAddress says whether nothing stands in an ADR.
+func noAddress(p Prop) bool { return p.Name == "ADR" && strings.Trim(p.Value, ";, ") == "" }
+
+// joinLabels gives each label that was a property in 3.0 to the address of its types, where there is one
+// (RFC 6350 6.3.1): an address of its own, with nothing in it, would come back as one more each time that
+// a card is changed in the other version.
+func (c *Card) joinLabels() {
+	types := func(p Prop) string { return strings.Join(slices.Sorted(slices.Values(Types(p))), ",") }
+	without := make(map[string][]int) // a label, by the types of the address
+	for i, p := range c.Props {
+		if p.Name == "ADR" && !noAddress(p) && p.Param("LABEL") == "" {
+			without[types(p)] = append(without[types(p)], i)
+		}
+	}
+	gone := make(map[int]bool)
+	for i, p := range c.Props {
+		label := p.Param("LABEL")
+		if label == "" || !noAddress(p) {
+			continue
+		}
+		if list := without[types(p)]; len(list) > 0 {
+			c.Props[list[0]] = with(c.Props[list[0]], "LABEL", label)
+			without[types(p)], gone[i] = list[1:], true
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	left := c.Props[:0]
+	for i, p := range c.Props {
+		if !gone[i] {
+			left = append(left, p)
+		}
+	}
+	c.Props = left
 }
 
 // names are properties that 4.0 has, and the names under which clients write them in 3.0.
@@ -141,9 +179,13 @@ func to3(p Prop) []Prop {
 		}
 	case "ADR":
 		if label != "" {
-			l := Prop{Group: p.Group, Name: "LABEL", Value: contentline.EscapeText(label)}
+			// RFC 6350 6.3.1 writes \n for the end of a line in it, RFC 6868 ^n.
+			l := Prop{Group: p.Group, Name: "LABEL", Value: contentline.EscapeText(strings.NewReplacer(`\n`, "\n", `\N`, "\n").Replace(label))}
 			if len(types) > 0 {
 				l = with(l, "TYPE", types...)
+			}
+			if noAddress(p) {
+				return []Prop{l}
 			}
 			more = append(more, l)
 		}

@@ -143,7 +143,11 @@ func TestConvert(t *testing.T) {
 		{"NOTE;CHARSET=UTF-8:x", "NOTE:x", "NOTE:x"},
 		{"X-OWN;P=1:a\\;b", "X-OWN;P=1:a\\;b", ""},
 		{"AGENT;VALUE=uri:http://x", "RELATED;VALUE=uri;TYPE=agent:http://x", "X-RELATED;VALUE=uri;TYPE=agent:http://x"},
-		{"LABEL;TYPE=home:a\\nb", "ADR;LABEL=a^nb;TYPE=home:;;;;;;", "ADR;TYPE=home:;;;;;;\nLABEL;TYPE=home:a\\nb"},
+		{"LABEL;TYPE=home:a\\nb", "ADR;LABEL=a^nb;TYPE=home:;;;;;;", ""},
+		{"ADR;TYPE=home:;;a;;;;\nLABEL;TYPE=home:a", "ADR;TYPE=home;LABEL=a:;;a;;;;", ""},
+		{"ADR;TYPE=work:;;a;;;;\nLABEL;TYPE=home:a", "ADR;TYPE=work:;;a;;;;\nADR;LABEL=a;TYPE=home:;;;;;;", ""},
+		{"LABEL;TYPE=work,home:a\nADR;TYPE=home,work,pref:;;a;;;;\nLABEL;TYPE=home,work:b\nADR;TYPE=home,work:;;b;;;;", "ADR;PREF=1;TYPE=home,work;LABEL=a:;;a;;;;\nADR;TYPE=home,work;LABEL=b:;;b;;;;",
+			"ADR;TYPE=home,work,pref:;;a;;;;\nLABEL;TYPE=home,work,pref:a\nADR;TYPE=home,work:;;b;;;;\nLABEL;TYPE=home,work:b"},
 		{"PROFILE:VCARD", "", "-"},
 		{"CLASS:PUBLIC", "X-CLASS:PUBLIC", "X-CLASS:PUBLIC"},
 	}
@@ -185,6 +189,11 @@ func TestConvertWhole(t *testing.T) {
 	}
 	if back, err := sorted.Convert("3.0"); err != nil || body(back) != "VERSION:3.0\nN:van Dam;Rene;;;\nSORT-STRING:Dam" {
 		t.Errorf("%v, got\n%s", err, body(back))
+	}
+	// RFC 6350 6.3.1 has such a label.
+	if c, err := card(t, "VERSION:4.0", "N:x;;;;", `ADR;LABEL="John\n1 Main St.\NTown":;;1 Main St.;Town;;;`).Convert("3.0"); err != nil ||
+		body(c) != "VERSION:3.0\nN:x;;;;\nADR:;;1 Main St.;Town;;;\nLABEL:John\\n1 Main St.\\nTown" {
+		t.Errorf("%v, got\n%s", err, body(c))
 	}
 	if same, err := c.Convert("4.0"); err != nil || same != c {
 		t.Errorf("the same version: %v", err)
