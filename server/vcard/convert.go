@@ -130,6 +130,10 @@ func to4(p Prop) []Prop {
 		}
 	case "LABEL": // RFC 6350 6.3.1: a parameter of ADR
 		p = with(Prop{Group: p.Group, Name: "ADR", Params: p.Params, Value: ";;;;;;"}, "LABEL", contentline.Text(p.Value))
+	case "RELATED":
+		if !strings.Contains(p.Value, ":") && p.Param("VALUE") == "" {
+			p = with(p, "VALUE", "text") // RFC 6350 6.6.6: likewise
+		}
 	case "AGENT":
 		p.Name, types = "RELATED", append(types, "agent")
 		if p.Param("VALUE") == "" {

@@ -142,6 +142,8 @@ func TestConvert(t *testing.T) {
 		{"X-ADDRESSBOOKSERVER-MEMBER:urn:uuid:1", "MEMBER:urn:uuid:1", ""},
 		{"NOTE;CHARSET=UTF-8:x", "NOTE:x", "NOTE:x"},
 		{"X-OWN;P=1:a\\;b", "X-OWN;P=1:a\\;b", ""},
+		{"X-RELATED;TYPE=friend:Carol", "RELATED;VALUE=text;TYPE=friend:Carol", ""},
+		{"X-RELATED;TYPE=friend:urn:uuid:1", "RELATED;TYPE=friend:urn:uuid:1", ""},
 		{"AGENT;VALUE=uri:http://x", "RELATED;VALUE=uri;TYPE=agent:http://x", "X-RELATED;VALUE=uri;TYPE=agent:http://x"},
 		{"LABEL;TYPE=home:a\\nb", "ADR;LABEL=a^nb;TYPE=home:;;;;;;", ""},
 		{"ADR;TYPE=home:;;a;;;;\nLABEL;TYPE=home:a", "ADR;TYPE=home;LABEL=a:;;a;;;;", ""},
