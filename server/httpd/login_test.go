@@ -131,6 +131,7 @@ func TestRoutes(t *testing.T) {
 		{"PROPFIND", "/dav", 200, ""},
 		{"OPTIONS", "/", 200, ""},
 		{"REPORT", "/", 200, ""},
+		{"PROPPATCH", "/", 200, ""},
 		{"PUT", "/", 405, ""},
 		{"GET", "/davx", 404, ""},
 		{"GET", "/nothing", 404, ""},

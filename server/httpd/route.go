@@ -142,7 +142,7 @@ func isDAV(r *http.Request) bool {
 		return true
 	}
 	switch r.Method {
-	case "PROPFIND", "REPORT":
+	case "PROPFIND", "PROPPATCH", "REPORT": // as OPTIONS tells of it
 		return r.URL.Path == "/"
 	case http.MethodOptions:
 		return r.URL.Path == "/" || r.URL.Path == "*"
