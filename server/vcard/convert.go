@@ -134,6 +134,10 @@ func to4(p Prop) []Prop {
 		if !strings.Contains(p.Value, ":") && p.Param("VALUE") == "" {
 			p = with(p, "VALUE", "text") // RFC 6350 6.6.6: likewise
 		}
+	case "X-ABSHOWAS": // Apple's programs have no other kind of an organization
+		if strings.EqualFold(p.Value, "COMPANY") {
+			p.Name, p.Value = "KIND", "org"
+		}
 	case "AGENT":
 		p.Name, types = "RELATED", append(types, "agent")
 		if p.Param("VALUE") == "" {
@@ -164,6 +168,13 @@ func to3(p Prop) []Prop {
 	switch p.Name {
 	case "CLIENTPIDMAP", "XML":
 		return nil
+	case "KIND":
+		switch strings.ToLower(p.Value) {
+		case "individual": // as all that say nothing
+			return nil
+		case "org":
+			p.Name, p.Value = "X-ABSHOWAS", "COMPANY"
+		}
 	case "PHOTO", "LOGO", "SOUND", "KEY":
 		return []Prop{inline(p)}
 	case "BDAY", "ANNIVERSARY", "REV":

@@ -142,6 +142,7 @@ func TestConvert(t *testing.T) {
 		{"X-ADDRESSBOOKSERVER-MEMBER:urn:uuid:1", "MEMBER:urn:uuid:1", ""},
 		{"NOTE;CHARSET=UTF-8:x", "NOTE:x", "NOTE:x"},
 		{"X-OWN;P=1:a\\;b", "X-OWN;P=1:a\\;b", ""},
+		{"X-ABSHOWAS:COMPANY", "KIND:org", ""},
 		{"X-RELATED;TYPE=friend:Carol", "RELATED;VALUE=text;TYPE=friend:Carol", ""},
 		{"X-RELATED;TYPE=friend:urn:uuid:1", "RELATED;TYPE=friend:urn:uuid:1", ""},
 		{"AGENT;VALUE=uri:http://x", "RELATED;VALUE=uri;TYPE=agent:http://x", "X-RELATED;VALUE=uri;TYPE=agent:http://x"},
@@ -191,6 +192,9 @@ func TestConvertWhole(t *testing.T) {
 	}
 	if back, err := sorted.Convert("3.0"); err != nil || body(back) != "VERSION:3.0\nN:van Dam;Rene;;;\nSORT-STRING:Dam" {
 		t.Errorf("%v, got\n%s", err, body(back))
+	}
+	if c, err := card(t, "VERSION:4.0", "KIND:individual", "N:x;;;;").Convert("3.0"); err != nil || body(c) != "VERSION:3.0\nN:x;;;;" {
+		t.Errorf("%v, got\n%s", err, body(c))
 	}
 	// RFC 6350 6.3.1 has such a label.
 	if c, err := card(t, "VERSION:4.0", "N:x;;;;", `ADR;LABEL="John\n1 Main St.\NTown":;;1 Main St.;Town;;;`).Convert("3.0"); err != nil ||
