@@ -17,6 +17,9 @@ type Delivery struct {
 	Now     time.Time
 	// Create says that an object may be made where none is stored.
 	Create bool
+	// Cancelled is the version of the message that took all of the object away; nil: none did.
+	// What is no newer does not bring it back.
+	Cancelled *Version
 	// Only says of a REQUEST that its components are all that the person is invited to
 	// (Outgoing.First).
 	Only bool

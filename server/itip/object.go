@@ -1,7 +1,6 @@
 package itip
 
 import (
-	"cmp"
 	"iter"
 	"slices"
 	"strconv"
@@ -339,11 +338,7 @@ func stamp(c *ical.Component) time.Time {
 func compareVersion(a, b *ical.Component) int {
 	sa, _ := sequence(a)
 	sb, _ := sequence(b)
-	ta, tb := stamp(a), stamp(b)
-	if sa != sb || ta.IsZero() || tb.IsZero() {
-		return cmp.Compare(sa, sb)
-	}
-	return ta.Compare(tb)
+	return Version{sa, stamp(a)}.Compare(Version{sb, stamp(b)})
 }
 
 // isCancelled says whether a component is cancelled.

@@ -16,6 +16,8 @@ func (a *applying) request() Result {
 	switch {
 	case len(parts) == 0:
 		return refused(NotInvited)
+	case a.Stored == nil && a.Cancelled != nil && a.Message.Version(a.Now).Compare(*a.Cancelled) <= 0:
+		return ignored(Older)
 	case a.Stored == nil && !a.Create:
 		return refused(Stranger)
 	case a.Stored == nil && a.declines(parts):

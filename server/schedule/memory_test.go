@@ -44,3 +44,39 @@ func TestMemory(t *testing.T) {
 		t.Errorf("after Forget: %v, %v", got, err)
 	}
 }
+
+// TestMemoryCancelled: of what was cancelled the newest is known, to each mailbox its own.
+func TestMemoryCancelled(t *testing.T) {
+	db, err := statedb.Open(filepath.Join(t.TempDir(), "state.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	m, err := Open(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, now := context.Background(), time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)
+	bob, carol := address.MustParse("bob@example.org"), address.MustParse("carol@example.org")
+	check := func(box address.Address, what Key, sequence int, stamp time.Time, want bool) {
+		t.Helper()
+		n, at, ok, err := m.Cancelled(ctx, box, what)
+		if n != sequence || !at.Equal(stamp) || ok != want || err != nil {
+			t.Errorf("%d, %v, %v, %v", n, at, ok, err)
+		}
+	}
+	plan := Object("plan", "mailto:zoe@example.net")
+	check(bob, plan, 0, time.Time{}, false)
+	for _, stamp := range []time.Time{{}, now} {
+		if err := m.Cancel(ctx, bob, plan, 3, stamp, now); err != nil {
+			t.Fatal(err)
+		}
+		check(bob, plan, 3, stamp, true)
+	}
+	check(carol, plan, 0, time.Time{}, false)
+	check(bob, Object("plan", "mailto:eve@example.net"), 0, time.Time{}, false)
+	if err := m.Cancel(ctx, bob, Object("other", ""), 0, now, now.Add(kept+time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	check(bob, plan, 0, time.Time{}, false)
+}

@@ -121,9 +121,12 @@ type incoming struct {
 	again    bool     // it may have been worked in before a crash
 	decision Decision // what scripts said before
 	about    string   // Message-ID of the mail
+	mail     bool     // it came by mail
 	asked    bool     // scripts had their say
 	claimed  bool     // it is known whether it was answered before
 	before   bool     // it was
+	// cancelled is what cancelled the object by mail; nil: nothing did.
+	cancelled *itip.Version
 }
 
 // receive works a message in.
@@ -151,7 +154,13 @@ func (s *Scheduler) try(ctx context.Context, in *incoming) (res itip.Result, t *
 	if err != nil {
 		return res, nil, err
 	}
+	if err := s.cancelled(ctx, in, now); err != nil {
+		return res, nil, err
+	}
 	res = s.apply(in, now)
+	if err := s.remember(ctx, in, res); err != nil {
+		return res, nil, err
+	}
 	stranger := res.Outcome == itip.Refused && res.Reason == itip.Stranger
 	if !stranger && (res.Outcome == itip.Refused || res.Outcome == itip.Ignored) {
 		return res, nil, nil
@@ -185,7 +194,7 @@ func (s *Scheduler) try(ctx context.Context, in *incoming) (res itip.Result, t *
 
 func (s *Scheduler) apply(in *incoming, now object) itip.Result {
 	return itip.Delivery{
-		Message: in.message, Stored: now.cal, Self: s.person(in.box), From: in.from, Now: s.stamp(in.message.UID), Create: in.create, Only: in.only, Floating: s.location(),
+		Message: in.message, Stored: now.cal, Self: s.person(in.box), From: in.from, Now: s.stamp(in.message.UID), Create: in.create, Only: in.only, Floating: s.location(), Cancelled: in.cancelled,
 	}.Apply()
 }
 

@@ -150,7 +150,7 @@ func (s *Scheduler) arrive(ctx context.Context, t *task) (itip.Result, error) {
 	}
 	return s.receive(ctx, &incoming{
 		box: t.Box, message: m, from: by(t.Arrived.Author), create: s.known(ctx, t.Box, t.Arrived.Author), again: t.again,
-		decision: t.Arrived.Decision, about: t.Arrived.About,
+		decision: t.Arrived.Decision, about: t.Arrived.About, mail: true,
 	})
 }
 

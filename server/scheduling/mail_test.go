@@ -3,6 +3,7 @@ package scheduling
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"facteur/server/fault"
 	"facteur/server/hook"
 	"facteur/server/message"
+	"facteur/server/schedule"
+	"facteur/server/statedb"
 )
 
 // mailed is a mail with a message.
@@ -164,6 +167,50 @@ func TestMailMethods(t *testing.T) {
 				t.Errorf("the event is %q\n%s", e, w.log.String())
 			}
 			same(t, "mail", strings.Join(w.takeMail(), " "), c.mail)
+		})
+	}
+}
+
+// TestMailAfterCancel: a mail that comes late, or is sent again, does not bring back what its
+// organizer cancelled; a newer one does, and so does one of somebody here.
+func TestMailAfterCancel(t *testing.T) {
+	const friend, stranger = "friend@example.com", "eve@example.com"
+	of := func(organizer, version string) string {
+		return strings.Replace(meeting("m1", organizer, "alice@example.org"), "DTSTAMP:20260601T080000Z", version, 1)
+	}
+	invited, cancel := "SEQUENCE:1\r\nDTSTAMP:20260601T080000Z", "SEQUENCE:2\r\nDTSTAMP:20260602T080000Z"
+	for _, c := range []struct {
+		name   string
+		before []Mail
+		from   string
+		again  string
+		kept   bool
+	}{
+		{"again", []Mail{mailed(t, friend, "REQUEST", of(friend, invited)), mailed(t, friend, "CANCEL", of(friend, cancel))}, friend, invited, false},
+		{"late", []Mail{mailed(t, friend, "CANCEL", of(friend, cancel))}, friend, invited, false},
+		{"newer", []Mail{mailed(t, friend, "REQUEST", of(friend, invited)), mailed(t, friend, "CANCEL", of(friend, cancel))}, friend,
+			"SEQUENCE:3\r\nDTSTAMP:20260603T080000Z", true},
+		{"of another organizer", []Mail{mailed(t, stranger, "CANCEL", of(stranger, cancel))}, friend, invited, true},
+		{"one instance", []Mail{mailed(t, friend, "CANCEL", strings.Replace(of(friend, cancel), "SUMMARY", "RECURRENCE-ID:20260711T100000Z\r\nSUMMARY", 1))}, friend, invited, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			db, err := statedb.Open(filepath.Join(t.TempDir(), "state.db"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			if w.opts.Answers, err = schedule.Open(db); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range c.before {
+				w.arrive(m)
+			}
+			same(t, "before", w.event("alice", "m1"), "")
+			w.arrive(mailed(t, c.from, "REQUEST", of(c.from, c.again)))
+			if got := w.event("alice", "m1") != ""; got != c.kept {
+				t.Errorf("kept: %v\n%s", got, w.log.String())
+			}
 		})
 	}
 }

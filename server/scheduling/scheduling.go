@@ -90,7 +90,7 @@ type Options struct {
 	// Room tells whether a mailbox is a room's, which answers by itself. nil: none is.
 	Room func(box address.Address) bool
 	// Answers remembers the invitations that were declined and are kept nowhere, so that each is
-	// answered once. nil: nothing does.
+	// answered once, and what was cancelled by mail. nil: nothing does.
 	Answers *schedule.Memory
 	// Calm is how long mail of a change waits for the next one, which may replace it; of one that
 	// follows the other at most so many times that (maxCalm). Zero: it waits for nothing.
