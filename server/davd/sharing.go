@@ -82,13 +82,25 @@ func share(r *request, n *node) error {
 		_, err = n.coll.Publish()
 		status = http.StatusAccepted
 	case davxml.CS("unpublish-calendar"):
-		err = n.coll.Unpublish()
+		err = unpublish(n.coll)
 	default:
 		return badRequest("There is no POST of a %s", clip(e.Name.String()))
 	}
 	if err == nil {
 		r.w.Header().Set("Content-Length", "0")
 		r.w.WriteHeader(status)
+	}
+	return err
+}
+
+// unpublish ends the link that a client made. That of mail.toml goes on, and who asks is told so.
+func unpublish(c *homes.Collection) error {
+	if err := c.Unpublish(); err != nil {
+		return err
+	}
+	fixed, _, err := c.Secrets()
+	if err == nil && fixed != "" {
+		err = fault.New(fault.Policy, "mail.toml publishes it: the link ends when published is taken out of its table in [sharing]")
 	}
 	return err
 }
@@ -133,13 +145,39 @@ func (r *request) shareOne(n *node, href string, set, write bool) error {
 		return forbidden(davxml.D("recognized-principal"), "%s is no address", clip(href))
 	}
 	if !set {
-		return n.coll.Unshare(a)
+		if err := n.coll.Unshare(a); err != nil {
+			return err
+		}
+		return r.notFixed(n, a, false)
+	}
+	if !write {
+		if err := r.notFixed(n, a, true); err != nil {
+			return err
+		}
 	}
 	err = n.coll.Share(a, write)
 	if fault.Is(err, fault.NotFound) {
 		return forbidden(davxml.D("recognized-principal"), "%s", fault.As(err).Text)
 	}
 	return err
+}
+
+// notFixed returns an error where mail.toml lets somebody read, or read and write what is asked
+// to be for reading, so that a program does not show what is not so.
+func (r *request) notFixed(n *node, with address.Address, read bool) error {
+	if account, ok := r.opt.Directory().Account(with); ok {
+		with = account.Address
+	}
+	all, err := n.coll.Invitees()
+	if err != nil {
+		return err
+	}
+	for _, i := range all {
+		if i.Fixed && !i.Busy && i.Account.Key() == with.Key() && (!read || i.Write) {
+			return fault.Newf(fault.Policy, "mail.toml shares it with %s: that ends when the address is taken out of [sharing]", i.Account)
+		}
+	}
+	return nil
 }
 
 // personOf reads whom an href means: mailto: with an address, or a principal.
