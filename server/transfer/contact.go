@@ -47,7 +47,9 @@ func (c *contact) add(f field, header, value string) {
 	case f.name == "NOTE":
 		c.notes = append(c.notes, value)
 	case f.name == "CATEGORIES":
-		c.props = append(c.props, vcard.Prop{Name: "CATEGORIES", Value: contentline.JoinText(categories(value))})
+		if list := categories(value); len(list) > 0 { // all of Google's are in "* myContacts"
+			c.props = append(c.props, vcard.Prop{Name: "CATEGORIES", Value: contentline.JoinText(list)})
+		}
 	case f.name == "BDAY" || f.name == "X-ANNIVERSARY":
 		date, ok := parseDate(value, c.dayFirst)
 		switch {

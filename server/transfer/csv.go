@@ -100,24 +100,34 @@ func (r *csvReader) headers(row []string, number int) bool {
 	}
 	table, re := columnTable(), numbered()
 	seen := make(map[string]int)
-	known := 0
+	named := false
 	for _, h := range row {
 		name := folded(h)
 		f := fieldOf(table, re, name)
 		if seen[name]++; seen[name] > 1 { // Thunderbird in French: at home, then at work
 			f = repeated(f)
 		}
-		if f.name != "" && f.name != ignored {
-			known++
-		}
+		named = named || f.names()
 		r.fields = append(r.fields, f)
 	}
 	r.header = row
 	r.titles(seen)
-	if known == 0 {
-		r.cards.problems.add(number, "the first row names no columns of contacts that are known: %q", contentline.Clip(strings.Join(row, ", ")))
+	if !named {
+		r.cards.problems.add(number, "the first row has no column of a name, an organization or an e-mail address that is known (English and French are; name one \"First Name\" or \"E-mail Address\"): %q",
+			contentline.Clip(strings.Join(row, ", ")))
 	}
-	return known > 0
+	return named
+}
+
+// names says whether a column tells who somebody is. Without one, each card would be a note alone.
+func (f field) names() bool {
+	switch f.name {
+	case "N":
+		return f.part < 2 // not a prefix or suffix
+	case "FN", "NICKNAME", "ORG", "EMAIL":
+		return true
+	}
+	return false
 }
 
 func fieldOf(table map[string]field, numbered *regexp.Regexp, name string) field {

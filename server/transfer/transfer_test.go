@@ -213,6 +213,7 @@ func TestCSV(t *testing.T) {
 			"Ann,Lee,* myContacts ::: Friends,* Home,a@example.org ::: b@example.org,Mobile,77,Work,\"1 Road\nGhent\",1 Road,Ghent,Shop,--03-08,blue\n",
 			[]string{"N:Lee;Ann;;;", "CATEGORIES:Friends", "EMAIL;TYPE=PREF,HOME:a@example.org", "EMAIL;TYPE=PREF,HOME:b@example.org", "TEL;TYPE=CELL:77",
 				"ADR;TYPE=WORK:;;1 Road;Ghent;;;", "ORG:Shop;", "BDAY:--03-08", "NOTE:Custom Field 1 - Value: blue"}},
+		{"Google, of no label", "First Name,Labels,E-mail 1 - Value\nAnn,* myContacts,a@example.org\n", []string{"N:;Ann;;;\r\nEMAIL:a@example.org"}},
 		{"Thunderbird", "First Name,Last Name,Display Name,Primary Email,Home Address,Home City,Work Address,Work ZipCode,Birth Year,Birth Month,Birth Day\n" +
 			"Bo,Ek,Bo E.,bo@example.org,1 Road,Ghent,2 Way,9000,1970,8,3\n",
 			[]string{"FN:Bo E.", "ADR;TYPE=HOME:;;1 Road;Ghent;;;", "ADR;TYPE=WORK:;;2 Way;;;9000;", "BDAY:1970-08-03"}},
@@ -255,10 +256,15 @@ func TestWriteCSV(t *testing.T) {
 	}
 }
 
+// unnamed is what is said of a table that does not tell who somebody is.
+const unnamed = "! line 1: the first row has no column of a name, an organization or an e-mail address that is known (English and French are; " +
+	"name one \"First Name\" or \"E-mail Address\"): "
+
 func TestCSVWrong(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"empty", "", "! the table is empty\n"},
-		{"no columns", "a,b\n1,2\n", "! line 1: the first row names no columns of contacts that are known: \"a, b\"\n"},
+		{"no columns", "a,b\n1,2\n", unnamed + "\"a, b\"\n"},
+		{"Outlook in German", "Anrede;Vorname;Nachname;Suffix;Firma;Pager\nFrau;Eva;Groß;;Verein;1\n", unnamed + "\"Anrede, Vorname, Nachname, Suffix, Firma, Pager\"\n"},
 		{"quotes", "First Name,Last Name\nA,x\"y\nB,C\n", "VCARD content-*\n! line 2: the row is left out: bare \" in non-quoted-field\n"},
 		{"no name", "First Name,Children\n,x\n,\n", "VCARD content-*\n"},
 	}
