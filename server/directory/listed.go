@@ -12,7 +12,7 @@ type Listed struct {
 
 // Listed returns the accounts, the shared mailboxes, and the aliases that are no other
 // address of one of these, of a domain under any of its names, in the order of mail.toml.
-// Disabled accounts are not among them.
+// Disabled accounts are not among them, but for rooms, into which nobody logs in.
 func (d *Directory) Listed(domain address.Domain) []Listed {
 	domain, _ = d.Primary(domain)
 	var out []Listed
@@ -32,7 +32,7 @@ func (d *Directory) Listed(domain address.Domain) []Listed {
 	}
 	for i := range d.options.Accounts {
 		a := &d.options.Accounts[i]
-		if e := d.exact(a.Address); e != nil && e.account == a && !a.Disabled {
+		if e := d.exact(a.Address); e != nil && e.account == a && (!a.Disabled || a.Room) {
 			add(e, a.Name, !a.Room)
 		}
 	}
