@@ -21,7 +21,8 @@ const (
 	maxRedirects = 5
 )
 
-var errNotPublic = errors.New("the server has no public address")
+var errNotPublic = errors.New("the server has no public address: one of your own network is reached by its address alone, " +
+	"such as http://192.168.1.5/x.ics, which subscriptions of [calendars] must have")
 
 // newClient returns an HTTP client that reaches only what it may, through redirects too.
 func newClient(o Options, mayReach func(*url.URL) error) *http.Client {

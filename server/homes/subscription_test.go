@@ -188,8 +188,8 @@ func TestWhatMayBeFetched(t *testing.T) {
 		{p.URL + "/x.ics", "", p.host()}, // named itself
 		{"http://inside.example:" + port + "/x.ics", "public", ""},
 		{"http://mapped.example:" + port + "/x.ics", "public", ""},
-		{"http://private.example/x.ics", "public", ""},
-		{"http://linklocal.example/x.ics", "public", ""},
+		{"http://private.example/x.ics", "no public address: one of your own network is reached by its address alone", ""},
+		{"http://linklocal.example/x.ics", "no public address: one of your own network is reached by its address alone", ""},
 		{p.URL + "/away.ics", "mail.toml", p.host()},
 	} {
 		reached = ""
