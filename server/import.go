@@ -170,6 +170,10 @@ func (im *importer) add(ctx context.Context, to destination, o control.Object, f
 		to.name = im.usual(o.Kind, kind)
 	}
 	there := im.collection(to.name)
+	if there != nil && im.opt.To == "" && there.Kind != kind { // a folder with both
+		to.name += "-" + kind
+		there = im.collection(to.name)
+	}
 	if there != nil && im.opt.To == "" && there.Kind == kind && !keeps(*there, kind, o.Kind) { // others mix events and tasks
 		to.name, to.create = im.usual(o.Kind, kind), nil
 		there = im.collection(to.name)

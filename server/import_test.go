@@ -94,3 +94,28 @@ func TestImportArchive(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 }
+
+// TestImportMixedFolder: a folder that has both kinds, as many zip for themselves, becomes a
+// calendar and an address book, also when it is read again.
+func TestImportMixedFolder(t *testing.T) {
+	dir := importDir(t, "")
+	backup := filepath.Join(dir, "all", "backup")
+	if err := os.MkdirAll(backup, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range map[string]string{
+		"a.ics": "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:a\nDTSTART:20260101T100000Z\nEND:VEVENT\nEND:VCALENDAR\n",
+		"b.vcf": "BEGIN:VCARD\nVERSION:3.0\nUID:b\nFN:B\nEND:VCARD\n",
+		"c.csv": "Name,E-mail Address\nC,c@example.net\n",
+	} {
+		if err := os.WriteFile(filepath.Join(backup, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{"3 new in backup, backup-contacts", "3 there already"} {
+		out, err := importInto(t, dir, ImportOptions{Files: []string{filepath.Dir(backup)}})
+		if err != nil || out != "alice@example.org: "+want+"\n" {
+			t.Errorf("%q, %v", out, err)
+		}
+	}
+}
