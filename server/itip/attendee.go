@@ -3,7 +3,6 @@ package itip
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"facteur/server/contentline"
 	"facteur/server/ical"
@@ -376,37 +375,3 @@ func newComments(c, was *ical.Component) []ical.Prop {
 
 // maxComment bounds a comment, in octets.
 const maxComment = 4 << 10
-
-// reply is what a component of a REPLY is made of.
-type reply struct {
-	component *ical.Component
-	line      ical.Prop // of the attendee
-	status    string
-	now       time.Time
-	comments  []ical.Prop
-}
-
-// replyPart makes a component of a REPLY (RFC 5546 3.2.3, 3.4.3): the attendee alone, and
-// what tells the event from others. DTSTART and SUMMARY help programs and people that know
-// no UID.
-func replyPart(r reply) *ical.Component {
-	names := []string{"UID", "RECURRENCE-ID", "ORGANIZER", "DTSTART", "DTEND", "DUE", "DURATION", "SEQUENCE", "SUMMARY"}
-	if r.component.Name == "VTODO" {
-		names = append(names, "PERCENT-COMPLETE", "COMPLETED", "STATUS")
-	}
-	out := &ical.Component{Name: r.component.Name, Props: only(r.component, names...)}
-	for i, p := range out.Props {
-		out.Props[i] = cleanLine(p)
-	}
-	line := cleanLine(setParam(r.line, "PARTSTAT", r.status)).Without("RSVP")
-	out.Props = append(out.Props, line)
-	for _, p := range r.comments {
-		out.Props = append(out.Props, cleanLine(p))
-	}
-	out.Props = append(out.Props, ical.Prop{Name: "REQUEST-STATUS", Value: "2.0;Success"})
-	if _, ok := sequence(out); !ok {
-		setSequence(out, 0)
-	}
-	setStamp(out, r.now)
-	return out
-}
