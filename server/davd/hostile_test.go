@@ -136,9 +136,16 @@ func TestPropfindForms(t *testing.T) {
 			t.Errorf("%s: %v", header, p)
 		}
 	}
-	_, order := s.ask("PROPFIND", homePath, body, "Depth: 1", "Prefer: depth-noroot").responses()
+	without := s.ask("PROPFIND", homePath, body, "Depth: 1", "Prefer: depth-noroot, return=minimal")
+	_, order := without.responses()
 	if len(order) == 0 || order[0] == homePath {
 		t.Errorf("with the root: %q", order)
+	}
+	if got := strings.Join(without.header.Values("Preference-Applied"), ", "); got != "depth-noroot, return=minimal" {
+		t.Errorf("it is told that %q was done", got)
+	}
+	if a := s.ask("PROPFIND", homePath, body, "Depth: 0", "Prefer: depth-noroot").want(207); a.header.Get("Preference-Applied") != "" {
+		t.Errorf("at Depth 0: %v", a.header)
 	}
 	s.ask("PROPFIND", homePath, `<D:propfind xmlns:D="DAV:"><D:prop/></D:propfind>`, "Depth: 1").xml()
 	if a := s.ask("PROPFIND", "/dav/alice@example.org", body, "Depth: 0").want(207); a.header.Get("Content-Location") != homePath {

@@ -29,7 +29,7 @@ func (r *request) multistatus() *multistatus {
 	head := r.w.Header()
 	head.Set("Content-Type", "application/xml; charset=utf-8")
 	if r.prefer.minimal {
-		head.Set("Preference-Applied", "return=minimal") // RFC 7240 3
+		head.Add("Preference-Applied", "return=minimal") // RFC 7240 3
 	}
 	r.w.WriteHeader(http.StatusMultiStatus)
 	m := &multistatus{r: r, Writer: davxml.NewWriter(r.w)}

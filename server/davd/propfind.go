@@ -75,8 +75,12 @@ func (r *request) walk(n *node, depth int, a *asked) error {
 		}
 	}
 	r.contentLocation(n)
+	noRoot := depth != 0 && r.prefer.noRoot // RFC 8144 4
+	if noRoot {
+		r.w.Header().Set("Preference-Applied", "depth-noroot")
+	}
 	m := r.multistatus()
-	if depth == 0 || !r.prefer.noRoot { // RFC 8144 3
+	if !noRoot {
 		m.node(n, a)
 	}
 	if depth != 0 {
