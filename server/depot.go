@@ -145,6 +145,9 @@ func (d depot) put(ctx context.Context, home *homes.Home, r control.TransferRequ
 		return nil, err
 	}
 	p.to, p.components = c, componentsOf(props)
+	if p.others, err = othersOf(home, r); err != nil {
+		return nil, err
+	}
 	if r.Source != "" {
 		p.state = d.openPull(home, r)
 	}
@@ -174,6 +177,21 @@ func (d depot) target(home *homes.Home, r control.TransferRequest) (*homes.Colle
 	return home.Create(r.Collection, kind, props)
 }
 
+// othersOf returns the collections where an object may be already that goes to no certain one:
+// its owner may have moved it since it was imported.
+func othersOf(home *homes.Home, r control.TransferRequest) (out []*homes.Collection, err error) {
+	if !slices.ContainsFunc(r.Objects, func(o control.Object) bool { return o.Anywhere }) {
+		return nil, nil
+	}
+	all, err := home.Collections()
+	for _, c := range all {
+		if c.Origin == homes.Kept && !c.Mounted && c.Segment != r.Collection {
+			out = append(out, c)
+		}
+	}
+	return out, err
+}
+
 // plainColor returns #RRGGBB, which programs for vdirs read, for the hexadecimal forms of
 // clients, and "" for all else.
 func plainColor(s string) string {
@@ -195,6 +213,7 @@ type putter struct {
 	request     control.TransferRequest
 	to          *homes.Collection
 	components  []string
+	others      []*homes.Collection
 	state       *pullState // nil: not pulled
 	attachments *attachments.Store
 }
@@ -237,22 +256,26 @@ func (p *putter) one(o control.Object) (control.Outcome, error) {
 	if p.to.Kind() == collection.Calendar {
 		o.Data = p.attachments.Imported(p.to.Owner, o.Data)
 	}
-	there, err := p.to.ByUID(o.UID)
+	in, there, err := p.find(o)
 	if err != nil {
 		return control.Outcome{}, err
+	}
+	elsewhere := ""
+	if in != p.to {
+		elsewhere = in.Segment
 	}
 	result, href, cond := control.ResultNew, "", collection.Condition{Absent: true}
 	if len(there) > 0 {
 		e := there[0]
-		same, err := p.same(e, o.Data)
+		same, err := p.same(in, e, o.Data)
 		switch {
 		case err != nil:
 			return control.Outcome{}, err
 		case same:
 			p.note(o, e.ETag)
-			return control.Outcome{Result: control.ResultSame}, nil
+			return control.Outcome{Result: control.ResultSame, In: elsewhere}, nil
 		case !p.request.Replace && !p.state.untouched(o.Remote, e.ETag):
-			return control.Outcome{Result: control.ResultKept}, nil
+			return control.Outcome{Result: control.ResultKept, In: elsewhere}, nil
 		}
 		result, href, cond = control.ResultReplaced, e.Href, collection.Condition{Match: []collection.ETag{e.ETag}}
 	}
@@ -260,27 +283,44 @@ func (p *putter) one(o control.Object) (control.Outcome, error) {
 		if _, err := homes.Index(p.to.Kind(), o.Data); err != nil {
 			return refused(err), nil
 		}
-		return control.Outcome{Result: result}, nil
+		return control.Outcome{Result: result, In: elsewhere}, nil
 	}
-	e, err := p.write(o, href, cond)
+	e, err := p.write(in, o, href, cond)
 	switch {
 	case err == nil:
 		p.note(o, e.ETag)
-		return control.Outcome{Result: result}, nil
+		return control.Outcome{Result: result, In: elsewhere}, nil
 	case fault.Is(err, fault.OverQuota), fault.Is(err, fault.Unavailable):
 		return control.Outcome{}, err
 	}
 	return refused(err), nil
 }
 
+// find returns the collection that has the UID of an object, or is to have it, and what is there.
+func (p *putter) find(o control.Object) (*homes.Collection, []*collection.Entry, error) {
+	there, err := p.to.ByUID(o.UID)
+	if err != nil || len(there) > 0 || !o.Anywhere {
+		return p.to, there, err
+	}
+	for _, c := range p.others {
+		if c.Kind() != p.to.Kind() {
+			continue
+		}
+		if there, err := c.ByUID(o.UID); err != nil || len(there) > 0 {
+			return c, there, err
+		}
+	}
+	return p.to, nil, nil
+}
+
 // write writes an object under a href, or one that is made for it.
-func (p *putter) write(o control.Object, href string, cond collection.Condition) (e *collection.Entry, err error) {
+func (p *putter) write(to *homes.Collection, o control.Object, href string, cond collection.Condition) (e *collection.Entry, err error) {
 	if href != "" {
-		e, _, err = p.to.Put(href, o.Data, cond)
+		e, _, err = to.Put(href, o.Data, cond)
 		return e, err
 	}
-	for _, href := range hrefsFor(o, p.to.Kind()) {
-		if e, _, err = p.to.Put(href, o.Data, cond); !errors.Is(err, collection.ErrCondition) {
+	for _, href := range hrefsFor(o, to.Kind()) {
+		if e, _, err = to.Put(href, o.Data, cond); !errors.Is(err, collection.ErrCondition) {
 			break
 		}
 	}
@@ -292,8 +332,8 @@ func refused(err error) control.Outcome {
 }
 
 // same compares an object with that which is there.
-func (p *putter) same(e *collection.Entry, data []byte) (bool, error) {
-	old, err := readObject(p.to, e.Href)
+func (p *putter) same(in *homes.Collection, e *collection.Entry, data []byte) (bool, error) {
+	old, err := readObject(in, e.Href)
 	if fault.Is(err, fault.NotFound) {
 		return false, nil // removed meanwhile: the condition of the Put tells
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -167,7 +168,7 @@ func (im *importer) add(ctx context.Context, to destination, o control.Object, f
 		kind = control.KindContacts
 	}
 	if to.name == "" {
-		to.name = im.usual(o.Kind, kind)
+		to.name, o.Anywhere = im.usual(o.Kind, kind), true
 	}
 	there := im.collection(to.name)
 	if there != nil && im.opt.To == "" && there.Kind != kind { // a folder with both
@@ -256,7 +257,7 @@ func (im *importer) flush(ctx context.Context, name string) error {
 	}
 	for i, outcome := range a.Outcomes {
 		im.report.Counts[outcome.Result]++
-		kind, at := b.objects[i].Kind, b.places[i]
+		kind, at, name := b.objects[i].Kind, b.places[i], cmp.Or(outcome.In, name)
 		switch outcome.Result {
 		case control.ResultNew, control.ResultReplaced:
 			if !slices.Contains(im.report.Into, name) {

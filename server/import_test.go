@@ -119,3 +119,37 @@ func TestImportMixedFolder(t *testing.T) {
 		}
 	}
 }
+
+// TestImportAfterMove: what its owner has moved to another calendar since is there already, and
+// is replaced there; who names a calendar gets it into that one.
+func TestImportAfterMove(t *testing.T) {
+	dir := importDir(t, "")
+	file := filepath.Join(dir, "a.ics")
+	write := func(summary string) {
+		text := "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:a\nDTSTART:20260101T100000Z\nSUMMARY:" + summary + "\nEND:VEVENT\nEND:VCALENDAR\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one")
+	for _, c := range []struct {
+		to, change string
+		replace    bool
+		want       string
+	}{
+		{to: "choir", want: "alice@example.org: 1 new in choir\n"}, // as if moved there
+		{want: "alice@example.org: 1 there already\n"},
+		{change: "two", want: "a.ics:1: the VEVENT is left out: choir has one with its UID and other content; --replace takes this one\nalice@example.org: 1 there with other content\n"},
+		{replace: true, want: "alice@example.org: 1 replaced in choir\n"},
+		{want: "alice@example.org: 1 there already\n"},
+		{to: "calendar", want: "alice@example.org: 1 new in calendar\n"},
+	} {
+		if c.change != "" {
+			write(c.change)
+		}
+		out, err := importInto(t, dir, ImportOptions{Files: []string{file}, To: c.to, Replace: c.replace})
+		if out = strings.ReplaceAll(out, dir+"/", ""); out != c.want {
+			t.Errorf("%+v: %q, %v", c, out, err)
+		}
+	}
+}

@@ -38,6 +38,9 @@ type Object struct {
 	// Remote and Tag are its path and ETag on the server that it is pulled from.
 	Remote string `json:"remote,omitempty"`
 	Tag    string `json:"tag,omitempty"`
+	// Anywhere has put take the object to be there when another collection of the account that keeps
+	// such objects has its UID.
+	Anywhere bool `json:"anywhere,omitempty"`
 }
 
 // Pulled is an object that was pulled before.
@@ -74,6 +77,7 @@ const (
 type Outcome struct {
 	Result string `json:"result"`
 	Reason string `json:"reason,omitempty"` // of ResultRefused
+	In     string `json:"in,omitempty"`     // the collection, when it is another than that of the request
 }
 
 // TransferAnswer is the answer to a TransferRequest.
