@@ -206,6 +206,9 @@ func plainColor(s string) string {
 	return ""
 }
 
+// maxPage bounds the objects of an answer, in octets; one is always in it.
+const maxPage = 4 << 20
+
 // get returns objects in the order of their hrefs. Broken ones are among them: nothing is
 // lost in an export.
 func (d depot) get(home *homes.Home, r control.TransferRequest) (out []control.Object, more bool, err error) {

@@ -166,6 +166,3 @@ func (p *putter) note(o control.Object, local collection.ETag) {
 		p.state.note(pullEntry{Remote: o.Remote, Tag: o.Tag, UID: o.UID, Local: string(local)})
 	}
 }
-
-// maxPage bounds the objects of an answer, in octets; one is always in it.
-const maxPage = 4 << 20

@@ -18,6 +18,7 @@ import (
 func knowing(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t, t.TempDir(), safefile.Unsynced{FS: safefile.OS})
+	t.Cleanup(w.close)
 	var err error
 	if w.db, err = statedb.Open(filepath.Join(w.dir, "state.db"), nil); err != nil {
 		t.Fatal(err)
