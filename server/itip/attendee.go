@@ -95,11 +95,29 @@ func (a *attending) check() error {
 		if !ok {
 			return refuse("which instances there are")
 		}
-		if what := a.forbidden(p, was); what != "" {
+		if what := a.forbidden(part{withTexts(p.Component, was.Component), p.id}, was); what != "" {
 			return refuse(what)
 		}
 	}
 	return nil
+}
+
+// texts are those of the organizer.
+var texts = [...]string{"SUMMARY", "LOCATION", "DESCRIPTION"}
+
+// withTexts is a component with the organizer's texts that a client left out.
+func withTexts(c, was *ical.Component) *ical.Component {
+	out := c
+	for _, name := range texts {
+		_, there := c.Prop(name)
+		if p, had := was.Prop(name); had && !there {
+			if out == c {
+				out = copyOf(c)
+			}
+			out.Props = append(out.Props, p)
+		}
+	}
+	return out
 }
 
 // sameAsAll says whether an exception of before differs from the other instances in nothing
@@ -128,7 +146,7 @@ func (a *attending) forbidden(p, was part) string {
 	if !slices.Equal(rulesOf(p.Component), rulesOf(was.Component)) || !slices.Equal(dates, old) || !subset(oldOut, out) {
 		return "when it recurs"
 	}
-	for _, name := range []string{"SUMMARY", "LOCATION", "DESCRIPTION"} {
+	for _, name := range texts {
 		if plainText(p.Value(name)) != plainText(was.Value(name)) {
 			return "its " + name
 		}
@@ -162,6 +180,7 @@ func (a *attending) correct() (kept *object, altered bool) {
 	for i, p := range a.after.parts {
 		out := a.corrected(p)
 		if was, ok := a.base(p); ok && len(a.before.parts) > 0 {
+			out = withTexts(out, was.Component)
 			a.restore(out, was.Component)
 			a.claim(out, was.Component)
 		}

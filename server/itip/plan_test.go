@@ -216,6 +216,12 @@ bob -> org: REPLY
 bob -> org: REPLY
   seq=3 dtstart=20260401T100000Z dtend=20260401T110000Z summary=a bob:ACCEPTED`, kept: "seq=3 dtstart=20260401T100000Z dtend=20260401T110000Z summary=a bob:ACCEPTED carol:ACCEPTED"},
 		{name: "he can't leave himself out", before: long + bob + carol, after: long + carol, kept: "seq=3 dtstart=20260401T100000Z dtend=20260401T110000Z summary=a carol:NEEDS-ACTION bob:NEEDS-ACTION"},
+		{name: "texts that he leaves out are put back", before: long + bob, after: "SEQUENCE:3\n" + yes, messages: `
+bob -> org: REPLY
+  seq=3 dtstart=20260401T100000Z dtend=20260401T110000Z summary=a bob:ACCEPTED`, kept: "seq=3 dtstart=20260401T100000Z dtend=20260401T110000Z summary=a bob:ACCEPTED"},
+		{name: "texts of one instance, too", before: daily + "SUMMARY:a\n" + yes, after: daily + yes + "--\nRECURRENCE-ID:20260402T100000Z\nDTSTART:20260402T100000Z\nDTEND:20260402T110000Z\nATTENDEE;PARTSTAT=DECLINED:mailto:bob@example.org\n", messages: `
+bob -> org: REPLY
+  id=20260402T100000Z seq=0 dtstart=20260402T100000Z dtend=20260402T110000Z summary=a bob:DECLINED`},
 		{name: "declines one instance (RFC 6638 B.7)", before: daily + yes, after: daily + yes + "--\nRECURRENCE-ID:20260402T100000Z\nDTSTART:20260402T100000Z\nDTEND:20260402T110000Z\nATTENDEE;PARTSTAT=DECLINED:mailto:bob@example.org\n", messages: `
 bob -> org: REPLY
   id=20260402T100000Z seq=0 dtstart=20260402T100000Z dtend=20260402T110000Z bob:DECLINED`},
@@ -247,6 +253,7 @@ func TestPreconditions(t *testing.T) {
 		{"without organizer", bob, "NOBODY\n" + bob, AllowedAttendee, guest},
 		{"the time", bob, "DTSTART:20260401T120000Z\nDTEND:20260401T130000Z\n" + bob, AllowedAttendee, guest},
 		{"the title", "SUMMARY:a\n" + bob, "SUMMARY:b\n" + bob, AllowedAttendee, guest},
+		{"an empty title", "SUMMARY:a\n" + bob, "SUMMARY:\n" + bob, AllowedAttendee, guest},
 		{"the state", bob, "STATUS:CANCELLED\n" + bob, AllowedAttendee, guest},
 		{"who is invited", bob, bob + carol, AllowedAttendee, guest},
 		{"the rule", daily + bob, "DTSTART:20260401T100000Z\nDTEND:20260401T110000Z\nRRULE:FREQ=DAILY;COUNT=3\n" + bob, AllowedAttendee, guest},
