@@ -81,9 +81,12 @@ func TestContents(t *testing.T) {
 			f.ok(err)
 			f.want("at its new place", f.text(f.cal, "b.ics"), kept)
 		}},
-		{"another one moved to it", "UID:b", func(f *fixture) {
-			f.put("b.ics", "UID:b")
-			_, _, err := f.cal.Move("b.ics", MoveOptions{To: f.cal, Href: "a.ics", Overwrite: true})
+		{"another one moved to it", altered, func(f *fixture) {
+			work, err := f.home.Create("work", Calendar, Props{})
+			f.ok(err)
+			_, _, err = work.Put("b.ics", []byte(altered), Condition{})
+			f.ok(err)
+			_, _, err = work.Move("b.ics", MoveOptions{To: f.cal, Href: "a.ics", Overwrite: true})
 			f.ok(err)
 		}},
 		{"the collection is renamed", memory, func(f *fixture) {

@@ -42,16 +42,10 @@ func (h *Home) awayDir(c *Collection) (string, error) {
 
 // moveAway moves a file or directory to a directory of deleted/.
 func (h *Home) moveAway(path, dir, base string) error {
-	_, err := h.away(h.store.opt.FS.RenameNoReplace, path, dir, base)
-	return err
-}
-
-// away gives a file or directory a path in a directory of deleted/.
-func (h *Home) away(give func(old, new string) error, path, dir, base string) (string, error) {
 	for at := h.store.now().UnixMilli(); ; at++ {
-		to := filepath.Join(dir, strconv.FormatInt(at, 36)+timeSep+base)
-		if err := give(path, to); !errors.Is(err, fs.ErrExist) {
-			return to, err
+		err := h.store.opt.FS.RenameNoReplace(path, filepath.Join(dir, strconv.FormatInt(at, 36)+timeSep+base))
+		if !errors.Is(err, fs.ErrExist) {
+			return err
 		}
 	}
 }

@@ -10,90 +10,86 @@ import (
 	"golang.org/x/sys/unix"
 
 	"facteur/server/address"
-	"facteur/server/fault"
 	"facteur/server/safefile"
 )
 
-// overs are what puts a.ics in the place of m.ics, which has another UID.
-func overs() map[string]func(f *fixture) error {
-	return map[string]func(f *fixture) error{
-		"copy": func(f *fixture) error {
-			_, _, err := f.cal.Copy("a.ics", MoveOptions{To: f.collection("work"), Href: "m.ics", Overwrite: true})
+// overs are what puts a.ics in the place of m.ics.
+func overs() map[string]func(f *fixture, to *Collection) error {
+	return map[string]func(f *fixture, to *Collection) error{
+		"copy": func(f *fixture, to *Collection) error {
+			_, _, err := f.cal.Copy("a.ics", MoveOptions{To: to, Href: "m.ics", Overwrite: true})
 			return err
 		},
-		"move": func(f *fixture) error {
-			_, _, err := f.cal.Move("a.ics", MoveOptions{To: f.collection("work"), Href: "m.ics", Overwrite: true})
-			return err
-		},
-		"replace": func(f *fixture) error {
-			_, _, err := f.collection("work").Replace("m.ics", []byte("UID:a"), Condition{})
+		"move": func(f *fixture, to *Collection) error {
+			_, _, err := f.cal.Move("a.ics", MoveOptions{To: to, Href: "m.ics", Overwrite: true})
 			return err
 		},
 	}
 }
 
-// over makes a.ics of the calendar and m.ics of another.
-func over(f *fixture) *Collection {
-	work, err := f.home.Create("work", Calendar, Props{})
+// over makes a.ics of the calendar, with properties, and m.ics of another, of alice or bob.
+func over(f *fixture, of address.Address, there string) *Collection {
+	home, err := f.store.Home(of)
+	f.ok(err)
+	work, err := home.Create("work", Calendar, Props{})
 	f.ok(err)
 	f.put("a.ics", "UID:a")
-	_, _, err = work.Put("m.ics", []byte("UID:m"), Condition{})
+	_, _, err = work.Put("m.ics", []byte(there), Condition{})
 	f.ok(err)
-	f.ok(work.SetObjectProps("m.ics", func(p map[string]string) error { p["old"] = "m"; return nil }))
+	f.ok(f.cal.SetObjectProps("a.ics", func(p map[string]string) error { p["a"] = "1"; return nil }))
+	f.ok(work.SetObjectProps("m.ics", func(p map[string]string) error { p["m"] = "1"; return nil }))
 	return work
 }
 
-// TestOver: what takes the place of another object does so at once, and the other can be brought back.
+// TestOver: an object takes the place of one with its UID, as Put does, and of no other (RFC 4791
+// 5.3.2.1, RFC 6352 6.3.2.1).
 func TestOver(t *testing.T) {
 	for name, do := range overs() {
-		t.Run(name, func(t *testing.T) {
-			f := newFixture(t)
-			work := over(f)
-			f.ok(do(f))
-			f.want("there is", f.text(work, "m.ics"), "UID:a")
-			f.want("by its UID", fmt.Sprint(len(must(work.ByUID("a"))), len(must(work.ByUID("m")))), "1 0")
-			f.want("its properties", len(must(work.ObjectProps("m.ics"))), "0")
-			all := must(f.store.Deleted(alice))
-			if len(all) != 1 || all[0].Href != "m.ics" {
-				t.Errorf("%+v", all)
+		for _, of := range []address.Address{alice, bob} {
+			for _, c := range []struct{ there, err, is, props string }{
+				{"UID:a\nPROP:old", "<nil>", "UID:a", "map[a:1]"},
+				{"UID:m", `the UID is that of "m.ics"`, "UID:m", "map[m:1]"},
+			} {
+				t.Run(fmt.Sprint(name, " ", of, " ", c.there), func(t *testing.T) {
+					f := newFixture(t)
+					work := over(f, of, c.there)
+					f.want("it is answered", fmt.Sprint(do(f, work)), c.err)
+					f.want("there is", f.text(work, "m.ics"), c.is)
+					f.want("its properties", fmt.Sprint(must(work.ObjectProps("m.ics"))), c.props)
+					if name == "copy" || c.err != "<nil>" {
+						f.want("the source", f.text(f.cal, "a.ics"), "UID:a")
+						f.want("its properties", fmt.Sprint(must(f.cal.ObjectProps("a.ics"))), "map[a:1]")
+					} else {
+						f.want("the calendar", f.list(f.cal), "")
+					}
+					f.want("deleted", fmt.Sprint(len(must(f.store.Deleted(alice))), len(must(f.store.Deleted(bob)))), "0 0")
+				})
 			}
-		})
+		}
 	}
 }
 
-// TestOverRefused: what fails takes nothing away.
-func TestOverRefused(t *testing.T) {
-	f := newFixture(t, func(f *fixture) {
-		f.opt.Room = func(_ address.Address, grows int64) error {
-			if grows > 10 {
-				return fault.New(fault.OverQuota, "")
-			}
-			return nil
+// TestOverBeside: in one collection nothing takes the place of another object.
+func TestOverBeside(t *testing.T) {
+	for name, do := range overs() {
+		f := newFixture(t)
+		f.put("a.ics", "UID:a")
+		f.put("m.ics", "UID:m")
+		var conflict *UIDConflict
+		if err := do(f, f.cal); !errors.As(err, &conflict) {
+			t.Errorf("%s: %v", name, err)
 		}
-	})
-	work := over(f)
-	_, _, err := work.Replace("m.ics", []byte("UID:a\nPROP:of many octets"), Condition{})
-	f.isFault("quota", err, fault.OverQuota)
-	_, _, err = work.Replace("m.ics", []byte("BAD:"), Condition{})
-	f.isFault("a mistake", err, fault.Malformed)
-	_, _, err = work.Replace("m.ics", []byte("UID:x"), Condition{Absent: true})
-	f.is("a condition", err, ErrCondition)
-	_, _, err = f.cal.Move("a.ics", MoveOptions{To: work, Href: "m.ics", Overwrite: true, Over: Condition{Match: []ETag{`"x"`}}})
-	f.is("a condition of what is there", err, ErrCondition)
-	_, _, err = work.Put("y.ics", []byte("UID:y"), Condition{})
-	f.ok(err)
-	_, _, err = work.Replace("m.ics", []byte("UID:y"), Condition{})
-	f.want("a UID in use", err, `the UID is that of "y.ics"`)
-	f.want("there is", f.text(work, "m.ics"), "UID:m")
-	f.want("deleted", len(must(f.store.Deleted(alice))), "0")
+		f.want("there is", f.text(f.cal, "a.ics")+" "+f.text(f.cal, "m.ics"), "UID:a UID:m")
+	}
 }
 
 // TestOverFullDisk: the disk is full at one operation, whichever it is.
 func TestOverFullDisk(t *testing.T) {
+	const old = "UID:a\nPROP:old"
 	for name, do := range overs() {
 		for n := 0; ; n++ {
 			r := newTrial(t)
-			work := over(r.fixture)
+			work := over(r.fixture, alice, old)
 			seen := -1 // with the lock of faulty held
 			var last atomic.Pointer[safefile.Op]
 			fail := func(op safefile.Op) error {
@@ -107,11 +103,11 @@ func TestOverFullDisk(t *testing.T) {
 				return &os.PathError{Op: op.Kind, Path: op.Path, Err: unix.ENOSPC}
 			}
 			r.fault.Store(&fail)
-			err := do(r.fixture)
+			err := do(r.fixture, work)
 			r.fault.Store(nil)
 			failed := last.Load()
 			if failed == nil {
-				if n < 5 {
+				if n < 3 {
 					t.Errorf("%s: only %d operations", name, n)
 				}
 				break
@@ -124,9 +120,9 @@ func TestOverFullDisk(t *testing.T) {
 			if !errors.Is(err, unix.ENOSPC) {
 				t.Errorf("%s: %v", what, err)
 			}
-			is, kept := r.text(work, "m.ics"), len(must(r.store.Deleted(alice)))
-			if made := failed.Kind == "syncdir" && is == "UID:a"; !made && (is != "UID:m" || kept != 0 || r.text(r.cal, "a.ics") != "UID:a") {
-				t.Errorf("%s: there is %q, and %d are deleted", what, is, kept)
+			is := r.text(work, "m.ics")
+			if made := failed.Kind == "syncdir" && is == "UID:a"; !made && (is != old || r.text(r.cal, "a.ics") != "UID:a") {
+				t.Errorf("%s: there is %q", what, is)
 			}
 		}
 	}

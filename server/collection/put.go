@@ -15,27 +15,11 @@ import (
 // The errors are ErrCondition, a *UIDConflict, that of Options.Index, and faults.
 // An object that has the same octets already stays as it is.
 func (c *Collection) Put(href string, data []byte, cond Condition) (e *Entry, created bool, err error) {
-	e, created, err = c.put(href, data, cond, "")
+	e, created, err = c.put(href, data, cond)
 	return e, created, diskFault(err)
 }
 
-// Replace is Put in the place of any object: one with another UID is removed in the same moment, as Remove
-// does.
-func (c *Collection) Replace(href string, data []byte, cond Condition) (e *Entry, created bool, err error) {
-	away, err := c.home.awayDir(c)
-	if err != nil {
-		return nil, false, diskFault(err)
-	}
-	if away == "" {
-		away = nowhere
-	}
-	e, created, err = c.put(href, data, cond, away)
-	return e, created, diskFault(err)
-}
-
-// put puts an object. away is the directory for one with another UID, which it replaces; "":
-// there may be none.
-func (c *Collection) put(href string, data []byte, cond Condition, away string) (*Entry, bool, error) {
+func (c *Collection) put(href string, data []byte, cond Condition) (*Entry, bool, error) {
 	if int64(len(data)) > c.store.opt.MaxSize {
 		return nil, false, fault.Newf(fault.TooLarge, "The object has more than %d octets", c.store.opt.MaxSize)
 	}
@@ -73,12 +57,12 @@ func (c *Collection) put(href string, data []byte, cond Condition, away string) 
 	}
 	defer d.discard()
 	d.rec = newRecord(href, file, c.kind.ext(), hash(data), d.stat)
-	d.rec.Facts, d.away = facts, away
+	d.rec.Facts = facts
 	r, created, err := c.replace(d, cond)
 	if err != nil {
 		return nil, false, err
 	}
-	return &r.Entry, created, c.syncOver(d.over)
+	return &r.Entry, created, c.sync()
 }
 
 func (c Condition) holdsFor(r *record) bool {
@@ -104,8 +88,6 @@ type draft struct {
 	path string
 	stat stat
 	rec  *record
-	away string // as of put
-	over aside  // what it replaces
 	kept bool
 }
 
@@ -165,20 +147,9 @@ func (c *Collection) replaceLocked(d *draft, old *record, cond Condition) (r *re
 	if old != nil && old.ETag == d.rec.ETag && !old.Broken {
 		return old, false, nil
 	}
-	replaces := d.away != "" && old != nil && old.Facts.UID != d.rec.Facts.UID
-	if !replaces {
-		err = c.conflict(d.rec.Href, d.rec.Facts.UID, old)
-	} else if err = c.conflict(d.rec.Href, d.rec.Facts.UID, nil); err == nil {
-		d.over, err = c.setAside(old, d.away)
-	}
-	if err != nil {
+	if err := c.conflict(d.rec.Href, d.rec.Facts.UID, old, nil); err != nil {
 		return nil, false, err
 	}
-	defer func() {
-		if err != nil {
-			c.takeBack(d.over)
-		}
-	}()
 	stamp := c.stampNow()
 	if old != nil {
 		d.rec.file = old.file
@@ -200,9 +171,6 @@ func (c *Collection) replaceLocked(d *draft, old *record, cond Condition) (r *re
 		return nil, false, err
 	}
 	d.kept = true
-	if replaces {
-		c.dropSide(old)
-	}
 	d.remember()
 	c.commit(d.rec)
 	c.stampOwn(stamp)
@@ -210,13 +178,10 @@ func (c *Collection) replaceLocked(d *draft, old *record, cond Condition) (r *re
 }
 
 // conflict tells whether an object may have a UID (RFC 4791 5.3.2.1, RFC 6352
-// 6.3.2.1). old is the one at its href. With mu held.
-func (c *Collection) conflict(href, uid string, old *record) error {
-	if uid == "" {
-		return nil
-	}
+// 6.3.2.1). old is the one at its href, from the one that moves there; nil: there is none. With mu held.
+func (c *Collection) conflict(href, uid string, old, from *record) error {
 	for _, r := range c.tab.byUID[uid] {
-		if r.Href != href {
+		if r.Href != href && r != from {
 			return &UIDConflict{Href: r.Href}
 		}
 	}

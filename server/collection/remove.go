@@ -67,12 +67,12 @@ type MoveOptions struct {
 	Condition // of the source
 	To        *Collection
 	Href      string
-	Overwrite bool      // an object that is there is removed (RFC 4918 9.8.4, 9.9.3), when all else is well
-	Over      Condition // of what is there
+	Overwrite bool // an object that is there is replaced, when it has the same UID (RFC 4791 5.3.2.1, RFC 6352 6.3.2.1)
 }
 
 // Move takes an object to another href, of this or another collection of its
-// kind, durably. At every moment it is in one of them. created: nothing was there.
+// kind, durably. At every moment it is in one of them. created: nothing was there; the object that
+// was is replaced as by Put. The errors are ErrCondition, a *UIDConflict, and faults.
 func (c *Collection) Move(href string, opt MoveOptions) (e *Entry, created bool, err error) {
 	if opt.To.kind != c.kind {
 		return nil, false, fault.New(fault.NotPossible, "The collections are not of one kind")
@@ -105,13 +105,6 @@ func (c *Collection) tryMove(href string, opt MoveOptions) (e *Entry, created, a
 	if err != nil {
 		return nil, false, false, err
 	}
-	away, err := to.home.awayDir(to)
-	if err != nil {
-		return nil, false, false, err
-	}
-	if away == "" {
-		away = nowhere
-	}
 	// Both are as the disk has them, but for what another program does from here on.
 	if _, err := to.refreshed(opt.Href); err != nil {
 		return nil, false, false, err
@@ -124,14 +117,14 @@ func (c *Collection) tryMove(href string, opt MoveOptions) (e *Entry, created, a
 		return nil, false, false, err
 	}
 	old, there := c.tab.find(href), to.tab.find(opt.Href)
-	m := mover{c: c, to: to, old: old, file: file, away: away}
+	m := mover{c: c, to: to, old: old, file: file}
 	again, err = m.run(there, opt)
 	unlock()
 	if err != nil || again {
 		return nil, false, again, err
 	}
 	// The new place first: when one of two syncs fails, it is in one at least.
-	if err := to.syncOver(m.over); err != nil {
+	if err := to.sync(); err != nil {
 		return nil, false, false, err
 	}
 	if err := c.sync(); err != nil {
@@ -145,8 +138,6 @@ type mover struct {
 	c, to *Collection
 	old   *record
 	file  string
-	away  string // the directory for what is there
-	over  aside
 	rec   *record // after it
 }
 
@@ -155,20 +146,22 @@ func (m *mover) run(there *record, opt MoveOptions) (again bool, err error) {
 	switch {
 	case old == nil:
 		return false, errNoHref
-	case !opt.holdsFor(old), there != nil && !opt.Overwrite, !opt.Over.holdsFor(there):
+	case !opt.holdsFor(old), there != nil && !opt.Overwrite:
 		return false, ErrCondition
 	}
-	if err := to.moveConflict(c, old, opt.Href); err != nil {
+	if err := to.conflict(opt.Href, old.Facts.UID, there, old); err != nil {
 		return false, err
+	}
+	if !c.fresh(old) || there != nil && !to.fresh(there) {
+		return true, nil
 	}
 	stamp, stampTo := c.stampNow(), to.stampNow()
 	from := c.path(old.fileOf(c.kind.ext()))
+	rename := c.store.opt.FS.RenameNoReplace
 	if there != nil {
-		m.file = there.fileOf(to.kind.ext())
-		err = m.replace(from, there)
-	} else {
-		err = c.store.opt.FS.RenameNoReplace(from, to.path(m.file))
+		m.file, rename = there.fileOf(to.kind.ext()), c.store.opt.FS.Rename
 	}
+	err = rename(from, to.path(m.file))
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 		return true, nil // another program was there
 	}
@@ -194,27 +187,10 @@ func (m *mover) run(there *record, opt MoveOptions) (again bool, err error) {
 	return false, nil
 }
 
-// replace moves a file into the place of an object.
-func (m *mover) replace(from string, there *record) (err error) {
-	if m.over, err = m.to.setAside(there, m.away); err != nil {
-		return err
-	}
-	if err = m.to.store.opt.FS.Rename(from, m.to.path(there.fileOf(m.to.kind.ext()))); err != nil {
-		m.to.takeBack(m.over)
-		m.over = aside{}
-	}
-	return err
-}
-
-// moveConflict is conflict for an object that comes from c. The one that it
-// replaces may have any UID, for that is removed.
-func (to *Collection) moveConflict(c *Collection, old *record, href string) error {
-	for _, r := range to.tab.byUID[old.Facts.UID] {
-		if r.Href != href && r != old {
-			return &UIDConflict{Href: r.Href}
-		}
-	}
-	return nil
+// fresh says whether the file of an object is as the index has it. With mu held.
+func (c *Collection) fresh(r *record) bool {
+	st, err := lstat(c.path(r.fileOf(c.kind.ext())))
+	return err == nil && st == r.stat
 }
 
 // lockBoth locks two collections, which may be one, for writing.
@@ -243,7 +219,7 @@ func lockBoth(a, b *Collection) (unlock func(), err error) {
 }
 
 // Copy writes the octets of an object to another href, of this or another
-// collection of its kind, as Put and Replace do.
+// collection of its kind, as Put does.
 func (c *Collection) Copy(href string, opt MoveOptions) (e *Entry, created bool, err error) {
 	if opt.To.kind != c.kind {
 		return nil, false, fault.New(fault.NotPossible, "The collections are not of one kind")
@@ -255,9 +231,7 @@ func (c *Collection) Copy(href string, opt MoveOptions) (e *Entry, created bool,
 	if !opt.Holds(old) {
 		return nil, false, ErrCondition
 	}
-	over := opt.Over
-	over.Absent = over.Absent || !opt.Overwrite
-	if e, created, err = opt.To.Replace(opt.Href, data, over); err != nil {
+	if e, created, err = opt.To.Put(opt.Href, data, Condition{Absent: !opt.Overwrite}); err != nil {
 		return nil, false, err
 	}
 	c.CopyProps(href, opt.To, opt.Href)

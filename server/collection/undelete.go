@@ -133,7 +133,7 @@ func (c *Collection) restore(path, href string) (int, error) {
 		return 0, err
 	}
 	defer c.mu.Unlock()
-	if old != nil || c.conflict(href, r.Facts.UID, nil) != nil {
+	if old != nil || c.conflict(href, r.Facts.UID, nil, nil) != nil {
 		return 0, nil
 	}
 	stamp := c.stampNow()

@@ -67,7 +67,7 @@ func (w *naming) check(data []byte) ([]byte, error) {
 	return w.object.Append(nil), nil
 }
 
-// arriving is check for a meeting that is transferred. It may be asked anew when somebody else is
+// arriving is check for an event that is transferred. It may be asked anew when somebody else is
 // quicker, and copies nothing twice.
 func (w *naming) arriving(data []byte) ([]byte, error) {
 	w.changed = false
@@ -208,29 +208,6 @@ func (w *naming) attends(a homes.Attached) bool {
 	}
 	organizer, ok := itip.Organizer(w.object)
 	return ok && w.opt.Scheduling != nil && person(a.Owner)(organizer) && itip.RoleOf(w.object, person(w.to.owner)) == itip.AsAttendee
-}
-
-// copyAttached copies an object with the attachments that it names (named).
-func (r *request) copyAttached(from, to *node, opt collection.MoveOptions) (e *collection.Entry, created bool, err error) {
-	data, was, err := from.coll.Read(from.name)
-	if err != nil {
-		return nil, false, err
-	}
-	if !opt.Holds(was) || !to.absent && !opt.Overwrite || was.ETag != from.entry.ETag {
-		return nil, false, collection.ErrCondition
-	}
-	w := &naming{request: r, to: to}
-	defer func() { r.opt.Attachments.Release(to.owner, w.held, nil) }()
-	if data, err = w.check(data); err != nil {
-		return nil, false, err
-	}
-	over := opt.Over
-	over.Absent = over.Absent || !opt.Overwrite
-	if e, created, err = to.coll.Replace(to.name, data, over); err != nil {
-		return nil, false, err
-	}
-	from.coll.CopyProps(from.name, to.coll.Collection, to.name)
-	return e, created, nil
 }
 
 // attachedIn are the attachments that an object or all of a calendar names.

@@ -39,7 +39,7 @@ import (
 type Options struct {
 	Homes *homes.Homes
 	Files *files.Store // plain folders and files; nil: there are none
-	// Attachments keeps the managed attachments of calendar objects; nil: there are none.
+	// Attachments keeps the managed attachments of calendar objects, where there is Scheduling; nil: there are none.
 	Attachments *attachments.Store
 	// Scheduling invites and answers. nil: objects are put and removed, and nobody is told.
 	Scheduling *scheduling.Scheduler

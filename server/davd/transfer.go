@@ -173,64 +173,24 @@ func (r *request) transferObject(from, to *node, overwrite bool) (created bool, 
 			return false, f
 		}
 	}
-	if from.kind == eventNode && r.opt.Scheduling != nil {
-		if from.owner != to.owner && (from.invites() || !to.absent && scheduling.Tag(to.entry) != "") {
-			return r.transferMeeting(from, to, c, overwrite)
-		}
+	if r.named(from, to) || r.concerns(from, to) {
+		return r.transferEvent(from, to, c, overwrite)
 	}
-	attached, replaced := from.attachedIn(), to.attachedIn()
-	e, created, err := r.transferInto(from, to, c, overwrite)
+	opt := collection.MoveOptions{Condition: c, To: to.coll.Collection, Href: to.name, Overwrite: overwrite}
+	replaced := to.attachedIn()
+	transfer := from.coll.Move
+	if r.Method == "COPY" {
+		transfer = from.coll.Copy
+	}
+	e, created, err := transfer(from.name, opt)
 	if err != nil {
 		return false, dataFailure(to, err)
 	}
-	r.unnamed(from, attached)
 	r.unnamed(to, replaced)
 	if tag := scheduling.Tag(e); tag != "" && from.kind == eventNode && r.opt.Scheduling != nil { // RFC 6638 8.2
 		r.w.Header().Set("Schedule-Tag", tag)
 	}
 	return created, nil
-}
-
-// transferInto copies or moves an object into its place. The meeting that it replaces is called off
-// (RFC 4918 9.9.3: as if DELETE came first), when it was replaced.
-func (r *request) transferInto(from, to *node, c collection.Condition, overwrite bool) (e *collection.Entry, created bool, err error) {
-	opt := collection.MoveOptions{Condition: c, To: to.coll.Collection, Href: to.name, Overwrite: overwrite}
-	copies := r.Method == "COPY"
-	change := func(over collection.Condition) error {
-		opt.Over = over
-		switch {
-		case r.named(from, to):
-			e, created, err = r.copyAttached(from, to, opt)
-		case copies:
-			e, created, err = from.coll.Copy(from.name, opt)
-		default:
-			e, created, err = from.coll.Move(from.name, opt)
-		}
-		return err
-	}
-	if from.kind == eventNode && r.opt.Scheduling != nil && !to.absent && overwrite && scheduling.Tag(to.entry) != "" {
-		data, _, err := from.coll.Read(from.name)
-		if err != nil {
-			return nil, false, err
-		}
-		there := r.scheduling(to, collection.Condition{Match: []collection.ETag{to.entry.ETag}})
-		there.IfTag = "" // it is about the source
-		if err := r.opt.Scheduling.Replace(r.Context(), there, data, change); err != nil {
-			return nil, false, schedulingFailure(err)
-		}
-	} else if err := change(collection.Condition{}); err != nil {
-		return nil, false, err
-	}
-	if copies || !r.named(from, to) {
-		return e, created, nil
-	}
-	err = from.coll.Remove(from.name, collection.Condition{Match: []collection.ETag{from.entry.ETag}})
-	if err != nil && created { // it stays where it was; what it replaced can't come back, so then it is in both
-		if err := to.coll.Remove(to.name, collection.Condition{Match: []collection.ETag{e.ETag}}); err != nil {
-			r.opt.Log.Warn("An object is in both places", "protocol", "dav", "path", to.path(), "err", err)
-		}
-	}
-	return e, created, err
 }
 
 // named says whether the attachments that an object names have to be looked at when it is copied or
@@ -240,9 +200,16 @@ func (r *request) named(from, to *node) bool {
 		(from.coll.Origin != homes.Kept || len(from.attachedIn()) > 0 && from.owner.Key() != to.owner.Key())
 }
 
-// transferMeeting copies or moves a meeting to the calendar of somebody else, and tells those
-// whom it concerns (RFC 6638 3.2.3.2, 3.2.3.3).
-func (r *request) transferMeeting(from, to *node, c collection.Condition, overwrite bool) (created bool, err error) {
+// concerns says whether somebody is to be told: of a meeting in another home (RFC 6638 3.2.3.2,
+// 3.2.3.3), or of one that is replaced.
+func (r *request) concerns(from, to *node) bool {
+	return r.opt.Scheduling != nil && from.kind == eventNode &&
+		(from.owner != to.owner && from.invites() || !to.absent && scheduling.Tag(to.entry) != "")
+}
+
+// transferEvent copies or moves an event as a PUT and a DELETE do: it looks after its attachments,
+// and tells those whom it concerns.
+func (r *request) transferEvent(from, to *node, c collection.Condition, overwrite bool) (created bool, err error) {
 	source := r.scheduling(from, c)
 	x := scheduling.Transfer{From: source, To: r.scheduling(to, collection.Condition{}), Move: r.Method == "MOVE", Overwrite: overwrite}
 	w := &naming{request: r, to: to}

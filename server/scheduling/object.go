@@ -19,15 +19,6 @@ type object struct {
 	entry *collection.Entry // nil: there is none
 	data  []byte
 	cal   *ical.Calendar // nil: there is none, or it can't be read
-	over  *object        // of another UID, which goes when this comes; nil: there is none. Then entry is nil
-}
-
-// there is what is at the href.
-func (o object) there() object {
-	if o.over != nil {
-		return *o.over
-	}
-	return o
 }
 
 // read returns an object; one without an entry when there is none.

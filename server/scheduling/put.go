@@ -66,11 +66,6 @@ func Tag(e *collection.Entry) string {
 // Put keeps an object, and tells those whom it concerns (RFC 6638 3.2). The errors are those
 // of collection.Collection.Put, a *Precondition, and faults.
 func (s *Scheduler) Put(ctx context.Context, r Request, data []byte) (Result, error) {
-	return s.putOver(ctx, r, data, "")
-}
-
-// putOver is Put of an object with a UID, which takes the place of one with any other; "": of none.
-func (s *Scheduler) putOver(ctx context.Context, r Request, data []byte, uid string) (Result, error) {
 	var asked asked
 	for range maxTries {
 		now, err := s.stored(r, data)
@@ -79,10 +74,6 @@ func (s *Scheduler) putOver(ctx context.Context, r Request, data []byte, uid str
 		}
 		if !r.holds(now.entry) {
 			return Result{}, collection.ErrCondition
-		}
-		if uid != "" && now.entry != nil && now.entry.Facts.UID != uid {
-			there := now
-			now = object{in: there.in, href: there.href, over: &there}
 		}
 		e, created, changed, err := s.put(ctx, r, now, data, &asked)
 		if errors.Is(err, collection.ErrCondition) {
@@ -116,23 +107,21 @@ func (r Request) holds(e *collection.Entry) bool {
 
 // exactly is the condition that an object is what it was when it was read.
 func (o object) exactly() collection.Condition {
-	entry := o.there().entry
-	if entry == nil {
+	if o.entry == nil {
 		return collection.Condition{Absent: true}
 	}
-	return collection.Condition{Match: []collection.ETag{entry.ETag}}
+	return collection.Condition{Match: []collection.ETag{o.entry.ETag}}
 }
 
 // put makes one try.
 func (s *Scheduler) put(ctx context.Context, r Request, now object, data []byte, asked *asked) (e *collection.Entry, created, changed bool, err error) {
-	gone, err := s.leaving(r, now.over)
-	if err != nil {
-		return nil, false, false, err
-	}
 	after := scheduled(r.Collection, now, data)
 	if after == nil {
-		e, created, err = s.make(ctx, now, data, gone)
+		e, created, err = r.Collection.Put(r.Href, data, now.exactly())
 		return e, created, false, err
+	}
+	if now.cal != nil && uidOf(now.cal) != uidOf(after) {
+		return nil, false, false, &collection.UIDConflict{Href: now.href}
 	}
 	c := itip.Change{
 		Before: now.cal, After: after, Self: s.person(r.Collection.Owner), Now: s.stamp(uidOf(after)), NoReply: r.NoReply, Floating: s.location(),
@@ -145,7 +134,7 @@ func (s *Scheduler) put(ctx context.Context, r Request, now object, data []byte,
 		return nil, false, false, refusal(err)
 	}
 	if plan.Role == itip.Bystander {
-		e, created, err = s.make(ctx, now, data, gone)
+		e, created, err = r.Collection.Put(r.Href, data, now.exactly())
 		return e, created, false, err
 	}
 	if err := s.unique(r, now, after); err != nil {
@@ -170,9 +159,10 @@ func (s *Scheduler) put(ctx context.Context, r Request, now object, data []byte,
 		kept = object.Append(nil)
 		changed = !bytes.Equal(kept, data)
 	}
-	if e, created, err = s.make(ctx, now, kept, gone, t); err != nil {
+	if e, created, err = s.commit(now, kept, t); err != nil {
 		return nil, false, false, err
 	}
+	s.start(ctx, t)
 	if last, err := r.Collection.Entry(r.Href); err == nil && last.ETag != e.ETag { // a room has answered already
 		e, changed = last, true
 	}
@@ -319,17 +309,8 @@ func (s *Scheduler) Remove(ctx context.Context, r Request) error {
 
 // remove makes one try.
 func (s *Scheduler) remove(ctx context.Context, r Request, now object) error {
-	t, err := s.leaving(r, &now)
-	if err == nil {
-		_, _, err = s.make(ctx, now, nil, t)
-	}
-	return err
-}
-
-// leaving returns the task of telling that an object is gone; nil: nobody is to be told.
-func (s *Scheduler) leaving(r Request, now *object) (*task, error) {
-	if now == nil || now.cal == nil || Tag(now.entry) == "" || r.Collection.Origin != homes.Kept {
-		return nil, nil
+	if now.cal == nil || Tag(now.entry) == "" || r.Collection.Origin != homes.Kept {
+		return r.Collection.Remove(r.Href, now.exactly())
 	}
 	uid := uidOf(now.cal)
 	stamp := s.stamp(uid)
@@ -337,51 +318,16 @@ func (s *Scheduler) leaving(r Request, now *object) (*task, error) {
 		Before: now.cal, Self: s.person(r.Collection.Owner), Now: stamp, NoReply: r.NoReply, Floating: s.location(),
 	}.Plan()
 	if err != nil {
-		return nil, refusal(err)
+		return refusal(err)
 	}
 	if err := s.maySchedule(r, plan); err != nil {
-		return nil, err
+		return err
 	}
 	t := s.newTask(r.Collection.Owner, s.actor(r), plan.Messages)
 	s.follows(t, now.data, uid, stamp)
-	return t, nil
-}
-
-// Replace takes an object away as Remove does, by a change that puts other octets in its place: those whom it
-// concerns are told when it was made. change makes it on the condition that the object is as it was. The errors are
-// those of Remove, and that of change.
-func (s *Scheduler) Replace(ctx context.Context, r Request, data []byte, change func(collection.Condition) error) error {
-	now, err := s.stored(r, nil)
-	switch {
-	case err != nil:
-		return err
-	case !r.holds(now.entry):
-		return collection.ErrCondition
-	}
-	t, err := s.leaving(r, &now)
-	if err != nil {
+	if _, _, err := s.commit(now, nil, t); err != nil {
 		return err
 	}
-	if err := s.commitBy(now, data, func() error { return change(now.exactly()) }, t); err != nil {
-		return err
-	}
-	s.startAll(ctx, t)
+	s.start(ctx, t)
 	return nil
-}
-
-// make makes a change, and tells those whom it concerns.
-func (s *Scheduler) make(ctx context.Context, now object, data []byte, tasks ...*task) (e *collection.Entry, created bool, err error) {
-	if e, created, err = s.commit(now, data, tasks...); err == nil {
-		s.startAll(ctx, tasks...)
-	}
-	return e, created, err
-}
-
-// startAll starts the tasks of a change that was made; a nil one is none.
-func (s *Scheduler) startAll(ctx context.Context, tasks ...*task) {
-	for _, t := range tasks {
-		if t != nil {
-			s.start(ctx, t)
-		}
-	}
 }

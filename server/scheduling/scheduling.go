@@ -32,9 +32,8 @@
 // Message-ID, which calendars ignore likewise. A message by mail is a task before
 // the mail is acknowledged, so it is worked in even when the process ends right then.
 //
-// A MOVE to somebody else's calendar (Transfer) is two such changes; a task of its own sees to it
-// that the second is made after a crash when the first was. What takes the place of another meeting, by a COPY or a
-// MOVE, is one change with the tasks of both: when it fails, the other is not called off.
+// A MOVE to somebody else's calendar, or over a meeting (Transfer), is two such changes; a task of its own sees to it
+// that the second is made after a crash when the first was.
 //
 // Nothing is locked over two calendars: each change is of one object, with a condition, and
 // is tried again when another came first. The one lock, that of a mailbox that answers by

@@ -112,61 +112,39 @@ func (s *Scheduler) reachable(u itip.User) bool {
 	return !dir.IsLocal(a.Domain) || len(dir.Resolve(a).Destinations) > 0
 }
 
-// commit makes a change of an object, data nil: it is removed, once the tasks of it are durable. A nil task, or one
-// of no messages, is not kept. What was read must be what is there still, else the error is
+// commit makes a change of an object, nil: it is removed, once its task is durable. A task
+// of no messages is not kept. What was read must be what is there still, else the error is
 // collection.ErrCondition.
-func (s *Scheduler) commit(now object, data []byte, tasks ...*task) (e *collection.Entry, created bool, err error) {
-	err = s.commitBy(now, data, func() (err error) {
-		switch {
-		case data == nil:
-			return now.in.Remove(now.href, now.exactly())
-		case now.over != nil:
-			e, created, err = now.in.Replace(now.href, data, now.exactly())
-		default:
-			e, created, err = now.in.Put(now.href, data, now.exactly())
-		}
-		return err
-	}, tasks...)
-	return e, created, err
-}
-
-// commitBy is commit by a function that makes the change.
-func (s *Scheduler) commitBy(now object, data []byte, write func() error, tasks ...*task) error {
-	tasks = slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t == nil || len(t.Sends) == 0 })
-	err := s.prepare(now.there(), data, tasks)
-	if err == nil {
-		err = write()
-	}
-	if err != nil {
-		// It was not made; or it was, and is not durable: the client is told that it failed, and
-		// will do it again.
-		for _, t := range tasks {
-			s.forget(t)
-		}
-		return err
-	}
-	for _, t := range tasks {
-		s.committed(t)
-	}
-	return nil
-}
-
-// prepare makes the tasks of a change durable.
-func (s *Scheduler) prepare(before object, data []byte, tasks []*task) error {
-	for _, t := range tasks {
-		t.Change = &change{Collection: before.in.Name(), Href: before.href}
-		if before.entry != nil {
-			t.Change.Before = sum(before.data)
+func (s *Scheduler) commit(now object, data []byte, t *task) (e *collection.Entry, created bool, err error) {
+	if len(t.Sends) > 0 {
+		t.Change = &change{Collection: now.in.Name(), Href: now.href}
+		if now.entry != nil {
+			t.Change.Before = sum(now.data)
 		}
 		if data != nil {
 			t.Change.After = sum(data)
 		}
 		t.Change.Follows = s.unfinished(t)
 		if err := s.journal.add(t); err != nil {
-			return fault.Wrap(fault.Unavailable, "", err)
+			s.forget(t)
+			return nil, false, fault.Wrap(fault.Unavailable, "", err)
 		}
 	}
-	return nil
+	if data == nil {
+		err = now.in.Remove(now.href, now.exactly())
+	} else {
+		e, created, err = now.in.Put(now.href, data, now.exactly())
+	}
+	if err == nil {
+		s.committed(t)
+		return e, created, nil
+	}
+	// It was not made; or it was, and is not durable: the client is told that it failed, and
+	// will do it again.
+	if len(t.Sends) > 0 {
+		s.forget(t)
+	}
+	return nil, false, err
 }
 
 // wasMade tells, after a crash, whether the change of a task was made.

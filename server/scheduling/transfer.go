@@ -9,13 +9,13 @@ import (
 	"facteur/server/itip"
 )
 
-// Transfer is a COPY or MOVE of a meeting to the calendar of somebody else.
+// Transfer is a COPY or MOVE to a calendar of somebody else, or in the place of a meeting.
 type Transfer struct {
 	From Request // Condition and IfTag are those of the source
 	// To is where it goes; its Condition and IfTag count for nothing.
 	To        Request
 	Move      bool
-	Overwrite bool // what is there is replaced
+	Overwrite bool // what is there is replaced, when it has the same UID
 	// Arriving returns the octets of the object as the destination keeps them, whose attachments are
 	// others; nil: the same.
 	Arriving func(data []byte) ([]byte, error)
@@ -31,10 +31,14 @@ type moving struct {
 
 // Transfer makes what is copied to somebody else as a PUT there does, and takes away
 // what is moved as a DELETE does (RFC 6638 3.2.3.2, 3.2.3.3): each half tells those whom it
-// concerns. An organizer's own meeting is not moved away, for that would cancel it for all.
+// concerns. An organizer's own meeting is not moved away, for that would cancel it for all. Within
+// a home nothing is taken away: only what it replaces is told, as changed.
 // The errors are those of Put and Remove. After a crash the source is removed, too, when the destination was made.
 func (s *Scheduler) Transfer(ctx context.Context, t Transfer) (Result, error) {
 	var res Result
+	if t.From.Collection.Collection == t.To.Collection.Collection && t.From.Href == t.To.Href {
+		return res, fault.New(fault.NotPossible, "The object can't be copied or moved to itself")
+	}
 	created := false
 	for range maxTries {
 		source, err := read(t.From.Collection, t.From.Href)
@@ -49,18 +53,18 @@ func (s *Scheduler) Transfer(ctx context.Context, t Transfer) (Result, error) {
 		if err := s.mayLeave(t, source); err != nil {
 			return res, err
 		}
-		data := source.data
-		if t.Arriving != nil {
-			if data, err = t.Arriving(data); err != nil {
-				return res, err
-			}
-		}
 		there, err := read(t.To.Collection, t.To.Href)
 		switch {
 		case err != nil:
 			return res, err
 		case there.entry != nil && !t.Overwrite:
 			return res, collection.ErrCondition
+		}
+		data := source.data
+		if t.Arriving != nil {
+			if data, err = t.Arriving(data); err != nil {
+				return res, err
+			}
 		}
 		res, err = s.transfer(ctx, t, source, there, data)
 		created = created || res.Created
@@ -75,7 +79,7 @@ func (s *Scheduler) Transfer(ctx context.Context, t Transfer) (Result, error) {
 
 // mayLeave refuses to move the meeting of an organizer who has invited others.
 func (s *Scheduler) mayLeave(t Transfer, source object) error {
-	if !t.Move || source.cal == nil {
+	if !t.Move || source.cal == nil || t.withinHome() {
 		return nil
 	}
 	owner := t.From.Collection.Owner
@@ -92,13 +96,17 @@ func (s *Scheduler) mayLeave(t Transfer, source object) error {
 	return s.maySchedule(t.From, plan)
 }
 
-// transfer makes one try. What the destination has of another meeting goes when this one is there (RFC 4918
-// 9.8.4, 9.9.3).
+// withinHome says whether the object stays in its home.
+func (t Transfer) withinHome() bool {
+	return t.From.Collection.Owner.Key() == t.To.Collection.Owner.Key()
+}
+
+// transfer makes one try.
 func (s *Scheduler) transfer(ctx context.Context, t Transfer, source, there object, data []byte) (Result, error) {
 	to := t.To
 	to.Condition, to.IfTag = there.exactly(), ""
 	if !t.Move {
-		res, err := s.putOver(ctx, to, data, source.entry.Facts.UID)
+		res, err := s.Put(ctx, to, data)
 		if err == nil {
 			t.copyProps()
 		}
@@ -114,12 +122,10 @@ func (s *Scheduler) transfer(ctx context.Context, t Transfer, source, there obje
 		s.forget(task)
 		return Result{}, fault.Wrap(fault.Unavailable, "", err)
 	}
-	res, err := s.putOver(ctx, to, data, source.entry.Facts.UID)
+	res, err := s.Put(ctx, to, data)
 	if err == nil {
 		t.copyProps()
-		from := t.From
-		from.Condition, from.IfTag = source.exactly(), ""
-		err = s.Remove(ctx, from)
+		err = s.removeMoved(ctx, task, source)
 		if err != nil && !errors.Is(err, collection.ErrCondition) && fault.Temporary(err) { // it is in its new place, and others know
 			s.opts.Log.Warn("scheduling.move", "id", task.ID, "box", task.Box.String(), "error", err, "result", "it is tried again")
 			s.postpone(task, task.retry())
@@ -137,7 +143,7 @@ func (t Transfer) copyProps() {
 
 // finishMove removes the source of a MOVE that a crash broke off after its first half.
 func (s *Scheduler) finishMove(ctx context.Context, t *task) {
-	err := s.removeMoved(ctx, t)
+	err := s.removeLeft(ctx, t)
 	switch {
 	case err == nil || fault.Is(err, fault.NotFound) || errors.Is(err, collection.ErrCondition): // it is not what was moved
 	case fault.Temporary(err) && s.opts.Now().Sub(t.Made) < giveUp:
@@ -150,7 +156,7 @@ func (s *Scheduler) finishMove(ctx context.Context, t *task) {
 	s.forget(t)
 }
 
-func (s *Scheduler) removeMoved(ctx context.Context, t *task) error {
+func (s *Scheduler) removeLeft(ctx context.Context, t *task) error {
 	home, err := s.opts.Homes.Own(t.Box)
 	if err != nil {
 		return err
@@ -163,5 +169,13 @@ func (s *Scheduler) removeMoved(ctx context.Context, t *task) error {
 	if err != nil || now.entry == nil || sum(now.data) != t.Move.Sum {
 		return err
 	}
-	return s.Remove(ctx, Request{Account: t.Account, Collection: in, Href: t.Move.Href, Condition: now.exactly(), NoReply: t.Move.NoReply})
+	return s.removeMoved(ctx, t, now)
+}
+
+// removeMoved removes the source of a MOVE, when it is as it was.
+func (s *Scheduler) removeMoved(ctx context.Context, t *task, source object) error {
+	if t.Box.Key() == t.changed().Key() { // within a home, which has it still
+		return source.in.Remove(source.href, source.exactly())
+	}
+	return s.Remove(ctx, Request{Account: t.Account, Collection: source.in, Href: source.href, Condition: source.exactly(), NoReply: t.Move.NoReply})
 }

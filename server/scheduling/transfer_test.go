@@ -104,7 +104,7 @@ func TestTransferConditions(t *testing.T) {
 		t.Errorf("what is not there: %v", err)
 	}
 
-	// What is there of another meeting is removed, and those are told who were invited.
+	// What is there of another meeting stays, and nobody is told.
 	r := Request{Account: addr("bob@example.org"), Collection: w.calendar("bob", "office"), Href: "x.ics"}
 	if _, err := w.Put(context.Background(), r, []byte(meeting("m2", "office@example.org", "guest@example.com"))); err != nil {
 		t.Fatal(err)
@@ -113,15 +113,16 @@ func TestTransferConditions(t *testing.T) {
 	if _, err := w.transfer(false, func(t *Transfer) { t.Overwrite = false }); !errors.Is(err, collection.ErrCondition) {
 		t.Errorf("not to overwrite: %v", err)
 	}
-	if _, err := w.transfer(false); err != nil {
-		t.Fatal(err)
-	}
-	same(t, "mail", w.takeMail(), []string{"guest@example.com CANCEL"})
-	// Once more it is the same, and nothing is told.
-	if r, err := w.transfer(false); err != nil || r.Created {
-		t.Errorf("%+v %v", r, err)
+	for _, move := range []bool{false, true} {
+		var conflict *collection.UIDConflict
+		if _, err := w.transfer(move); !errors.As(err, &conflict) || conflict.Href != "x.ics" {
+			t.Errorf("move %t: %v", move, err)
+		}
 	}
 	same(t, "mail", len(w.takeMail()), 0)
+	if _, err := w.transfer(true, func(t *Transfer) { t.To = t.From }); !fault.Is(err, fault.NotPossible) {
+		t.Errorf("to itself: %v", err)
+	}
 
 	// The office is invited, and has it in another calendar.
 	home, err := w.homes.Own(addr("office@example.org"))
