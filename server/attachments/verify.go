@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"facteur/server/files"
 	"facteur/server/homes"
 	"facteur/server/ical"
+	"facteur/server/safefile"
 )
 
 // Report is what Verify found, in lines for people.
@@ -131,23 +131,14 @@ func (v *verification) readAll(id string, i files.Info) error {
 		return nil // gone meanwhile
 	}
 	if err != nil {
-		return cause(err)
+		return safefile.Reason(err)
 	}
 	defer f.Close()
 	n, err := io.Copy(io.Discard, f)
 	if err == nil && n != now.Size {
 		err = fmt.Errorf("it has %d octets and should have %d", n, now.Size)
 	}
-	return cause(err)
-}
-
-// cause is an error without the path, which is told already.
-func cause(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
+	return safefile.Reason(err)
 }
 
 // objects looks at all objects that name attachments.

@@ -33,6 +33,7 @@ import (
 	"facteur/server/address"
 	"facteur/server/directory"
 	"facteur/server/hook"
+	"facteur/server/safefile"
 )
 
 // Config is what mail.toml says. All paths are absolute. It must not be changed.
@@ -221,18 +222,18 @@ func read(path string) ([]byte, error) {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, hinted{"there is no such file", "name the file with -c"}
 	case err != nil:
-		return nil, fmt.Errorf("the file can't be read: %w", reason(err))
+		return nil, fmt.Errorf("the file can't be read: %w", safefile.Reason(err))
 	case !info.Mode().IsRegular():
 		return nil, errors.New("this is no file")
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("the file can't be read: %w", reason(err))
+		return nil, fmt.Errorf("the file can't be read: %w", safefile.Reason(err))
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("the file can't be read: %w", reason(err))
+		return nil, fmt.Errorf("the file can't be read: %w", safefile.Reason(err))
 	}
 	return data, nil
 }

@@ -16,6 +16,7 @@ import (
 	"facteur/server/address"
 	"facteur/server/directory"
 	"facteur/server/password"
+	"facteur/server/safefile"
 )
 
 // form is how a value is written.
@@ -266,24 +267,15 @@ func tryFile(path, name string) error {
 	case errors.Is(err, os.ErrNotExist):
 		return hinted{fmt.Sprintf("there is no file %q", name), "paths are relative to the folder of this file"}
 	case err != nil:
-		return fmt.Errorf("%q can't be read: %w", name, reason(err))
+		return fmt.Errorf("%q can't be read: %w", name, safefile.Reason(err))
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%q is no file", name)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return hinted{fmt.Sprintf("%q can't be read: %v", name, reason(err)), "give the user that facteur runs as the right to read it"}
+		return hinted{fmt.Sprintf("%q can't be read: %v", name, safefile.Reason(err)), "give the user that facteur runs as the right to read it"}
 	}
 	return f.Close()
-}
-
-// reason is an error of package os without the path.
-func reason(err error) error {
-	var perr *os.PathError
-	if errors.As(err, &perr) {
-		return perr.Err
-	}
-	return err
 }
 
 var listenForm = texts(`an address such as "127.0.0.1:25", ":25" or "unix:/run/facteur/lmtp.sock"`, func(s, dir string) (any, error) {

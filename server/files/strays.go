@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"facteur/server/safefile"
 )
 
 // Stray is something in a tree that nobody is shown, or that can't be read.
@@ -104,9 +106,5 @@ func (s *strays) file(path string) {
 }
 
 func (s *strays) unread(path string, err error) {
-	var why *fs.PathError
-	if errors.As(err, &why) {
-		err = why.Err
-	}
-	s.add(path, "it can't be read: "+err.Error())
+	s.add(path, "it can't be read: "+safefile.Reason(err).Error())
 }

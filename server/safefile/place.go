@@ -59,6 +59,15 @@ func NoRoom(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
 }
 
+// Reason is an error of the file system without the path, for who has told that already.
+func Reason(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
 // Exhausted tells whether an error says that something has run out for now: room, or
 // open files.
 func Exhausted(err error) bool {
