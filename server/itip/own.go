@@ -38,6 +38,12 @@ func ofVersion(name string) bool {
 	return false
 }
 
+// ownKind says whether a property is the attendee's, whatever the organizer has of it.
+func ownKind(name string) bool { return ofOwner(name) && !ofVersion(name) }
+
+// added says whether an attendee has added a line. The dates that he took out are looked at apart.
+func added(p ical.Prop) bool { return isOwn(p) && p.Name != "EXDATE" }
+
 // instead are properties of which an attendee's own take the place of the organizer's.
 func instead(name string) bool { return name == "CLASS" || name == "CATEGORIES" }
 
@@ -125,7 +131,7 @@ func wordsOf(c *ical.Component, name string) []string {
 func ownIn(c *ical.Component) string {
 	var lines []string
 	for _, p := range c.Props {
-		if ofOwner(p.Name) && !ofVersion(p.Name) || isOwn(p) && p.Name != "EXDATE" {
+		if ownKind(p.Name) || added(p) {
 			lines = append(lines, p.Name+" "+p.Value)
 		}
 	}
@@ -143,13 +149,13 @@ func ownIn(c *ical.Component) string {
 func withOwn(c, old *ical.Component) *ical.Component {
 	out, had := *c, marksOf(old)
 	out.Props = slices.DeleteFunc(slices.Clone(c.Props), func(p ical.Prop) bool {
-		return ofOwner(p.Name) && !ofVersion(p.Name) || isOwn(p) && p.Name != "EXDATE" || instead(p.Name) && had.own[p.Name]
+		return ownKind(p.Name) || added(p) || instead(p.Name) && had.own[p.Name]
 	})
 	now := marksOf(&out) // the organizer's
 	for _, p := range old.Props {
 		_, same := now.lines[p.Name+" "+plainText(p.Value)]
 		same = same || strings.HasPrefix(p.Name, "X-") && now.other[p.Name]
-		if ofOwner(p.Name) && !ofVersion(p.Name) || isOwn(p) && p.Name != "EXDATE" && !same {
+		if ownKind(p.Name) || added(p) && !same {
 			out.Props = append(out.Props, p)
 		}
 	}
