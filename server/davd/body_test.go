@@ -20,6 +20,19 @@ type readFunc func(p []byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
+// stalled is a body that waits when fewer octets than so many are left, and is broken off when it is released.
+func stalled(text string, left int, waits chan<- struct{}, release <-chan struct{}) io.Reader {
+	rest := strings.NewReader(text)
+	return readFunc(func(p []byte) (int, error) {
+		if rest.Len() < left {
+			waits <- struct{}{}
+			<-release
+			return 0, io.ErrUnexpectedEOF
+		}
+		return rest.Read(p)
+	})
+}
+
 // largeRequest is a REPORT with a body of so many octets; negative: it does not say of how many.
 func largeRequest(who address.Address, body io.Reader, octets int) *http.Request {
 	r := httptest.NewRequest("REPORT", "/dav/"+who.String()+"/calendar/", body)
@@ -37,15 +50,7 @@ func TestTrickledBodies(t *testing.T) {
 	const each = 6
 	for _, who := range []address.Address{bob, carol} {
 		for range each {
-			rest := strings.NewReader(body)
-			slow := readFunc(func(p []byte) (int, error) {
-				if rest.Len() < len(body)/2 {
-					waits <- struct{}{}
-					<-release
-					return 0, io.ErrUnexpectedEOF
-				}
-				return rest.Read(p)
-			})
+			slow := stalled(body, len(body)/2, waits, release)
 			go func() {
 				w := httptest.NewRecorder()
 				s.handler.Serve(w, largeRequest(who, slow, len(body)), auth.Credential{Account: who})
@@ -184,15 +189,8 @@ func TestTrickledObjects(t *testing.T) {
 	done := make(chan int)
 	grown := resident(t, func() {
 		for i := range 3 * each {
-			rest, who := strings.NewReader(text), []address.Address{alice, bob, carol}[i%3]
-			slow := readFunc(func(p []byte) (int, error) {
-				if rest.Len() < size/8 {
-					waits <- struct{}{}
-					<-release
-					return 0, io.ErrUnexpectedEOF
-				}
-				return rest.Read(p)
-			})
+			who := []address.Address{alice, bob, carol}[i%3]
+			slow := stalled(text, size/8, waits, release)
 			go func() {
 				w := httptest.NewRecorder()
 				r := httptest.NewRequest("PUT", fmt.Sprintf("/dav/%s/calendar/%d.ics", who, i), slow)

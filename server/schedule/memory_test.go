@@ -10,17 +10,23 @@ import (
 	"facteur/server/statedb"
 )
 
-// TestMemory: what is done once for a mailbox is not done again, unless it is long ago.
-func TestMemory(t *testing.T) {
+func open(t *testing.T) *Memory {
+	t.Helper()
 	db, err := statedb.Open(filepath.Join(t.TempDir(), "state.db"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	t.Cleanup(func() { db.Close() })
 	m, err := Open(db)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m
+}
+
+// TestMemory: what is done once for a mailbox is not done again, unless it is long ago.
+func TestMemory(t *testing.T) {
+	m := open(t)
 	ctx, now := context.Background(), time.Now()
 	bob, carol := address.MustParse("bob@example.org"), address.MustParse("carol@example.org")
 	to := address.MustParse("b@elsewhere.net")
@@ -47,15 +53,7 @@ func TestMemory(t *testing.T) {
 
 // TestMemoryCancelled: of what was cancelled the newest is known, to each mailbox its own.
 func TestMemoryCancelled(t *testing.T) {
-	db, err := statedb.Open(filepath.Join(t.TempDir(), "state.db"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	m, err := Open(db)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := open(t)
 	ctx, now := context.Background(), time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)
 	bob, carol := address.MustParse("bob@example.org"), address.MustParse("carol@example.org")
 	check := func(box address.Address, what Key, sequence int, stamp time.Time, want bool) {
